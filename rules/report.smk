@@ -1,0 +1,53 @@
+# Tables and figures a study, and the page they stand in.
+
+
+rule tables:
+    input:
+        lambda wildcards: run_files(wildcards.study, "evaluation.json"),
+    output:
+        markdown="results/studies/{study}/table.md",
+        csv="results/studies/{study}/table.csv",
+        runs="results/studies/{study}/runs.csv",
+    log:
+        "results/logs/tables/{study}.log",
+    params:
+        settings=lambda wildcards: study_settings(wildcards.study),
+        code=code("tables.py"),
+    script:
+        "../workflow/scripts/tables.py"
+
+
+rule figures:
+    input:
+        lambda wildcards: run_files(wildcards.study, "metrics.csv"),
+    output:
+        png=report(
+            "results/studies/{study}/curves.png",
+            category="Learning curves",
+            labels={"study": "{study}"},
+        ),
+        svg="results/studies/{study}/curves.svg",
+    log:
+        "results/logs/figures/{study}.log",
+    params:
+        settings=lambda wildcards: study_settings(wildcards.study),
+        code=code("figures.py"),
+    script:
+        "../workflow/scripts/figures.py"
+
+
+rule report:
+    input:
+        tables=expand("results/studies/{study}/table.md", study=STUDIES),
+        modes="results/modes/table.md",
+        # only linked to, so that new figures do not ask for a new page
+        figures=ancient(expand("results/studies/{study}/curves.png", study=STUDIES)),
+    output:
+        "results/report.md",
+    log:
+        "results/logs/report.log",
+    params:
+        settings=settings(studies=[study_settings(study) for study in STUDIES]),
+        code=code("report.py"),
+    script:
+        "../workflow/scripts/report.py"

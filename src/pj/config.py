@@ -1,0 +1,340 @@
+"""From config.yaml and its overlays to studies, variants and runs. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from pj import yaml_files
+from pj.errors import UserError
+from pj.faults import choice_fault, faults_of
+from pj.spec import Count, RunSpec, Strict
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Seed = Annotated[int, Field(ge=0)]
+Seeds = Annotated[list[Seed], Field(min_length=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class ConfigError(UserError):
+    """Everything that is wrong with a configuration, one fault a line."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = list(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  {f}" for f in self.faults))
+
+
+class TorchvisionSource(Strict):
+    """The official archives, downloaded once into ``folder`` and checked."""
+
+    source: Literal["torchvision"]
+    dataset: Literal["CIFAR10", "MNIST"]
+    folder: str = "data"
+    label: Label | None = None
+
+
+class NpzSource(Strict):
+    """A user's own arrays: x_train, y_train, x_test, y_test."""
+
+    source: Literal["npz"]
+    path: str
+    classes: Annotated[int, Field(ge=2)] = 10
+    label: Label | None = None
+
+
+class FolderSource(Strict):
+    """A user's own images: path/train/<class>/* and path/test/<class>/*."""
+
+    source: Literal["folder"]
+    path: str
+    image_size: Count = 32
+    channels: Literal[1, 3] = 3
+    label: Label | None = None
+
+
+class DigitsSource(Strict):
+    """scikit-learn's 1,797 embedded digits, enlarged; the only source that needs no file."""
+
+    source: Literal["digits"]
+    image_size: Annotated[int, Field(ge=8, le=64)] = 32
+    channels: Literal[1, 3] = 3
+    label: Label | None = None
+
+
+Source = Annotated[TorchvisionSource | NpzSource | FolderSource | DigitsSource, Field(discriminator="source")]
+
+
+class Scale(Strict):
+    """What a reduced run takes away from a study; every table names it. All unset: full scale."""
+
+    name: Name = "full"
+    epochs: Count | None = None
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+    width: Fraction | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is taken away."""
+        return not self.model_dump(exclude={"name"}, exclude_none=True)
+
+    def describe(self) -> str:
+        """Return the scale in words, such as ``smoke scale (1 epoch, train 400)``."""
+        parts = [f"{k} {v:,}" for k, v in self.model_dump(exclude={"name"}, exclude_none=True).items()]
+        return f"{self.name} scale" + (f" ({', '.join(parts)})" if parts else "")
+
+
+class Reported(Strict):
+    """The report's printed numbers for a variant: percent, percentage points, seconds, millions."""
+
+    accuracy: float | None = None
+    train: float | None = None
+    validation: float | None = None
+    test: float | None = None
+    difference: float | None = None  # this variant minus the study's reference
+    seconds: float | None = None
+    parameters_millions: float | None = None
+
+
+class StudySettings(Strict):
+    """A table of a report as config.yaml has it: a base specification and what each row changes."""
+
+    title: str
+    report: str
+    base: dict[str, Any]
+    variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    compare: Literal["best_test", "selected"]  # which accuracy the report printed
+    reference: str | None = None  # the variant that the others are subtracted from
+    seeds: Seeds | None = None
+    scale: Scale | None = None
+
+
+class Settings(Strict):
+    """The whole of config.yaml."""
+
+    datasets: dict[Name, Source]
+    seeds: Seeds
+    studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
+    scale: Scale = Scale()
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: Count = 2
+
+
+class Variant(Strict):
+    """A row of a study's table."""
+
+    study: str
+    name: str
+    title: str
+    spec: RunSpec
+    seeds: tuple[int, ...]
+    scale: Scale
+    reported: Reported
+
+
+class Study(Strict):
+    """A table of a report, its rows' specifications resolved. Rules hand it on as JSON."""
+
+    name: str
+    title: str
+    report: str
+    compare: Literal["best_test", "selected"]
+    reference: str | None
+    variants: tuple[Variant, ...]
+
+    @property
+    def label(self) -> str:
+        """Return in words on what data and at what scale it is measured."""
+        data = ", ".join(sorted({v.spec.data.name for v in self.variants}))
+        return f"{data}, {self.variants[0].scale.describe()}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A specification with every seed that some study asks for, and the variants it serves."""
+
+    spec: RunSpec
+    seeds: tuple[int, ...]
+    serves: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration without faults."""
+
+    settings: Settings
+    variants: tuple[Variant, ...]
+
+    def study(self, name: str) -> Study:
+        """Return a study with its variants in the order of its table."""
+        frame = self.settings.studies[name]
+        return Study(
+            name=name,
+            variants=tuple(v for v in self.variants if v.study == name),
+            **frame.model_dump(include={"title", "report", "compare", "reference"}),
+        )
+
+    def runs(self) -> dict[str, Run]:
+        """Return the runs by name; variants with equal specifications share one."""
+        by_name: dict[str, list[Variant]] = {}
+        for variant in self.variants:
+            by_name.setdefault(variant.spec.run, []).append(variant)
+        return {
+            name: Run(
+                spec=variants[0].spec,
+                seeds=tuple(sorted({s for v in variants for s in v.seeds})),
+                serves=tuple((v.study, v.name) for v in variants),
+            )
+            for name, variants in by_name.items()
+        }
+
+    def sources(self) -> dict[str, Source]:
+        """Return the data sources in use by label, which names their file."""
+        used = {v.spec.data.name for v in self.variants}
+        labelled = {label(name, s): s for name, s in self.settings.datasets.items()}
+        return {name: source for name, source in labelled.items() if name in used}
+
+
+def label(name: str, source: Source) -> str:
+    """Return what a dataset is called in run names and tables: its label, or its key."""
+    return source.label or name
+
+
+def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read config files, each laid over the one before, then command-line overrides.
+
+    Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
+    """
+    merged: dict[str, Any] = {}
+    faults: list[str] = []
+    for file in dict.fromkeys(Path(p) for p in (path, *overlays)):
+        content, found = yaml_files.read(file)
+        faults += found
+        merged = yaml_files.merge(merged, content)
+    if not merged and faults:
+        raise ConfigError(faults)
+    merged = yaml_files.merge(merged, yaml_files.parse_texts(overrides or {}))
+    return _resolve(merged, faults)
+
+
+def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        faults += faults_of(error, Settings, ())
+        raise ConfigError(faults + _variant_faults(merged)) from None
+    variants, found = _variants(settings)
+    faults += found + _label_faults(settings)
+    if faults:
+        raise ConfigError(faults)
+    return Config(settings, tuple(variants))
+
+
+def _variant_faults(merged: dict[str, Any]) -> list[str]:
+    """Return the faults inside studies when the rest is faulty too, so that all are told at once."""
+    faults: list[str] = []
+    studies, datasets = merged.get("studies"), merged.get("datasets")
+    if not isinstance(studies, dict) or not isinstance(datasets, dict):
+        return faults
+    stand_ins = {str(name): {"source": "digits", "label": "digits"} for name in datasets}
+    for name, raw in studies.items():
+        rest = {"datasets": stand_ins, "seeds": [0], "studies": {name: raw}}
+        try:
+            faults += _variants(Settings.model_validate(rest))[1]
+        except ValidationError:
+            continue  # the study's own frame is faulty, which has been told already
+    return faults
+
+
+def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
+    variants: list[Variant] = []
+    faults: list[str] = []
+    for study_name, study in settings.studies.items():
+        path = ("studies", study_name)
+        if study.reference is not None and study.reference not in study.variants:
+            faults.append(choice_fault((*path, "reference"), study.reference, study.variants))
+        for name, raw in study.variants.items():
+            changes = {k: v for k, v in raw.items() if k not in ("title", "reported")}
+            merged = yaml_files.merge({"precision": settings.precision, **study.base}, changes)
+            try:
+                head = _VariantHead.model_validate({k: raw[k] for k in ("title", "reported") if k in raw})
+            except ValidationError as error:
+                faults += faults_of(error, _VariantHead, (*path, "variants", name))
+                continue
+            scale = study.scale or settings.scale
+            try:
+                spec = _at_scale(RunSpec.model_validate(merged), scale, settings)
+            except ValidationError as error:
+                faults += faults_of(error, RunSpec, path, changes, name)
+                continue
+            except _UnknownDatasetError as error:
+                faults.append(choice_fault((*path, "base", "data", "name"), str(error), settings.datasets))
+                continue
+            variants.append(
+                Variant(
+                    study=study_name,
+                    name=name,
+                    title=head.title or name,
+                    spec=spec,
+                    seeds=tuple(dict.fromkeys(study.seeds or settings.seeds)),
+                    scale=scale,
+                    reported=head.reported,
+                )
+            )
+    return variants, list(dict.fromkeys(faults))  # a fault in the base is one fault, not one a variant
+
+
+class _VariantHead(Strict):
+    title: str | None = None
+    reported: Reported = Reported()
+
+
+class _UnknownDatasetError(ValueError):
+    pass
+
+
+def _at_scale(spec: RunSpec, scale: Scale, settings: Settings) -> RunSpec:
+    """Return the specification reduced to a scale, its dataset's key replaced by the label."""
+    source = settings.datasets.get(spec.data.name)
+    if source is None:
+        raise _UnknownDatasetError(spec.data.name)
+
+    def least(count: int | None, limit: int | None) -> int | None:
+        return min((c for c in (count, limit) if c is not None), default=None)
+
+    content = spec.model_dump()
+    data = content["data"]
+    data["name"] = label(data["name"], source)
+    data["train"] = least(data["train"], scale.train)
+    data["test"] = least(data["test"], scale.test)
+    if data["validation"]:
+        data["validation"] = least(data["validation"], scale.validation)
+    if scale.width is not None:
+        content["model"]["width"] *= scale.width
+    if scale.epochs is not None:
+        if "every" in content["schedule"]:  # the learning rate still drops after the same share of the run
+            every = content["schedule"]["every"] * scale.epochs / spec.epochs
+            content["schedule"]["every"] = max(1, round(every))
+        content["epochs"] = scale.epochs
+    return RunSpec.model_validate(content)
+
+
+def _label_faults(settings: Settings) -> list[str]:
+    seen: dict[str, tuple[str, Source]] = {}
+    faults = []
+    for name, source in settings.datasets.items():
+        other_name, other = seen.setdefault(label(name, source), (name, source))
+        if other.model_copy(update={"label": None}) != source.model_copy(update={"label": None}):
+            faults.append(
+                f"datasets.{name}.label: {label(name, source)!r} already names datasets.{other_name}, "
+                "which is defined otherwise; give each its own label"
+            )
+    return faults

@@ -1,0 +1,112 @@
+"""Images that live on the device, and batched augmentation there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pj.data.store import DataError, Dataset
+from pj.randomness import generator
+from pj.spec import Data
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 [N, H, W, C] and labels int64 [N] on one device."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Normalise:
+    """uint8 [B, H, W, C] in 0…255 to float32 [B, C, H, W], standardised a channel at a time."""
+
+    def __init__(self, data: Data, channels: int, device: torch.device) -> None:
+        mean, std = data.mean or [0.0], data.std or [1.0]
+        if len(mean) not in (1, channels):
+            raise DataError(f"{data.name} has {channels} channels, but data.mean has {len(mean)} numbers")
+        self.scale = (1 / 255 / torch.tensor(std)).to(device)
+        self.shift = (-torch.tensor(mean) / torch.tensor(std)).to(device)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return a view in channels_last order; nothing is copied to permute it."""
+        return torch.addcmul(self.shift, images.float(), self.scale).permute(0, 3, 1, 2)
+
+
+def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Split]:
+    """Return train, validation (if any) and test, cut by position; DataError if there are too few images."""
+    available = len(dataset.y_train)
+    train = data.train if data.train is not None else available - data.validation
+    test = data.test if data.test is not None else len(dataset.y_test)
+    if train < 1 or train + data.validation > available:
+        raise DataError(
+            f"{data.name} has {available} training images; train {max(train, 0)} and "
+            f"validation {data.validation} do not fit"
+        )
+    if test > len(dataset.y_test):
+        raise DataError(f"{data.name} has {len(dataset.y_test)} test images, not {test}")
+
+    def split(x: object, y: object, start: int, stop: int) -> Split:
+        cut = slice(start, stop)
+        return Split(torch.from_numpy(x[cut]).to(device), torch.from_numpy(y[cut]).to(device))  # type: ignore[index]
+
+    parts = {"train": split(dataset.x_train, dataset.y_train, 0, train)}
+    if data.validation:
+        parts["validation"] = split(dataset.x_train, dataset.y_train, train, train + data.validation)
+    parts["test"] = split(dataset.x_test, dataset.y_test, 0, test)
+    return parts
+
+
+class TrainingBatches:
+    """Shuffled, augmented batches as a function of (seed, epoch, step) alone.
+
+    Order, crops and flips of an epoch are drawn at its start on the CPU, so that they do not depend on
+    the device, and one gather a step does the cropping and flipping.
+    """
+
+    def __init__(self, split: Split, data: Data, batch_size: int, normalise: Normalise, seed: int) -> None:
+        count, size = len(split), split.images.shape[1]
+        if batch_size > count:
+            raise DataError(f"batch_size {batch_size} is larger than the {count} training images")
+        self.batch_size, self.seed, self.crop, self.flip = batch_size, seed, data.crop, data.flip
+        self.normalise, self.labels, self.size, self.count = normalise, split.labels, size, count
+        # batch norm cannot normalise a last batch of one image: that image waits for the next epoch
+        self.steps = -(-count // batch_size) - (1 if count % batch_size == 1 and count > 1 else 0)
+        pad = (0, 0, data.crop, data.crop, data.crop, data.crop)
+        self.images = torch.nn.functional.pad(split.images, pad)  # black, before normalising
+        self.pixels = torch.arange(size, device=split.labels.device)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the order, the crops and the flips of an epoch."""
+        draw = generator(self.seed, "augment", epoch)
+        device = self.labels.device
+        self.order = torch.randperm(self.count, generator=generator(self.seed, "order", epoch)).to(device)
+        self.top, self.left = torch.randint(2 * self.crop + 1, (2, self.count), generator=draw).to(device)
+        self.mirror = (torch.rand(self.count, generator=draw) < 0.5).to(device)
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return images float32 [B, C, H, W] (channels_last) and labels int64 [B] of a step."""
+        cut = slice(step * self.batch_size, (step + 1) * self.batch_size)
+        index = self.order[cut]
+        if not self.crop and not self.flip:
+            return self.normalise(self.images[index]), self.labels[index]
+        columns = self.pixels.expand(len(index), -1)
+        if self.flip:
+            columns = torch.where(self.mirror[cut, None], self.size - 1 - columns, columns)
+        rows = self.pixels + self.top[cut, None]
+        columns = columns + self.left[cut, None]
+        images = self.images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return self.normalise(images), self.labels[index]
+
+
+def in_order(split: Split, normalise: Normalise, batch_size: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield a split's images, unaugmented and in order, in batches for evaluation."""
+    for start in range(0, len(split), batch_size):
+        cut = slice(start, start + batch_size)
+        yield normalise(split.images[cut]), split.labels[cut]

@@ -1,0 +1,113 @@
+"""Which code a result depends on, as one hash.
+
+Snakemake can compare a rule's parameters, so each rule carries the fingerprint of the code that its
+script reaches: the import closure inside `pj`, hashed as syntax trees without comments, docstrings and
+formatting. Imports no torch and runs nothing of what it reads.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+REGISTRY = "REGISTRY"
+# These only check settings, and the settings themselves stand in the rules' parameters.
+SETTINGS = {"pj.spec", "pj.config", "pj.faults", "pj.yaml_files"}
+
+
+def fingerprint(entry: Path, choices: Mapping[str, str] | None = None) -> str:
+    """Return 16 hex digits for a script and all of `pj` that it imports, directly or not.
+
+    Args:
+        entry: the file where the work begins.
+        choices: for a registry module (``pj.models``) the one name that is used. Of its dictionary
+            ``REGISTRY`` (name -> "module:object") only that entry counts and only its module is
+            followed, so that another model's code, or a new entry, changes nothing. Registries that are
+            not mentioned count whole, but are not followed.
+
+    """
+    return _fingerprint(entry.resolve(), tuple(sorted((choices or {}).items())))
+
+
+@cache  # one answer for all runs of a model; a workflow asks thousands of times
+def _fingerprint(entry: Path, choices: tuple[tuple[str, str], ...]) -> str:
+    chosen = dict(choices)
+    digest = hashlib.sha256()
+    pending = [entry]
+    seen: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        module = module_name(path)
+        if path in seen or module in SETTINGS:
+            continue
+        seen.add(path)
+        dump, imports = _read(path, chosen.get(module or ""))
+        digest.update(f"{module or path.name}\n{dump}\n".encode())
+        # sorted, so that the hash does not depend on the order of import statements
+        pending += sorted((p for name in imports for p in _files(name)), reverse=True)
+    return digest.hexdigest()[:16]
+
+
+def module_name(path: Path) -> str | None:
+    """Return the dotted name of a file of this package; None for a file outside it."""
+    if not path.is_relative_to(PACKAGE):
+        return None
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _files(name: str) -> list[Path]:
+    """Return the files that importing a dotted name runs: the module and its packages."""
+    if name.split(".")[0] != PACKAGE.name:
+        return []
+    files = []
+    path = PACKAGE.parent
+    for part in name.split("."):
+        path = path / part
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                files.append(file)
+    return files
+
+
+@cache
+def _read(path: Path, choice: str | None) -> tuple[str, frozenset[str]]:
+    """Return a file's normalised syntax tree and the dotted names it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    _strip_docstrings(tree)
+    imports = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imports |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif choice is not None and _is_registry(node):
+            kept = [(k, v) for k, v in _entries(node) if ast.literal_eval(k) == choice]
+            node.value = ast.Dict([k for k, _ in kept], [v for _, v in kept])  # type: ignore[attr-defined]
+            imports |= {ast.literal_eval(v).split(":")[0] for _, v in kept}
+    return ast.dump(tree), frozenset(imports)
+
+
+def _is_registry(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Dict)
+        and [t.id for t in node.targets if isinstance(t, ast.Name)] == [REGISTRY]
+    )
+
+
+def _entries(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
+    assert isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+    return [(k, v) for k, v in zip(node.value.keys, node.value.values, strict=True) if k is not None]
+
+
+def _strip_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body
+            if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+                node.body = body[1:] or [ast.Pass()]

@@ -1,0 +1,38 @@
+"""The losses of both reports, by name.
+
+Every loss maps logits [N, K] and targets to a scalar, the mean over the batch. Targets are class indices
+int64 [N] or, for the losses that can take them, probabilities [N, K].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Loss = Callable[[Tensor, Tensor], Tensor]
+
+REGISTRY = {
+    "cross_entropy": "pj.losses.cross_entropy:cross_entropy",
+    "nll": "pj.losses.cross_entropy:nll",
+    "mse": "pj.losses.regression:mse",
+    "brier": "pj.losses.regression:brier",
+    "smooth_l1": "pj.losses.regression:smooth_l1",
+    "kl_div": "pj.losses.kl_div:kl_div",
+}
+
+
+def names() -> list[str]:
+    """Return the names that `create` knows."""
+    return list(REGISTRY)
+
+
+def create(name: str, **options: Any) -> Loss:
+    """Return the loss of that name with its options bound; ValueError for an unknown name."""
+    if name not in REGISTRY:
+        raise ValueError(f"no loss named {name!r}; there are: {', '.join(REGISTRY)}")
+    return partial(resolve_name(REGISTRY[name]), **options)

@@ -1,0 +1,18 @@
+"""Cross entropy, and its double under another name."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Cross entropy of the softmax, with label smoothing spread over all K classes."""
+    return F.cross_entropy(logits, target, label_smoothing=label_smoothing)
+
+
+def nll(logits: Tensor, target: Tensor) -> Tensor:
+    """Negative log likelihood of the log-softmax: the same function as cross entropy, hard labels only."""
+    if target.ndim != 1:
+        raise ValueError("the loss 'nll' takes class indices only; use 'cross_entropy' with soft targets")
+    return F.nll_loss(F.log_softmax(logits, dim=1), target)

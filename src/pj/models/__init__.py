@@ -1,0 +1,43 @@
+"""The networks of both reports, by name.
+
+The registry names modules instead of importing them, so that nothing here loads torch and the code
+fingerprint of a run follows the one module that the run uses.
+"""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+REGISTRY = {
+    "convnet": "pj.models.convnet:ConvNet",
+    "resnet9": "pj.models.resnet9:ResNet9",
+    "cbam_resnet9": "pj.models.resnet9:CBAMResNet9",
+    "full_convnet": "pj.models.full_convnet:FullConvNet",
+    "res_full_convnet": "pj.models.full_convnet:ResFullConvNet",
+    "wide_resnet": "pj.models.wide_resnet:WideResNet",
+    "vgg_a": "pj.models.vgg_a:VGGA",
+    "lenet": "pj.models.lenet:LeNet",
+    "dessi_vgg": "pj.models.dessi_vgg:DessiVGG",
+    "mlp": "pj.models.mlp:MLP",
+    "cnn": "pj.models.cnn:CNN",
+}
+
+
+def names() -> list[str]:
+    """Return the names that `create` knows."""
+    return list(REGISTRY)
+
+
+def create(name: str, *, num_classes: int = 10, in_channels: int = 3, **options: Any) -> nn.Module:
+    """Build a network that maps images [N, in_channels, H, W] to logits [N, num_classes].
+
+    Options are those of the network's class; all take ``width`` (a multiplier of the hidden sizes) and
+    ``image_size`` (H = W, pixels). Raises ValueError for an unknown name.
+    """
+    if name not in REGISTRY:
+        raise ValueError(f"no model named {name!r}; there are: {', '.join(REGISTRY)}")
+    return resolve_name(REGISTRY[name])(num_classes=num_classes, in_channels=in_channels, **options)

@@ -1,0 +1,31 @@
+"""The optimizers of both reports, by name: torch.optim's own, and SAM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+REGISTRY = {
+    "sgd": "pj.optim.builtin:sgd",
+    "adam": "pj.optim.builtin:adam",
+    "adamw": "pj.optim.builtin:adamw",
+    "rmsprop": "pj.optim.builtin:rmsprop",
+    "sam": "pj.optim.sam:SAM",
+}
+
+
+def names() -> list[str]:
+    """Return the names that `create` knows."""
+    return list(REGISTRY)
+
+
+def create(name: str, params: Iterable[nn.Parameter], **options: Any) -> Optimizer:
+    """Return the optimizer of that name over ``params``; ValueError for an unknown name."""
+    if name not in REGISTRY:
+        raise ValueError(f"no optimizer named {name!r}; there are: {', '.join(REGISTRY)}")
+    return resolve_name(REGISTRY[name])(params, **options)

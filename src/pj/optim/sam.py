@@ -1,0 +1,94 @@
+"""Sharpness-aware minimisation, plain and adaptive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pj.optim import builtin
+
+BASES = {"sgd": builtin.sgd, "adam": builtin.adam, "adamw": builtin.adamw}
+
+
+class SAM(Optimizer):
+    """Descend along the gradient at the worst point near the weights.
+
+    SAM (Foret et al. 2021, equation 2): eps = rho * g / ‖g‖. ASAM (Kwon et al. 2021, equation 9), with
+    T = |w| + eta: eps = rho * T² g / ‖T g‖. The base optimizer then steps from w with the gradient at
+    w + eps; its weight decay sees w.
+
+    Args:
+        params: parameters, as for any optimizer.
+        base: name of the base optimizer: sgd, adam or adamw.
+        rho: radius of the neighbourhood; 0 is the base optimizer bit for bit.
+        adaptive: scale the neighbourhood by the weights (ASAM).
+        eta: added to |w| in ASAM's T; 0 is the report's form.
+        base_options: learning rate, momentum, weight decay, … of the base optimizer.
+
+    Raises:
+        ValueError: rho or eta below 0, or an unknown base.
+
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        base: str = "sgd",
+        rho: float = 0.05,
+        adaptive: bool = False,
+        eta: float = 0.01,
+        **base_options: Any,
+    ) -> None:
+        if base not in BASES:
+            raise ValueError(f"SAM has no base optimizer {base!r}; there are: {', '.join(BASES)}")
+        if rho < 0 or eta < 0:
+            raise ValueError(f"SAM needs rho >= 0 and eta >= 0, not rho={rho}, eta={eta}")
+        self.rho, self.adaptive, self.eta = rho, adaptive, eta
+        self.base = BASES[base](params, **base_options)
+        super().__init__(self.base.param_groups, self.base.defaults)
+        self.param_groups, self.state = self.base.param_groups, self.base.state  # one state, two names
+        # What surrounds the second gradient; the training loop freezes batch norm's running statistics here.
+        self.second_pass: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
+        """Do one step; ``closure`` zeroes gradients, computes the loss, calls backward, returns the loss.
+
+        It is called twice (once where rho is 0). Returns the loss at w.
+        """
+        loss = closure()
+        if self.rho > 0:
+            params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+            gradients = [p.grad for p in params]
+            with torch.no_grad():
+                before = [p.clone() for p in params]
+                torch._foreach_add_(params, self._perturbation(params, gradients))
+            with self.second_pass():
+                closure()
+            with torch.no_grad():
+                torch._foreach_copy_(params, before)  # exact, where subtracting eps would round
+        self.base.step()
+        return loss
+
+    def _perturbation(self, params: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
+        if not self.adaptive:
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+            return list(torch._foreach_mul(gradients, self.rho / (norm + 1e-12)))
+        scales = torch._foreach_add(torch._foreach_abs(params), self.eta)
+        scaled = torch._foreach_mul(scales, gradients)
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(scaled)))
+        torch._foreach_mul_(scaled, scales)
+        return list(torch._foreach_mul(scaled, self.rho / (norm + 1e-12)))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load the base optimizer's state."""
+        self.base.load_state_dict(state_dict)
+        self.param_groups, self.state = self.base.param_groups, self.base.state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the base optimizer's state: SAM itself carries nothing from step to step."""
+        return self.base.state_dict()

@@ -1,0 +1,52 @@
+"""A run's folder: what is written there, and what its readers accept."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pj.errors import UserError
+
+CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json", "evaluation.json"
+FINISHED = ("complete", "diverged")
+
+
+class RecordError(UserError):
+    """A run folder that is not a finished record."""
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return run.json of a finished run.
+
+    Raises RecordError for a folder that is half there: no run.json, one of an unfinished run, or a
+    checkpoint other than the one it records.
+    """
+    path = folder / RUN
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordError(f"{path} is missing: this run has not finished") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read ({error}); delete {folder} and train again") from error
+    state = record.get("state") if isinstance(record, dict) else None
+    if state not in FINISHED:
+        raise RecordError(f"{path} says state {state!r}, not {' or '.join(FINISHED)}; train this run again")
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.is_file() or sha256(checkpoint) != record.get("checkpoint_sha256"):
+        raise RecordError(f"{checkpoint} is not the one that {path} records; delete {folder} and train again")
+    return record
+
+
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """Return metrics.csv, a row an epoch: losses, accuracies in percent, seconds so far."""
+    with (folder / METRICS).open(newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def sha256(path: Path) -> str:
+    """Return a file's checksum."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,51 @@
+"""results/report.md: all tables and figures in one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pj import files
+from pj.config import Study
+
+INTRODUCTION = """\
+# Report
+
+The studies of two course reports on CIFAR-10 and MNIST, trained anew. {label}
+
+Test accuracies are in percent. *Last epoch* and *best validation* are honest choices; *best test epoch*
+is the way report A chose its numbers, shown only to stand beside them. A diverged run is a result: it is
+named, and no mean contains it. Seconds are wall time of a run with its measurements after each epoch;
+report A's are CPU seconds of another machine, so only ratios between its rows compare.
+"""
+REDUCED = "**{label}: this run is too small to say anything about the reports' numbers.**"
+ASSUMPTIONS = """\
+## How it was measured
+
+- Report A trains on all training images and prints its best *test* epoch.
+- Report B's text leaves out its split, augmentation and layer order. Assumed: 40,000 / 10,000 / 10,000 by
+  position, none, and linear-BN-ReLU-dropout / conv-BN-ReLU-dropout-pool.
+- *Train, running* is the accuracy during the epoch, dropout on, as report B prints it; *train, clean* is
+  the selected network in eval mode.
+- Each study's runs, a row each, stand in its `runs.csv`.
+"""
+
+
+def write(studies: Sequence[Study], tables: Path, modes: Path, output: Path) -> None:
+    """Write the report from ``tables``/<study>/table.md, the curves beside it, and the table of modes."""
+    label = "; ".join(dict.fromkeys(study.label for study in studies))
+    reduced = any(not v.scale.full for study in studies for v in study.variants)
+    parts = [INTRODUCTION.format(label=REDUCED.format(label=label) if reduced else f"**{label}.**")]
+    for study in studies:
+        table = (tables / study.name / "table.md").read_text(encoding="utf-8")
+        curves = (tables / study.name / "curves.png").relative_to(output.parent)
+        parts.append(
+            f"## {study.title}\n\nReport {study.report}. {table}\n![{_alt(study.title)}]({curves})\n"
+        )
+    parts.append("## train() and eval()\n\n" + modes.read_text(encoding="utf-8"))
+    parts.append(ASSUMPTIONS)
+    files.write_text(output, "\n".join(parts))
+
+
+def _alt(title: str) -> str:
+    return f"{title}: loss and accuracy by epoch, one line a variant"

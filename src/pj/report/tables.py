@@ -1,0 +1,216 @@
+"""A study's tables: a row a run (tidy), a row a variant (CSV), and the same for people (Markdown)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pj import files
+from pj.config import Study, Variant
+from pj.records import EVALUATION
+from pj.statistics import Estimate, estimate
+
+# Quantities over seeds: column, path in evaluation.json.
+QUANTITIES = {
+    "last": ("last", "test_accuracy"),
+    "selected": ("selected", "test", "accuracy"),
+    "best_test": ("best_test", "test_accuracy"),
+    "validation": ("selected", "validation", "accuracy"),
+    "train_running": ("selected", "running_train_accuracy"),
+    "train": ("selected", "train", "accuracy"),
+    "seconds": ("seconds",),
+}
+HEADINGS = {
+    "last": "test, last epoch",
+    "selected": "test, best validation",
+    "best_test": "test, best test epoch",
+}
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """A study with what its runs came to; runs that are not there have the state ``missing``."""
+
+    study: Study
+    runs: pd.DataFrame
+
+    @property
+    def validated(self) -> bool:
+        """Whether some variant selects by a validation split."""
+        return any(v.spec.select == "best_validation" for v in self.study.variants)
+
+
+def collect(study: Study, runs: Path) -> StudyRuns:
+    """Read a study's evaluations from ``runs`` (results/runs)."""
+    rows = [_run_row(variant, seed, runs) for variant in study.variants for seed in variant.seeds]
+    return StudyRuns(study, pd.DataFrame(rows))
+
+
+def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"study": variant.study, "variant": variant.name, "seed": seed}
+    row |= {"run": variant.spec.run, "data": variant.spec.data.name, "scale": variant.scale.name}
+    path = runs / variant.spec.run / f"seed{seed}" / EVALUATION
+    if not path.is_file():
+        return row | {"state": "missing"}
+    evaluation = json.loads(path.read_text(encoding="utf-8"))
+    training = evaluation["training"]
+    return row | {
+        "state": evaluation["state"],
+        "diverged_at_step": evaluation["diverged_at_step"],
+        "parameters": evaluation["parameters"],
+        "epochs": evaluation["epochs"],
+        "selected_epoch": _at(evaluation, ("selected", "epoch")),
+        "best_test_epoch": _at(evaluation, ("best_test", "epoch")),
+        **{column: _at(evaluation, keys) for column, keys in QUANTITIES.items()},
+        "precision": training["precision"],
+        "threads": training["threads"],
+        "device": training["provenance"]["device"],
+        "processor": training["provenance"]["processor"],
+        "torch": training["provenance"]["torch"],
+        "code": training["code"],
+    }
+
+
+def _at(content: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
+
+
+def summary(study: StudyRuns) -> pd.DataFrame:
+    """Return a row a variant: means and interval half-widths over complete runs, the report's numbers."""
+    rows = []
+    for variant in study.study.variants:
+        runs = study.runs[study.runs["variant"] == variant.name]
+        complete = runs[runs["state"] == "complete"]
+        row: dict[str, Any] = {"variant": variant.name, "title": variant.title, "run": variant.spec.run}
+        row["parameters"] = _first(runs, "parameters")
+        row["seeds"] = len(complete)
+        for state in ("diverged", "missing"):
+            row[state] = " ".join(str(s) for s in runs.loc[runs["state"] == state, "seed"])
+        for column in QUANTITIES:
+            row |= _cells(column, _estimate(complete, column))
+        if study.study.reference not in (None, variant.name):
+            row |= _cells("difference", _difference(study, variant.name))
+        row |= {f"reported_{k}": v for k, v in variant.reported.model_dump(exclude_none=True).items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _first(runs: pd.DataFrame, column: str) -> Any:
+    values = runs[column].dropna() if column in runs else []
+    return int(values.iloc[0]) if len(values) else None
+
+
+def _estimate(runs: pd.DataFrame, column: str) -> Estimate | None:
+    return estimate(runs[column].astype(float).tolist()) if column in runs else None
+
+
+def _difference(study: StudyRuns, variant: str) -> Estimate | None:
+    """Return a variant minus the reference, paired by seed, in the accuracy that the report printed."""
+    column = study.study.compare
+    complete = study.runs[study.runs["state"] == "complete"]
+    if column not in complete:
+        return None
+    by_seed = complete.pivot_table(index="seed", columns="variant", values=column)
+    if not {variant, study.study.reference} <= set(by_seed.columns):
+        return None
+    return estimate((by_seed[variant] - by_seed[study.study.reference]).dropna().tolist())
+
+
+def _cells(column: str, value: Estimate | None) -> dict[str, Any]:
+    if value is None:
+        return {column: None, f"{column}_half_width": None}
+    return {column: value.mean, f"{column}_half_width": value.half_width}
+
+
+def markdown(study: StudyRuns) -> str:
+    """Return the table for people, under a line that says on what and how it was measured."""
+    table = summary(study)
+    columns: dict[str, list[str]] = {"variant": table["title"].tolist()}
+    columns["parameters"] = [_text(v, "{:,.0f}") for v in table["parameters"]]
+    columns["seeds"] = table["seeds"].astype(str).tolist()
+    if study.validated:
+        columns["train, running"] = _intervals(table, "train_running")
+        columns["train, clean"] = _intervals(table, "train")
+        columns["validation"] = _intervals(table, "validation")
+    for column, heading in HEADINGS.items():
+        if column != "selected" or study.validated:
+            columns[heading] = _intervals(table, column)
+    columns |= _reported(table)
+    if study.study.reference is not None:
+        columns[f"minus {study.study.reference}"] = _intervals(table, "difference", "{:+.2f}")
+        if "reported_difference" in table:
+            columns["report's difference"] = [_text(v, "{:+.2f}") for v in table["reported_difference"]]
+    columns["seconds"] = [_text(v, "{:,.1f}") for v in table["seconds"]]
+    notes = _notes(table)
+    if any(notes):
+        columns["notes"] = notes
+    text = pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True)
+    return f"{label(study)}\n\n{text}\n"
+
+
+def _reported(table: pd.DataFrame) -> dict[str, list[str]]:
+    names = {"accuracy": "report", "train": "report, train", "validation": "report, validation"}
+    names |= {"test": "report, test", "seconds": "report, CPU seconds"}
+    return {
+        heading: [_text(v, "{:,.2f}") for v in table[f"reported_{key}"]]
+        for key, heading in names.items()
+        if f"reported_{key}" in table
+    }
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    def note(row: Any) -> str:
+        parts = [f"{state}: seed {row[state]}" for state in ("diverged", "missing") if row[state]]
+        return "; ".join(parts)
+
+    return [note(row) for _, row in table.iterrows()]
+
+
+def _intervals(table: pd.DataFrame, column: str, style: str = "{:.2f}") -> list[str]:
+    if column not in table:
+        return [""] * len(table)
+    halves = table[f"{column}_half_width"]
+    return [
+        _text(mean, style) + _text(half, " ± {:.2f}")
+        for mean, half in zip(table[column], halves, strict=True)
+    ]
+
+
+def _text(value: Any, style: str) -> str:
+    return "" if value is None or pd.isna(value) else style.format(float(value))
+
+
+def label(study: StudyRuns) -> str:
+    """Return in one line the data, the scale, the seeds and the machine of a study."""
+    there = study.runs[study.runs["state"] != "missing"]
+
+    def values(column: str) -> str:
+        found = sorted(there[column].dropna().astype(str).unique()) if column in there else []
+        return ", ".join(found)
+
+    most = max(len(v.seeds) for v in study.study.variants)
+    parts = [
+        f"**{study.study.label}**",
+        "1 seed, so no interval" if most == 1 else f"{most} seeds, mean ± 95 % interval",
+    ]
+    if len(there):
+        parts += [
+            f"{values('precision')} on {values('processor')} ({values('device')})",
+            f"torch {values('torch')}",
+        ]
+    return "; ".join(parts) + "."
+
+
+def write(study: Study, runs: Path, folder: Path) -> None:
+    """Write table.md, table.csv (a row a variant) and runs.csv (a row a run) into ``folder``."""
+    found = collect(study, runs)
+    files.write_text(folder / "table.csv", summary(found).to_csv(index=False))
+    files.write_text(folder / "runs.csv", found.runs.to_csv(index=False))
+    files.write_text(folder / "table.md", markdown(found))

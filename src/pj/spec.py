@@ -1,0 +1,255 @@
+"""What decides a training: the typed specification of one run, apart from its seed.
+
+Imports no torch: every cluster job parses this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Width = Annotated[float, Field(gt=0, le=4)]
+Activation = Literal["relu", "sigmoid", "tanh", "elu", "leaky_relu"]
+
+
+class Strict(BaseModel):
+    """Nothing unknown, nothing converted, no NaN, nothing changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Data(Strict):
+    """Which images, how many, how prepared. Splits go by position: ``train`` first, then ``validation``."""
+
+    name: str
+    train: Count | None = None  # None: all that validation leaves
+    validation: Annotated[int, Field(ge=0)] = 0
+    test: Count | None = None
+    crop: Annotated[int, Field(ge=0, le=16)] = 0  # random crop after zero padding by so many pixels
+    flip: bool = False
+    mean: list[float] | None = None  # of pixels in [0, 1], one a channel; None: pixels stay in [0, 1]
+    std: list[Positive] | None = None
+
+    @model_validator(mode="after")
+    def _mean_and_std_together(self) -> Data:
+        if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
+            raise ValueError("mean and std are given together, one number a channel each")
+        return self
+
+
+# Models
+
+
+class ConvNet(Strict):
+    name: Literal["convnet"]
+    width: Width = 1.0
+    activation: Activation = "relu"
+    dropout: Probability = 0.5
+
+
+class ResNet9(Strict):
+    name: Literal["resnet9", "cbam_resnet9"]
+    width: Width = 1.0
+
+
+class FullConvNet(Strict):
+    name: Literal["full_convnet", "res_full_convnet"]
+    width: Width = 1.0
+    dropout: Probability = 0.5
+
+
+class WideResNet(Strict):
+    name: Literal["wide_resnet"]
+    width: Width = 1.0
+    depth: Annotated[int, Field(ge=10)] = 16
+    widen_factor: Count = 8
+
+    @model_validator(mode="after")
+    def _depth_is_6n_plus_4(self) -> WideResNet:
+        if (self.depth - 4) % 6:
+            raise ValueError(f"depth is 6n + 4 (10, 16, 22, 28, …), not {self.depth}")
+        return self
+
+
+class VGGA(Strict):
+    name: Literal["vgg_a"]
+    width: Width = 1.0
+    batch_norm: bool = False
+
+
+class LeNet(Strict):
+    name: Literal["lenet"]
+    width: Width = 1.0
+
+
+class DessiVGG(Strict):
+    name: Literal["dessi_vgg"]
+    width: Width = 1.0
+    dropout: Probability = 0.5
+
+
+class MLP(Strict):
+    name: Literal["mlp"]
+    width: Width = 1.0
+    batch_norm: bool = True
+    dropout: Probability = 0.6
+
+
+class CNN(Strict):
+    name: Literal["cnn"]
+    width: Width = 1.0
+    batch_norm: bool = True
+    dropout: Probability = 0.4
+    dropout2d: bool = False
+
+
+Model = Annotated[
+    ConvNet | ResNet9 | FullConvNet | WideResNet | VGGA | LeNet | DessiVGG | MLP | CNN,
+    Field(discriminator="name"),
+]
+WITHOUT_BATCH_NORM = {"lenet"}  # the other nets without a batch_norm option always have it
+
+
+# Losses
+
+
+class CrossEntropy(Strict):
+    name: Literal["cross_entropy"]
+    label_smoothing: Probability = 0.0
+
+
+class PlainLoss(Strict):
+    name: Literal["nll", "mse", "brier"]
+
+
+class SmoothL1(Strict):
+    name: Literal["smooth_l1"]
+    beta: Positive = 1.0
+
+
+class KLDiv(Strict):
+    name: Literal["kl_div"]
+    smoothing: Probability = 0.1
+
+
+Loss = Annotated[CrossEntropy | PlainLoss | SmoothL1 | KLDiv, Field(discriminator="name")]
+
+
+# Optimizers
+
+
+class SGD(Strict):
+    name: Literal["sgd"]
+    lr: Positive
+    momentum: Probability = 0.0
+    weight_decay: NonNegative = 0.0
+
+
+class Adam(Strict):
+    name: Literal["adam", "adamw"]
+    lr: Positive
+    betas: Annotated[list[Probability], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+
+
+class RMSprop(Strict):
+    name: Literal["rmsprop"]
+    lr: Positive
+    alpha: Probability = 0.99
+    eps: Positive = 1e-8
+    momentum: Probability = 0.0
+    weight_decay: NonNegative = 0.0
+
+
+class SAM(Strict):
+    name: Literal["sam"]
+    lr: Positive
+    rho: NonNegative = 0.05
+    adaptive: bool = False
+    eta: NonNegative = 0.01
+    base: Literal["sgd"] = "sgd"
+    momentum: Probability = 0.0
+    weight_decay: NonNegative = 0.0
+
+
+Optimizer = Annotated[SGD | Adam | RMSprop | SAM, Field(discriminator="name")]
+
+
+# Schedules
+
+
+class SmoothSchedule(Strict):
+    name: Literal["constant", "cosine"] = "constant"
+
+
+class StepSchedule(Strict):
+    name: Literal["step"]
+    every: Count  # epochs
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
+Schedule = Annotated[SmoothSchedule | StepSchedule, Field(discriminator="name")]
+
+
+class RunSpec(Strict):
+    """One training, apart from its seed."""
+
+    data: Data
+    model: Model
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule = SmoothSchedule()
+    epochs: Count
+    batch_size: Count
+    select: Literal["last", "best_validation"] = "last"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> RunSpec:
+        if self.select == "best_validation" and self.data.validation == 0:
+            raise ValueError("select: best_validation needs data.validation > 0 (the test set never selects)")
+        if self.batch_size == 1 and self.has_batch_norm:
+            raise ValueError(
+                f"batch_size 1 gives batch norm nothing to normalise over; allowed with {self.model.name}: "
+                "2 or more, or a net without batch norm"
+            )
+        if self.data.train is not None and self.batch_size > self.data.train:
+            raise ValueError(
+                f"batch_size {self.batch_size} is larger than the {self.data.train} training images"
+            )
+        return self
+
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether the net normalises over the batch."""
+        return getattr(self.model, "batch_norm", self.model.name not in WITHOUT_BATCH_NORM)
+
+    @cached_property
+    def json_text(self) -> str:
+        """Canonical JSON. What is switched off (None) is absent, so a new optional part renames no run."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+    @cached_property
+    def run(self) -> str:
+        """The run's name: dataset, model and 8 hex digits of the spec's hash."""
+        digest = hashlib.sha256(self.json_text.encode()).hexdigest()[:8]
+        return f"{self.data.name}-{self.model.name}-{digest}"
+
+    @classmethod
+    def from_json(cls, text: str) -> RunSpec:
+        """Read what `json_text` wrote."""
+        return cls.model_validate_json(text)
+
+
+def options(component: Strict) -> dict[str, Any]:
+    """Return a component's settings without its name, as keyword arguments for its registry."""
+    return component.model_dump(exclude={"name"})

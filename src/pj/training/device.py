@@ -1,0 +1,72 @@
+"""Device, precision and threads of a job."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from pj.errors import UserError
+
+
+class DeviceError(UserError):
+    """A device was asked for that this machine lacks."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a result is bit-identical under, besides versions: device, precision, threads."""
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context of a forward pass."""
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def synchronize(self) -> None:
+        """Wait for the device, so that a clock read next tells the truth."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def configure(device: str, precision: str, threads: int) -> Conditions:
+    """Set this process up and return what ``auto`` came to. DeviceError if CUDA is asked for in vain."""
+    torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda"):
+        index = int(device.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise DeviceError(
+                f"device {device!r} was asked for, but torch {torch.__version__} sees "
+                f"{torch.cuda.device_count()} CUDA devices; allowed here: auto, cpu"
+                + "".join(f", cuda:{i}" for i in range(torch.cuda.device_count()))
+            )
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  a debugging aid that costs time
+        torch.backends.cudnn.deterministic = True
+    else:
+        # weight decay drives unused weights into denormal numbers, which a CPU multiplies very slowly
+        torch.set_flush_denormal(True)
+    chosen = torch.device(device)
+    return Conditions(chosen, _precision(precision, chosen), threads)
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    if asked != "auto":
+        return asked
+    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_computes_bf16()
+    return "bf16" if native else "fp32"
+
+
+def cpu_computes_bf16() -> bool:
+    """Whether the processor multiplies bf16 in hardware (AMX or AVX512-BF16); elsewhere fp32 is faster."""
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)

@@ -1,0 +1,91 @@
+"""What a killed run needs to go on exactly: written atomically, checked, one predecessor kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from pj.errors import UserError
+from pj.files import replaced
+
+log = logging.getLogger(__name__)
+KEPT = 2
+
+
+class RunningElsewhereError(UserError):
+    """Another process is training this very run."""
+
+
+class ResumeStates:
+    """The resume states of one run, held by a lock while in use.
+
+    A file is named ``<steps done>-<sha256>.pt``, so that it carries its own checksum and appears whole.
+
+    Args:
+        folder: where the states lie.
+        identity: what the run is (spec, seed, data, code); a state of another is refused by name.
+
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
+        self.folder, self.identity = folder, identity
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the run; RunningElsewhereError if another process does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunningElsewhereError(
+                f"another process is training this run (it holds {self.folder / 'lock'}); "
+                "wait for it or end it"
+            ) from None
+        with lock:
+            yield
+
+    def save(self, steps: int, state: dict[str, Any]) -> None:
+        """Write a state after so many steps."""
+        with replaced(self.folder / "writing.pt") as temporary:
+            torch.save({"identity": self.identity, "state": state}, temporary)
+            digest = _sha256(temporary)
+        (self.folder / "writing.pt").replace(self.folder / f"{steps:09d}-{digest}.pt")
+        for old in self._files()[KEPT:]:
+            old.unlink()
+
+    def newest(self) -> dict[str, Any] | None:
+        """Return the newest state that is whole and of this run, or None; say why others are refused."""
+        for path in self._files():
+            if _sha256(path) != path.stem.partition("-")[2]:
+                log.warning("the resume state %s is damaged: refused", path)
+                continue
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            others = [k for k, v in self.identity.items() if content["identity"].get(k) != v]
+            if others:
+                log.warning("the resume state %s is of another %s: refused", path, ", ".join(others))
+                continue
+            return content["state"]
+        return None
+
+    def remove(self) -> None:
+        """Delete the states of a run that is complete."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.parent.is_dir() and not any(self.folder.parent.iterdir()):
+            self.folder.parent.rmdir()
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("[0-9]*-*.pt"), reverse=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,15 @@
+"""Build results/data/<dataset>.npz from the dataset's source."""
+
+import json
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pj.config import Source
+from pj.data import sources, store
+from pj.jobs import logged
+
+with logged(snakemake.log[0]):
+    settings = json.loads(snakemake.params.settings)
+    source = TypeAdapter(Source).validate_python(settings["source"])
+    store.save(sources.read(source), Path(snakemake.output[0]))
