@@ -85,9 +85,7 @@ def _dropout2d() -> list[Measurement]:
     share, torn = whole.double().mean().item(), int(partly.sum())
     within = abs(share - p) < 0.0196  # four standard deviations of a share of 10,000 draws
     return [
-        Measurement(
-            "Dropout2d", "train", "zeroes a share p = 0.4 of the channels", f"share {share:.4f}", within
-        ),
+        Measurement("Dropout2d", "train", "zeroes a share 0.4 of channels", f"share {share:.4f}", within),
         Measurement("Dropout2d", "train", "never a part of a channel", f"{torn} of 10,000", torn == 0),
         _identity_in_eval("Dropout2d", layer, x),
     ]

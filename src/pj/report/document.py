@@ -39,13 +39,8 @@ def write(studies: Sequence[Study], tables: Path, modes: Path, output: Path) -> 
     for study in studies:
         table = (tables / study.name / "table.md").read_text(encoding="utf-8")
         curves = (tables / study.name / "curves.png").relative_to(output.parent)
-        parts.append(
-            f"## {study.title}\n\nReport {study.report}. {table}\n![{_alt(study.title)}]({curves})\n"
-        )
+        image = f"![{study.title}: loss and accuracy by epoch, one line a variant]({curves})"
+        parts.append(f"## {study.title}\n\nReport {study.report}. {table}\n{image}\n")
     parts.append("## train() and eval()\n\n" + modes.read_text(encoding="utf-8"))
     parts.append(ASSUMPTIONS)
     files.write_text(output, "\n".join(parts))
-
-
-def _alt(title: str) -> str:
-    return f"{title}: loss and accuracy by epoch, one line a variant"

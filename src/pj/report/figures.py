@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -63,25 +64,30 @@ def draw(study: Study, runs: Path) -> Figure:
 
 
 def _curve(
-    axes: Axes, curves: Sequence[pd.DataFrame], column: str, colour: Any, style: str, label: str | None
+    axes: Axes,
+    curves: Sequence[pd.DataFrame],
+    column: str,
+    colour: Any,
+    style: str,
+    label: str | None,
 ) -> None:
     """Draw the mean over seeds of finite values, its spread, and a cross where a run diverged."""
     table = pd.concat([c.set_index("epoch")[column] for c in curves], axis=1)
     table = table.where(table.abs() != float("inf"))
     mean = table.mean(axis=1)
     marker = "o" if mean.count() == 1 else None  # a line through one point cannot be seen
-    axes.plot(mean.index, mean, style, color=colour, label=label, lw=1.4, marker=marker, ms=4)
+    axes.plot(mean.index, mean.to_numpy(), style, color=colour, label=label, lw=1.4, marker=marker, ms=4)
     if table.shape[1] > 1:
         axes.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0)
-    for seed in table:
-        if table[seed].isna().any() and table[seed].notna().any():
-            last = table[seed].last_valid_index()
-            axes.plot(last, table[seed][last], "x", color=colour, ms=7)
+    for values in (table.iloc[:, i].dropna() for i in range(table.shape[1])):
+        if 0 < len(values) < len(table):
+            axes.plot(values.index[-1:], values.to_numpy()[-1:], "x", color=colour, ms=7)
 
 
 def _scale_losses(axes: Axes) -> None:
-    values = [y for line in axes.get_lines() for y in line.get_ydata() if y == y and y > 0]
-    if values and max(values) > LOG_SPREAD * min(values):
+    drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()])
+    positive = drawn[np.isfinite(drawn) & (drawn > 0)]
+    if len(positive) and positive.max() > LOG_SPREAD * positive.min():
         axes.set_yscale("log")
 
 

@@ -103,8 +103,8 @@ def summary(study: StudyRuns) -> pd.DataFrame:
 
 
 def _first(runs: pd.DataFrame, column: str) -> Any:
-    values = runs[column].dropna() if column in runs else []
-    return int(values.iloc[0]) if len(values) else None
+    values = runs[column].dropna().tolist() if column in runs else []
+    return int(values[0]) if values else None
 
 
 def _estimate(runs: pd.DataFrame, column: str) -> Estimate | None:
@@ -201,10 +201,8 @@ def label(study: StudyRuns) -> str:
         "1 seed, so no interval" if most == 1 else f"{most} seeds, mean ± 95 % interval",
     ]
     if len(there):
-        parts += [
-            f"{values('precision')} on {values('processor')} ({values('device')})",
-            f"torch {values('torch')}",
-        ]
+        machine = f"{values('processor')} ({values('device')})"
+        parts += [f"{values('precision')} on {machine}", f"torch {values('torch')}"]
     return "; ".join(parts) + "."
 
 
