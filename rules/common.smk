@@ -5,7 +5,12 @@ import json
 from snakemake.exceptions import WorkflowError
 
 from pj import config as pj_config
+from pj import files
+from pj.errors import UserError
 from pj.fingerprint import fingerprint
+from pj.jobs import share_package
+
+share_package()
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 
@@ -15,7 +20,8 @@ try:
         *workflow.overwrite_configfiles,
         overrides=workflow.config_settings.config,
     )
-except pj_config.ConfigError as error:
+    files.check_writable(Path("results"))
+except UserError as error:
     raise WorkflowError(str(error))
 
 RUNS = CONFIG.runs()

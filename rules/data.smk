@@ -6,6 +6,8 @@ rule prepare_data:
         "results/data/{dataset}.npz",
     log:
         "results/logs/data/{dataset}.log",
+    conda:
+        "../envs/pj.yaml"
     params:
         settings=lambda wildcards: settings(
             source=SOURCES[wildcards.dataset].model_dump(mode="json")

@@ -11,6 +11,8 @@ rule evaluate:
         "results/runs/{run}/seed{seed}/evaluation.json",
     log:
         "results/logs/evaluate/{run}-seed{seed}.log",
+    conda:
+        "../envs/pj.yaml"
     threads: CONFIG.settings.threads
     resources:
         gpu=1,
@@ -27,6 +29,8 @@ rule modes:
         markdown="results/modes/table.md",
     log:
         "results/logs/modes.log",
+    conda:
+        "../envs/pj.yaml"
     params:
         code=code("modes.py"),
     script:

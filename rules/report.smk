@@ -10,6 +10,8 @@ rule tables:
         runs="results/studies/{study}/runs.csv",
     log:
         "results/logs/tables/{study}.log",
+    conda:
+        "../envs/pj.yaml"
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
         code=code("tables.py"),
@@ -29,6 +31,8 @@ rule figures:
         svg="results/studies/{study}/curves.svg",
     log:
         "results/logs/figures/{study}.log",
+    conda:
+        "../envs/pj.yaml"
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
         code=code("figures.py"),
@@ -46,6 +50,8 @@ rule report:
         "results/report.md",
     log:
         "results/logs/report.log",
+    conda:
+        "../envs/pj.yaml"
     params:
         settings=settings(studies=[study_settings(study) for study in STUDIES]),
         code=code("report.py"),

@@ -10,6 +10,8 @@ rule train:
         record="results/runs/{run}/seed{seed}/run.json",
     log:
         "results/logs/train/{run}-seed{seed}.log",
+    conda:
+        "../envs/pj.yaml"
     threads: CONFIG.settings.threads
     resources:
         gpu=1,

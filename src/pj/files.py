@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pj.errors import UserError
+
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
@@ -46,6 +48,16 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically; NaN and infinity become null, since JSON has no word for them."""
     write_text(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n")
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UserError if files cannot be made in ``folder`` (or in its nearest parent that exists)."""
+    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        what = "is not a writable folder" if existing.is_dir() else "is a file, not a folder"
+        raise UserError(
+            f"{existing} {what}; results go to {folder.absolute()}. Make it writable, or work elsewhere"
+        )
 
 
 def _without_nan(content: Any) -> Any:

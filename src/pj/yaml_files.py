@@ -75,7 +75,10 @@ def parse_texts(value: Any) -> Any:
         return value
     if value == "None":  # how Snakemake hands a null on to its own jobs
         return None
-    parsed = yaml.safe_load(value) if value else None
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
     return as_number(parsed) if isinstance(parsed, str) else parsed
 
 

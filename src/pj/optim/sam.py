@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from pj.optim import builtin
 
 BASES = {"sgd": builtin.sgd, "adam": builtin.adam, "adamw": builtin.adamw}
 
 
-class SAM(Optimizer):
+class SAM(builtin.WithoutCompiler):
     """Descend along the gradient at the worst point near the weights.
 
     SAM (Foret et al. 2021, equation 2): eps = rho * g / ‖g‖. ASAM (Kwon et al. 2021, equation 9), with

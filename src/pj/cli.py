@@ -1,0 +1,170 @@
+"""The command `pj`: what the workflow does, by hand, and what it is doing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pj import config
+from pj.errors import UserError
+from pj.faults import choice_fault
+
+RESULTS = Path("results")
+STALE = 60.0  # seconds after which a silent run is shown as such
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return the exit status; a user's error is one message, no traceback."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.command(options) or 0)
+    except UserError as error:
+        print(f"pj: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pj", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        sub.add_argument(
+            "--configfile", nargs="+", default=[], type=Path, help="overlays of config.yaml, as for snakemake"
+        )
+        return sub
+
+    train = command("train", _train, "train one run of a study into a folder, without Snakemake")
+    train.add_argument("study")
+    train.add_argument("variant")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
+    train.add_argument("--output", type=Path, required=True, help="folder of the run")
+
+    command("runs", _runs, "list every run: what it serves, its state and its test accuracy")
+
+    watch = command("watch", _watch, "show the progress of all runs in training")
+    watch.add_argument("--once", action="store_true", help="print once instead of every two seconds")
+
+    table = command("table", _table, "print a study's table from whatever runs are there")
+    table.add_argument("study")
+    return parser
+
+
+def _load(options: argparse.Namespace) -> config.Config:
+    return config.load("config.yaml", *options.configfile)
+
+
+def _study(loaded: config.Config, name: str) -> config.Study:
+    if name not in loaded.settings.studies:
+        raise UserError(choice_fault(("study",), name, loaded.settings.studies))
+    return loaded.study(name)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from pj.training.loop import train  # loads torch
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    loaded = _load(options)
+    variants = {v.name: v for v in _study(loaded, options.study).variants}
+    if options.variant not in variants:
+        raise UserError(choice_fault(("variant",), options.variant, variants))
+    spec = variants[options.variant].spec
+    train(
+        spec,
+        options.seed,
+        options.data or RESULTS / "data" / f"{spec.data.name}.npz",
+        options.output,
+        resume=options.output / ".resume",
+        device=loaded.settings.device,
+        threads=loaded.settings.threads,
+    )
+
+
+def _runs(options: argparse.Namespace) -> None:
+    rows = []
+    for name, run in _load(options).runs().items():
+        serves = ", ".join(f"{study}/{variant}" for study, variant in run.serves)
+        for seed in run.seeds:
+            state, accuracy = _state(RESULTS / "runs" / name / f"seed{seed}")
+            rows.append((name, str(seed), state, accuracy, serves))
+    _print_table(("run", "seed", "state", "test %", "serves"), rows)
+
+
+def _state(folder: Path) -> tuple[str, str]:
+    """Return a run's state and its selected test accuracy, as far as they are known."""
+    for file in ("evaluation.json", "run.json"):
+        try:
+            record = json.loads((folder / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        accuracy = ((record.get("selected") or {}).get("test") or {}).get("accuracy")
+        return record["state"], "" if accuracy is None else f"{accuracy:.2f}"
+    progress = RESULTS / ".progress" / f"{folder.parent.name}-{folder.name}.json"
+    return ("training" if progress.is_file() else "-"), ""
+
+
+def _watch(options: argparse.Namespace) -> None:
+    while True:
+        lines = progress_lines(RESULTS / ".progress", time.time())
+        if options.once or not sys.stdout.isatty():
+            print("\n".join(lines))
+            return
+        print("\x1b[2J\x1b[H" + "\n".join(lines), flush=True)
+        try:
+            time.sleep(2)
+        except KeyboardInterrupt:
+            return
+
+
+def progress_lines(folder: Path, now: float) -> list[str]:
+    """Return a line for each run in training, from the small files that they write."""
+    lines = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            p = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # it has just ended
+        done = (p["epoch"] + p["step"] / p["steps"]) / p["epochs"]
+        bar = "█" * round(20 * done)
+        left = p["seconds"] * (1 - done) / done if done else float("nan")
+        silent = now - p["time"]
+        last = p["last"].get("test_accuracy")
+        parts = [
+            f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",
+            f"epoch {p['epoch'] + 1}/{p['epochs']}",
+            *([] if last is None else [f"test {last:.2f} %"]),
+            f"no word for {silent:.0f} s" if silent > STALE else f"{_duration(left)} left",
+        ]
+        lines.append("  ".join(parts))
+    return lines or ["nothing is in training"]
+
+
+def _duration(seconds: float) -> str:
+    if seconds != seconds:
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _table(options: argparse.Namespace) -> None:
+    from pj.report import tables  # loads pandas
+
+    print(tables.markdown(tables.collect(_study(_load(options), options.study), RESULTS / "runs")))
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pj.config import DigitsSource
+from pj.data import sources, store
+from pj.spec import RunSpec
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> Path:
+    """The embedded digits as 32x32 colour images."""
+    path = tmp_path_factory.mktemp("data") / "digits.npz"
+    store.save(sources.read(DigitsSource(source="digits")), path)
+    return path
+
+
+@pytest.fixture
+def spec():
+    """A run of a few steps, with changes to any part of it."""
+
+    def make(**changes) -> RunSpec:
+        content = {
+            "data": {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True},
+            "model": {"name": "resnet9", "width": 0.1},
+            "loss": {"name": "cross_entropy"},
+            "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
+            "epochs": 2,
+            "batch_size": 64,
+            "precision": "fp32",
+        }
+        return RunSpec.model_validate(content | changes)
+
+    return make
+
+
+@pytest.fixture
+def arrays():
+    """Small arrays in the layout of a user's own .npz."""
+    draw = np.random.default_rng(0)
+    return {
+        "x_train": draw.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8),
+        "y_train": np.arange(30) % 3,
+        "x_test": draw.integers(0, 256, (12, 8, 8, 3), dtype=np.uint8),
+        "y_test": np.arange(12) % 3,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _processor_state():
+    """Training sets the processor to flush denormals; nothing else may notice."""
+    yield
+    torch.set_flush_denormal(False)

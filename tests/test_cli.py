@@ -1,0 +1,85 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pj import cli
+from pj.records import read_run
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    for name in ("config.yaml", "config.quick.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_train_makes_one_run_without_snakemake(here, digits):
+    arguments = ["train", "mlp_cnn", "mlp", "--seed", "3", "--data", str(digits), "--output", "run"]
+    assert cli.main([*arguments, "--configfile", "config.quick.yaml"]) == 0
+    assert read_run(here / "run")["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["table", "mlpcnn"], "did you mean 'mlp_cnn'?"),
+        (["train", "mlp_cnn", "mpl", "--output", "x"], "did you mean 'mlp'?"),
+        (["train", "mlp_cnn", "mlp", "--output", "x"], "results/data/cifar10.npz is missing"),
+        (["runs", "--configfile", "none.yaml"], "none.yaml: cannot be read"),
+    ],
+)
+def test_a_users_mistake_is_one_message_and_exit_status_1(here, capsys, arguments, message):
+    assert cli.main(arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_runs_lists_what_each_run_serves_and_its_state(here, capsys):
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    lines = capsys.readouterr().out.splitlines()
+    shared = next(line for line in lines if "architecture/resnet9, loss/cross_entropy" in line)
+    name = shared.split()[0]
+    assert shared.split()[1:3] == ["0", "-"]
+    folder = here / "results" / "runs" / name / "seed0"
+    folder.mkdir(parents=True)
+    record = {"state": "complete", "selected": {"test": {"accuracy": 12.35}}}
+    (folder / "evaluation.json").write_text(json.dumps(record))
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(name))
+    assert line.split()[1:4] == ["0", "complete", "12.35"]
+
+
+def test_a_table_of_missing_runs_names_them(here, capsys):
+    assert cli.main(["table", "mlp_cnn", "--configfile", "config.quick.yaml"]) == 0
+    assert "missing: seed 0" in capsys.readouterr().out
+
+
+def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "results" / ".progress"
+    folder.mkdir(parents=True)
+    progress = {"run": "digits-mlp-1", "seed": 2, "epochs": 4, "epoch": 1, "step": 5, "steps": 10}
+    progress |= {"seconds": 30.0, "last": {"test_accuracy": 42.0}, "time": 1000.0}
+    (folder / "a.json").write_text(json.dumps(progress))
+    (folder / "b.json").write_text("half a fi")
+    line = cli.progress_lines(folder, 1001.0)[0]
+    for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "0:50 left"):
+        assert part in line
+    assert "no word for 600 s" in cli.progress_lines(folder, 1600.0)[0]
+    monkeypatch.chdir(tmp_path)
+    cli.main(["watch", "--once"])
+    assert "digits-mlp-1" in capsys.readouterr().out
+
+
+def test_watch_says_when_nothing_is_in_training(tmp_path):
+    assert cli.progress_lines(tmp_path, 0.0) == ["nothing is in training"]
+
+
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("train", "runs", "watch", "table"))

@@ -1,0 +1,276 @@
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pj import losses, models, optim, yaml_files
+from pj.config import ConfigError, load
+from pj.spec import RunSpec
+
+ROOT = Path(__file__).parents[1]
+FULL, QUICK = ROOT / "config.yaml", ROOT / "config.quick.yaml"
+
+# The studies that train a network by themselves, with how many rows each has.
+ROWS = {
+    "architecture": 6,
+    "loss": 7,
+    "activation": 5,
+    "optimizer": 5,
+    "mlp_cnn": 2,
+    "ablation_mlp": 4,
+    "ablation_cnn": 4,
+    "dropout2d": 2,
+    "dropout_rate_mlp": 10,
+    "dropout_rate_cnn": 10,
+    "batch_size_mlp": 4,
+    "batch_size_cnn": 4,
+}
+
+
+def overlay(tmp_path, text):
+    path = tmp_path / "overlay.yaml"
+    path.write_text(text)
+    return path
+
+
+def faults(tmp_path, text):
+    with pytest.raises(ConfigError) as error:
+        load(FULL, overlay(tmp_path, text))
+    return error.value.faults
+
+
+def variant(config, study, name):
+    return next(v for v in config.study(study).variants if v.name == name)
+
+
+def test_the_full_configuration_holds_every_study():
+    config = load(FULL)
+    assert {name: len(config.study(name).variants) for name in config.settings.studies} == ROWS
+    assert all(v.scale.full and v.spec.data.name == "cifar10" for v in config.variants)
+
+
+def test_the_quick_configuration_has_every_study_one_seed_and_says_so():
+    config = load(FULL, QUICK)
+    assert list(config.settings.studies) == list(ROWS)
+    assert {v.seeds for v in config.variants} == {(0,)}
+    assert all(config.study(name).label.startswith("digits, smoke scale") for name in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("study", "name", "path", "value"),
+    [
+        ("architecture", "wide_resnet", "optimizer.lr", 0.1),
+        ("architecture", "convnet", "epochs", 20),
+        ("architecture", "convnet", "data.crop", 4),
+        ("loss", "cross_entropy_smoothed", "loss.label_smoothing", 1 / 9),
+        ("activation", "tanh", "optimizer.lr", 0.001),
+        ("activation", "tanh", "model.name", "convnet"),
+        ("optimizer", "sgd", "optimizer.momentum", 0.0),
+        ("optimizer", "sam", "optimizer.rho", 0.5),
+        ("optimizer", "sam", "optimizer.adaptive", True),
+        ("optimizer", "adam", "optimizer.weight_decay", 5e-4),
+        ("mlp_cnn", "mlp", "optimizer.weight_decay", 1e-3),
+        ("mlp_cnn", "cnn", "optimizer.weight_decay", 1e-5),
+        ("mlp_cnn", "cnn", "select", "best_validation"),
+        ("mlp_cnn", "cnn", "data.train", 40_000),
+        ("ablation_cnn", "without_both", "model.batch_norm", False),
+        ("ablation_cnn", "without_both", "model.dropout", 0.0),
+        ("batch_size_mlp", "batch_5", "batch_size", 5),
+    ],
+)
+def test_a_variant_is_its_base_with_some_keys_changed(study, name, path, value):
+    found = variant(load(FULL), study, name).spec.model_dump()
+    for key in path.split("."):
+        found = found[key]
+    assert found == value
+
+
+# The reports' printed numbers, typed from the reports and not from config.yaml.
+@pytest.mark.parametrize(
+    ("study", "name", "numbers"),
+    [
+        ("architecture", "full_convnet", {"accuracy": 80.09, "seconds": 1654.24}),
+        ("loss", "mse", {"accuracy": 23.26}),
+        ("activation", "sigmoid", {"accuracy": 21.74}),
+        ("optimizer", "sam", {"accuracy": 85.17, "seconds": 555.70}),
+        ("mlp_cnn", "mlp", {"train": 80.33, "validation": 57.23, "test": 56.09, "parameters_millions": 3.16}),
+        ("ablation_mlp", "without_dropout", {"difference": -2.21}),
+        ("ablation_cnn", "without_dropout", {"difference": 1.48}),
+    ],
+)
+def test_the_reports_numbers_stand_beside_the_variants(study, name, numbers):
+    assert variant(load(FULL), study, name).reported.model_dump(exclude_none=True) == numbers
+
+
+def test_variants_with_equal_specifications_share_one_run():
+    config = load(FULL)
+    runs = config.runs()
+    shared = runs[variant(config, "architecture", "resnet9").spec.run]
+    assert shared.serves == (("architecture", "resnet9"), ("loss", "cross_entropy"))
+    assert len(runs) < len(config.variants)
+
+
+def test_a_run_is_named_by_what_it_is(tmp_path):
+    before = load(FULL)
+    text = "studies: {loss: {base: {optimizer: {lr: 0.05}}}}"
+    after = load(FULL, overlay(tmp_path, text))
+    one = [variant(c, "loss", "mse").spec.run for c in (before, after)]
+    assert one[0] != one[1]
+    assert re.fullmatch(r"cifar10-resnet9-[0-9a-f]{8}", one[0])
+    untouched = [variant(c, "activation", "tanh").spec.run for c in (before, after)]
+    assert untouched[0] == untouched[1]
+    assert variant(load(FULL), "loss", "mse").spec.run == one[0]  # going back finds the old one
+
+
+def test_a_specification_survives_its_json():
+    for v in load(FULL).variants:
+        assert RunSpec.from_json(v.spec.json_text) == v.spec
+        assert RunSpec.from_json(v.spec.json_text).run == v.spec.run
+
+
+def test_every_component_of_a_specification_can_be_made():
+    """The names that a configuration may use are the names of the registries."""
+    for registry, part in ((models, "model"), (losses, "loss"), (optim, "optimizer")):
+        with pytest.raises(ConfigError) as error:
+            load(FULL, overrides={"studies": {"loss": {"base": {part: {"name": "nonsense"}}}}})
+        allowed = re.search(r"allowed: ([\w, ]+)", error.value.faults[0]).group(1)
+        assert sorted(allowed.split(", ")) == sorted(registry.names())
+
+
+def test_a_study_may_override_seeds_and_scale(tmp_path):
+    text = "studies: {loss: {seeds: [7, 8], scale: {name: small, epochs: 3, train: 512, width: 0.5}}}"
+    config = load(FULL, overlay(tmp_path, text))
+    v = variant(config, "loss", "mse")
+    assert (v.seeds, v.spec.epochs, v.spec.data.train, v.spec.model.width) == ((7, 8), 3, 512, 0.5)
+    assert config.study("loss").label == "cifar10, small scale (epochs 3, train 512, width 0.5)"
+    assert variant(config, "activation", "tanh").scale.full
+
+
+def test_a_step_schedule_shrinks_with_the_epochs(tmp_path):
+    text = """
+studies:
+  loss:
+    base: {epochs: 60, schedule: {name: step, every: 20}}
+    scale: {name: small, epochs: 6}
+"""
+    assert variant(load(FULL, overlay(tmp_path, text)), "loss", "mse").spec.schedule.every == 2
+
+
+def test_overlays_and_nested_command_line_overrides_are_laid_on_in_order(tmp_path):
+    file = overlay(tmp_path, "seeds: [1]\nstudies: {loss: {base: {epochs: 5, batch_size: 64}}}")
+    given = {"seeds": ["3"], "studies": {"loss": {"base": {"epochs": "7", "optimizer": {"lr": "1e-2"}}}}}
+    v = variant(load(FULL, file, overrides=given), "loss", "mse")
+    assert (v.seeds, v.spec.epochs, v.spec.batch_size, v.spec.optimizer.lr) == ((3,), 7, 64, 0.01)
+
+
+def test_naming_another_component_replaces_the_whole_of_it():
+    merged = yaml_files.merge({"name": "sgd", "lr": 0.1, "momentum": 0.9}, {"name": "adam", "lr": 0.01})
+    assert merged == {"name": "adam", "lr": 0.01}
+    assert yaml_files.merge({"name": "sgd", "lr": 0.1}, {"lr": 1.0}) == {"name": "sgd", "lr": 1.0}
+
+
+def test_all_faults_are_told_at_once_with_path_allowed_and_nearest(tmp_path):
+    found = faults(
+        tmp_path,
+        """
+seeds: [0, 0.5]
+sede: 1
+precision: fp16
+datasets: {cifar10: {source: torchvison}}
+studies:
+  loss:
+    base: {optimizer: {lr: 1e-3, momentm: 0.9}}
+    variants:
+      mse: {loss: {name: mes}, batch_size: 0}
+      nll: {model: {widht: 2}}
+      nll: {epochs: .nan}
+      kl_div: {reported: {acuracy: 3}}
+  mlp_cnn: {reference: mpl, colour: 1}
+  activation: {reference: rely}
+""",
+    )
+    text = "\n".join(found)
+    for fault in [
+        r"line 12: the key 'nll' is given twice",
+        r"seeds\.1: 0\.5; allowed: a valid integer",
+        r"sede: unknown key; allowed: .*did you mean 'seeds'",
+        r"precision: 'fp16'; allowed: auto, fp32, bf16",
+        r"datasets\.cifar10\.source: 'torchvison'; .*did you mean 'torchvision'",
+        r"studies\.loss\.base\.optimizer\.lr: '1e-3' is text in YAML; write 0\.001",
+        r"studies\.loss\.base\.optimizer\.momentm: unknown key; allowed: .*did you mean 'momentum'",
+        r"studies\.loss\.variants\.mse\.loss\.name: 'mes'; allowed: .*did you mean 'mse'",
+        r"studies\.loss\.variants\.mse\.batch_size: 0; allowed: greater than or equal to 1",
+        r"studies\.loss\.variants\.nll\.epochs: nan",
+        r"studies\.loss\.variants\.kl_div\.reported\.acuracy: .*did you mean 'accuracy'",
+        r"studies\.mlp_cnn\.colour: unknown key",
+        r"studies\.activation\.reference: 'rely'; .*did you mean 'relu'",
+    ]:
+        assert re.search(fault, text), fault
+    assert text.count("momentm") == 1  # a fault in the base is one fault, not one a variant
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("studies: {loss: {base: {optimizer: {lr: .nan}}}}", "lr: nan; allowed: a finite number"),
+        ("studies: {loss: {base: {optimizer: {lr: -0.1}}}}", r"lr: -0.1; allowed: greater than 0"),
+        ("studies: {loss: {base: {epochs: 2.5}}}", "epochs: 2.5"),
+        ("studies: {loss: {base: {epochs: true}}}", "epochs: True"),
+        ("studies: {loss: {base: {data: {flip: 'yes'}}}}", "flip: 'yes'"),
+        ("studies: {activation: {base: {model: {dropout: 1.0}}}}", "dropout: 1.0; allowed: less than 1"),
+        ("studies: {loss: {base: {data: {name: cifar100}}}}", "'cifar100'.*did you mean 'cifar10'"),
+        ("studies: {mlp_cnn: {base: {batch_size: 1}}}", "batch_size 1 gives batch norm nothing"),
+        ("studies: {loss: {base: {select: best_validation}}}", "needs data.validation > 0"),
+        ("studies: {loss: {base: {data: {train: 100}}}}", "batch_size 128 is larger than the 100"),
+        ("studies: {architecture: {variants: {wide_resnet: {model: {depth: 17}}}}}", "depth is 6n"),
+        ("studies: {loss: {base: {data: {mean: [0.5]}}}}", "mean and std are given together"),
+        ("studies: {loss: {variants: {}, base: {model: 3}}}", "model: 3"),
+        ("device: gpu", "device: 'gpu'"),
+        ("seeds: []", "seeds"),
+        ("seeds: [-1]", r"seeds\.0: -1"),
+        ("scale: {name: x, width: 0}", r"scale\.width: 0"),
+        ("[1, 2]", "allowed: a mapping"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_fault_is_told_by_its_path(tmp_path, text, message):
+    assert re.search(message, "\n".join(faults(tmp_path, text)))
+
+
+def test_two_datasets_cannot_share_a_label_unless_they_are_the_same(tmp_path):
+    text = "datasets: {mnist: {source: digits, label: cifar10}}"
+    assert "already names datasets.cifar10" in faults(tmp_path, text)[0]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+        load(FULL, tmp_path / "none.yaml")
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+names = st.sampled_from(["seeds", "studies", "loss", "base", "model", "name", "lr", "x"])
+trees = st.recursive(leaves, lambda inner: st.dictionaries(names, inner, max_size=4), max_leaves=12)
+
+
+@given(trees)
+def test_no_overlay_whatever_gets_past_as_anything_but_a_config_or_faults(tree):
+    try:
+        load(FULL, overrides={"studies": {"loss": tree}})
+    except ConfigError as error:
+        assert error.faults
+
+
+@given(trees, trees)
+def test_merging_an_overlay_twice_changes_nothing_more(base, changes):
+    once = yaml_files.merge(base, changes)
+    assert yaml_files.merge(once, changes) == once
+
+
+def test_config_and_snakefile_load_without_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, pj.config, pj.fingerprint, pj.jobs; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,88 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the package and the scripts, to edit."""
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    return tmp_path
+
+
+def fingerprints(project):
+    """Return the fingerprints of training a resnet9 and an mlp, and of the figures."""
+    code = """
+from pathlib import Path
+from pj.fingerprint import fingerprint
+s = Path("workflow/scripts")
+def of(model, optimizer):
+    return fingerprint(s / "train.py", {"pj.models": model, "pj.losses": "mse", "pj.optim": optimizer})
+print(of("resnet9", "sgd"), of("mlp", "adamw"), of("mlp", "sam"), fingerprint(s / "figures.py"))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env={"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(("resnet9", "mlp", "sam", "figures"), run.stdout.split(), strict=True))
+
+
+def changed(project, file, old, new):
+    """Return which fingerprints an edit changes."""
+    before = fingerprints(project)
+    path = project / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    after = fingerprints(project)
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "wanted"),
+    [
+        ("src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1025", {"mlp", "sam"}),
+        ("src/pj/models/resnet9.py", "ratio: int = 16", "ratio: int = 8", {"resnet9"}),
+        ("src/pj/models/layers.py", "max(4,", "max(5,", {"resnet9", "mlp", "sam"}),
+        ("src/pj/optim/sam.py", "1e-12", "1e-11", {"sam"}),
+        ("src/pj/losses/regression.py", "logits.softmax(dim=1)", "logits", {"resnet9", "mlp", "sam"}),
+        ("src/pj/losses/kl_div.py", "batchmean", "sum", set()),
+        ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", {"resnet9", "mlp", "sam"}),
+        ("src/pj/report/figures.py", "LOG_SPREAD = 50", "LOG_SPREAD = 51", {"figures"}),
+        ("src/pj/report/tables.py", "test, last epoch", "last", set()),
+        ("workflow/scripts/train.py", "results/.progress", "results/.p", {"resnet9", "mlp", "sam"}),
+        # a new entry, or a new schema, is nobody else's concern
+        ("src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.new:New",', set()),
+        ("src/pj/spec.py", "WITHOUT_BATCH_NORM = {", 'WITHOUT_BATCH_NORM = {"new", ', set()),
+    ],
+)
+def test_an_edit_changes_the_fingerprints_of_what_uses_it(project, file, old, new, wanted):
+    assert changed(project, file, old, new) == wanted
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("HIDDEN = 1024", "HIDDEN = 1024  # a comment"),
+        ("HIDDEN = 1024", "HIDDEN = (\n    1024\n)"),
+        ('"""Report B\'s multilayer perceptron."""', '"""Another docstring."""'),
+        ('        """Map images [N, C, H, W] to logits [N, K]."""\n', ""),
+    ],
+)
+def test_comments_docstrings_and_formatting_do_not_count(project, old, new):
+    assert changed(project, "src/pj/models/mlp.py", old, new) == set()
+
+
+def test_the_registrys_entry_of_the_run_itself_counts(project):
+    old, new = '"mlp": "pj.models.mlp:MLP"', '"mlp": "pj.models.cnn:CNN"'
+    assert changed(project, "src/pj/models/__init__.py", old, new) == {"mlp", "sam"}

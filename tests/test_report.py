@@ -1,0 +1,222 @@
+import json
+import math
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pj.config import Reported, Scale, Study, Variant
+from pj.report import document, figures, tables
+from pj.spec import RunSpec
+from pj.statistics import estimate
+
+
+def variant(name, lr, seeds=(0, 1, 2), scale=None, title=None, **reported):
+    spec = {
+        "data": {"name": "digits", "validation": 100},
+        "model": {"name": "mlp"},
+        "loss": {"name": "cross_entropy"},
+        "optimizer": {"name": "sgd", "lr": lr},
+        "epochs": 2,
+        "batch_size": 10,
+        "select": "best_validation",
+    }
+    return Variant(
+        study="s",
+        name=name,
+        title=title or name,
+        spec=RunSpec.model_validate(spec),
+        seeds=seeds,
+        scale=scale or Scale(),
+        reported=Reported(**reported),
+    )
+
+
+def study(*variants, **changes):
+    frame = {"name": "s", "title": "A study", "report": "A 1", "compare": "selected", "reference": None}
+    return Study(**frame | changes, variants=variants)
+
+
+def write_run(runs, variant, seed, accuracy, state="complete", epochs=2, precision="fp32"):
+    folder = runs / variant.spec.run / f"seed{seed}"
+    folder.mkdir(parents=True)
+    diverged = state == "diverged"
+    row = {"epoch": 1.0, "test_accuracy": accuracy + 1}
+    measured = {"loss": 1.0, "accuracy": accuracy}
+    evaluation = {
+        "state": state,
+        "diverged_at_step": 7 if diverged else None,
+        "parameters": 1234,
+        "seconds": 10.0 + seed,
+        "epochs": epochs,
+        "training": {
+            "precision": precision,
+            "threads": 1,
+            "code": "c",
+            "provenance": {"device": "cpu", "processor": "P", "torch": "2"},
+        },
+        "last": None if diverged else row,
+        "best_test": None if diverged else row | {"test_accuracy": accuracy + 2},
+    }
+    if not diverged:
+        evaluation["selected"] = {"epoch": 1, "running_train_accuracy": accuracy - 5}
+        evaluation["selected"] |= dict.fromkeys(("train", "validation", "test"), measured)
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    lines = ["epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy"]
+    lines += [f"{e},{1 / e},{accuracy},{2 / e},{accuracy},1,{accuracy}" for e in range(1, epochs + 1)]
+    if diverged:
+        lines[-1] = f"{epochs},nan,10,inf,10,inf,10"
+    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
+
+
+def cells(text):
+    """Return a Markdown table as a list of dictionaries."""
+    rows = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+
+
+def test_an_interval_is_the_t_interval_of_the_mean():
+    values = [80.0, 82.0, 81.0, 85.0]
+    found = estimate(values)
+    low, high = stats.t.interval(0.95, 3, loc=82.0, scale=stats.sem(values))
+    assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx((low, high))
+
+
+def test_one_value_has_no_interval_and_none_has_no_mean():
+    assert estimate([3.0]).half_width is None
+    assert str(estimate([3.0])) == "3.00"
+    assert estimate([]) is None
+    assert estimate([math.nan, None]) is None
+
+
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=20))
+def test_values_that_are_not_finite_never_enter_a_mean(values):
+    assert estimate([*values, math.nan, math.inf, None]) == estimate(values)
+
+
+def test_a_table_shows_means_with_intervals_over_seeds(tmp_path):
+    a = variant("a", 0.1, test=56.09)
+    for seed, accuracy in enumerate((50.0, 52.0, 54.0)):
+        write_run(tmp_path, a, seed, accuracy)
+    row = cells(tables.markdown(tables.collect(study(a), tmp_path)))[0]
+    half = stats.t.ppf(0.975, 2) * 2 / math.sqrt(3)
+    assert row["test, best validation"] == f"52.00 ± {half:.2f}"
+    assert row["test, last epoch"] == f"53.00 ± {half:.2f}"
+    assert row["test, best test epoch"] == f"54.00 ± {half:.2f}"
+    assert row["train, running"] == f"47.00 ± {half:.2f}"
+    assert row["report, test"] == "56.09"
+    assert (row["parameters"], row["seconds"], row["seeds"]) == ("1,234", "11.0", "3")
+
+
+def test_a_single_seed_shows_no_interval(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path, a, 0, 50.0)
+    text = tables.markdown(tables.collect(study(a), tmp_path))
+    assert "±" not in text
+    assert "1 seed, so no interval" in text
+    assert cells(text)[0]["test, best validation"] == "50.00"
+
+
+def test_diverged_and_missing_runs_are_named_and_never_averaged(tmp_path):
+    a = variant("a", 0.1)
+    write_run(tmp_path, a, 0, 50.0)
+    write_run(tmp_path, a, 1, 0.0, state="diverged")
+    row = cells(tables.markdown(tables.collect(study(a), tmp_path)))[0]
+    assert row["notes"] == "diverged: seed 1; missing: seed 2"
+    assert row["test, best validation"] == "50.00"
+    assert row["seeds"] == "1"
+
+
+def test_a_study_of_which_nothing_was_run_still_has_a_table(tmp_path):
+    row = cells(tables.markdown(tables.collect(study(variant("a", 0.1)), tmp_path)))[0]
+    assert row["notes"] == "missing: seed 0 1 2"
+    assert row["test, best validation"] == ""
+
+
+def test_differences_to_the_reference_are_paired_by_seed(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2, difference=-2.08)
+    for seed, (x, y) in enumerate(((50.0, 51.0), (60.0, 62.0), (70.0, 73.0))):
+        write_run(tmp_path, a, seed, x)
+        write_run(tmp_path, b, seed, y)
+    rows = cells(tables.markdown(tables.collect(study(a, b, reference="a"), tmp_path)))
+    half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)  # of 1, 2, 3; unpaired it would be far wider
+    assert rows[1]["minus a"] == f"+2.00 ± {half:.2f}"
+    assert rows[1]["report's difference"] == "-2.08"
+    assert rows[0]["minus a"] == ""
+
+
+def test_a_difference_uses_only_seeds_that_both_completed(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2)
+    write_run(tmp_path, a, 0, 50.0)
+    write_run(tmp_path, b, 1, 90.0)
+    rows = cells(tables.markdown(tables.collect(study(a, b, reference="a"), tmp_path)))
+    assert rows[1]["minus a"] == ""
+
+
+def test_a_table_says_its_data_scale_and_machine(tmp_path):
+    a = variant("a", 0.1, scale=Scale(name="small", epochs=2, train=600))
+    write_run(tmp_path, a, 0, 50.0, precision="bf16")
+    write_run(tmp_path, a, 1, 50.0, precision="fp32")
+    first = tables.markdown(tables.collect(study(a), tmp_path)).splitlines()[0]
+    assert "**digits, small scale (epochs 2, train 600)**" in first
+    assert "bf16, fp32 on P (cpu)" in first  # two precisions in one table are seen
+
+
+def test_the_csv_files_hold_a_row_a_variant_and_a_row_a_run(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2)
+    write_run(tmp_path / "runs", a, 0, 50.0)
+    tables.write(study(a, b), tmp_path / "runs", tmp_path / "out")
+    table, runs = (pd.read_csv(tmp_path / "out" / name) for name in ("table.csv", "runs.csv"))
+    assert table["variant"].tolist() == ["a", "b"]
+    assert runs.groupby("variant")["seed"].apply(list).to_dict() == {"a": [0, 1, 2], "b": [0, 1, 2]}
+    assert runs["state"].tolist() == ["complete"] + ["missing"] * 5
+
+
+def draw(tmp_path, *variants):
+    figures.write(study(*variants), tmp_path / "runs", tmp_path / "out")
+    return tmp_path / "out" / "curves.png", tmp_path / "out" / "curves.svg"
+
+
+def test_curves_are_drawn_as_png_and_svg_with_every_variant_named(tmp_path):
+    a, b = variant("a", 0.1, title="first <one>"), variant("b", 0.2, title="second & last")
+    for v in (a, b):
+        for seed in v.seeds:
+            write_run(tmp_path / "runs", v, seed, 50.0 + seed)
+    png, svg = draw(tmp_path, a, b)
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    words = " ".join(ET.parse(svg).getroot().itertext())
+    for word in ("first <one>", "second & last", "A study", "digits, full scale", "solid: validation"):
+        assert word in words
+
+
+def test_a_diverged_run_is_drawn_up_to_its_divergence(tmp_path):
+    a = variant("a", 0.1, seeds=(0, 1))
+    write_run(tmp_path / "runs", a, 0, 50.0, epochs=3)
+    write_run(tmp_path / "runs", a, 1, 50.0, state="diverged", epochs=3)
+    figure = figures.draw(study(a), tmp_path / "runs")
+    loss = figure.axes[0]
+    crosses = [line for line in loss.get_lines() if line.get_marker() == "x"]
+    assert [line.get_xdata().tolist() for line in crosses] == [[2], [2]]  # train and validation
+    assert all(math.isfinite(v) for v in loss.get_ylim())
+
+
+def test_a_figure_of_equal_curves_is_an_equal_file(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path / "runs", a, 0, 50.0)
+    first = [path.read_bytes() for path in draw(tmp_path, a)]
+    assert [path.read_bytes() for path in draw(tmp_path, a)] == first
+
+
+def test_the_report_holds_every_study_and_warns_of_a_reduced_scale(tmp_path):
+    for scale, warned in ((Scale(name="smoke", epochs=1), True), (Scale(), False)):
+        s = study(variant("a", 0.1, scale=scale))
+        folder = tmp_path / "studies" / "s"
+        tables.write(s, tmp_path / "runs", folder)
+        (tmp_path / "modes.md").write_text("| modes |\n")
+        document.write([s], tmp_path / "studies", tmp_path / "modes.md", tmp_path / "report.md")
+        text = (tmp_path / "report.md").read_text()
+        assert ("too small to say anything" in text) is warned
+        assert "## A study" in text and "(studies/s/curves.png)" in text and "| modes |" in text

@@ -1,0 +1,210 @@
+"""Snakemake for real: a small project from an empty folder to its report, and what edits schedule."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "config.yaml", "config.quick.yaml", "rules", "workflow", "profiles", "envs", "src")
+STUDIES = ("mlp_cnn", "dropout2d")
+# The quick run with two studies: three runs, one of which serves both.
+OVERLAY = """
+scale: {name: test, epochs: 1, train: 500, validation: 100, test: 100, width: 0.05}
+"""
+
+
+def copy(target: Path) -> Path:
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(source, target / part)
+    (target / "small.yaml").write_text(OVERLAY)
+    return target
+
+
+def snakemake(project: Path, *arguments: str, config=("config.quick.yaml", "small.yaml"), check=True):
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", *config, *arguments]
+    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    output = run.stdout + run.stderr
+    if check:
+        assert run.returncode == 0, output
+    return output
+
+
+def targets(studies=STUDIES):
+    return [f"results/studies/{s}/{f}" for s in studies for f in ("table.md", "curves.png")]
+
+
+def scheduled(project: Path, *, config=("config.quick.yaml", "small.yaml")) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run would start."""
+    output = snakemake(project, "-n", "--quiet", "host", "--", *targets(), config=config)
+    stats = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
+    if stats is None:
+        assert "Nothing to be done" in output, output
+        return {}
+    lines = [line.split() for line in stats.group(1).splitlines()[2:]]
+    return {name: int(count) for name, count in lines if name != "total"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A project whose two studies have been run."""
+    project = copy(tmp_path_factory.mktemp("project"))
+    snakemake(project, "--", *targets())
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project, times and all, to edit."""
+    return Path(shutil.copytree(finished, tmp_path / "project"))
+
+
+def edit(project: Path, file: str, old: str, new: str) -> None:
+    path = project / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_from_an_empty_folder_to_tables_and_figures(finished):
+    for study in STUDIES:
+        folder = finished / "results" / "studies" / study
+        assert "digits, test scale" in (folder / "table.md").read_text()
+        assert {p.name for p in folder.iterdir()} == {
+            "table.md", "table.csv", "runs.csv", "curves.png", "curves.svg",
+        }  # fmt: skip
+    runs = [p.parent.parent.name for p in finished.glob("results/runs/*/seed0/evaluation.json")]
+    assert len(runs) == 3  # mlp; cnn, which serves both studies; cnn with dropout2d
+    assert not list(finished.glob("results/.resume/*"))
+
+
+def test_a_finished_project_has_nothing_to_do(project):
+    assert scheduled(project) == {}
+
+
+def test_editing_one_models_code_schedules_its_runs_and_what_depends_on_them(project):
+    edit(project, "src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1000")
+    assert scheduled(project) == {"train": 1, "evaluate": 1, "tables": 1, "figures": 1}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["src/pj/models/layers.py", "src/pj/training/loop.py", "workflow/scripts/train.py", "rules/train.smk"],
+)
+def test_editing_a_comment_schedules_nothing(project, file):
+    path = project / file
+    path.write_text("# a comment\n" + path.read_text() + "# another\n")
+    assert scheduled(project) == {}
+
+
+def test_editing_the_figures_code_draws_figures_only(project):
+    edit(project, "src/pj/report/figures.py", "LOG_SPREAD = 50", "LOG_SPREAD = 40")
+    assert scheduled(project) == {"figures": 2}
+
+
+def test_editing_the_tables_code_writes_tables_only(project):
+    edit(project, "src/pj/report/tables.py", "test, last epoch", "test, at the end")
+    assert scheduled(project) == {"tables": 2}
+
+
+def test_changing_one_variants_hyperparameter_trains_that_variant_only(project):
+    (project / "change.yaml").write_text(
+        "studies: {dropout2d: {variants: {dropout2d: {model: {dropout: 0.2}}}}}"
+    )
+    config = ("config.quick.yaml", "small.yaml", "change.yaml")
+    assert scheduled(project, config=config) == {"train": 1, "evaluate": 1, "tables": 1, "figures": 1}
+
+
+def test_a_new_model_in_the_registry_schedules_nothing(project):
+    edit(project, "src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.new:New",')
+    assert scheduled(project) == {}
+
+
+def test_a_new_seed_trains_that_seed_only(project):
+    (project / "change.yaml").write_text("studies: {mlp_cnn: {seeds: [0, 1]}}")
+    config = ("config.quick.yaml", "small.yaml", "change.yaml")
+    assert scheduled(project, config=config) == {"train": 2, "evaluate": 2, "tables": 1, "figures": 1}
+
+
+@pytest.mark.parametrize("left", [["checkpoint.pt"], ["checkpoint.pt", "metrics.csv"], ["run.json"]])
+def test_a_half_written_run_folder_is_trained_again(project, left):
+    folder = next(project.glob("results/runs/digits-mlp-*/seed0"))
+    for file in folder.iterdir():
+        if file.name not in left:
+            file.unlink()
+    assert scheduled(project) == {"train": 1, "evaluate": 1, "tables": 1, "figures": 1}
+
+
+def test_a_job_of_a_broken_record_ends_with_one_clear_message(project):
+    record = next(project.glob("results/runs/digits-mlp-*/seed0/run.json"))
+    record.write_text("{")
+    output = snakemake(project, "--", *targets(["mlp_cnn"]), check=False)
+    assert "run.json cannot be read" in output
+    assert "train again" in output
+    assert "Traceback" not in output.split("run.json cannot be read")[1].split("\n")[0]
+
+
+def test_a_killed_training_job_leaves_nothing_lost(project):
+    """A resume state of the same code is found by the next call, and the run it gives is complete."""
+    record = next(project.glob("results/runs/digits-mlp-*/seed0/run.json"))
+    content = json.loads(record.read_text())
+    code = (
+        "import sys; from pathlib import Path; from pj.spec import RunSpec; from pj.training import loop\n"
+        "spec, code, resume = sys.argv[1:]\n"
+        "step = loop.Training.train_step\n"
+        "def die(self):\n"
+        "    if self.steps_done == 1: raise SystemExit(9)\n"
+        "    step(self)\n"
+        "loop.Training.train_step = die\n"
+        "loop.train(RunSpec.from_json(spec), 0, Path('results/data/digits.npz'), Path('x'),"
+        " code=code, resume=Path(resume), save_every=0)"
+    )
+    name = record.parent.parent.name
+    resume = f"results/.resume/{name}-{content['code']}/seed0"
+    spec = json.dumps(content["spec"], sort_keys=True)
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    command = [sys.executable, "-c", code, spec, content["code"], resume]
+    assert subprocess.run(command, cwd=project, env=environment, check=False).returncode == 9
+    for file in record.parent.iterdir():
+        file.unlink()
+    snakemake(project, "--", *targets(["mlp_cnn"]))
+    assert json.loads(record.read_text())["resumed_at_step"] == 1
+
+
+def test_config_faults_end_the_workflow_before_any_job(project):
+    (project / "wrong.yaml").write_text("seeds: [0.5]\nstudies: {loss: {base: {optimizer: {lr: 1e-3}}}}")
+    output = snakemake(project, "-n", config=("wrong.yaml",), check=False)
+    assert "2 faults in the configuration" in output
+    assert "seeds.0: 0.5" in output and "write 0.001" in output
+    assert "Traceback" not in output
+
+
+def test_nested_overrides_on_the_command_line_reach_the_runs(project):
+    override = "studies={mlp_cnn: {base: {epochs: 3}, scale: {name: full}}}"
+    output = snakemake(project, "-n", "--config", override, "--", *targets(["mlp_cnn"]))
+    assert re.search(r"train\s+2\b", output)
+
+
+def test_results_that_cannot_be_written_are_told_before_any_job(project):
+    shutil.rmtree(project / "results")
+    (project / "results").write_text("a file where the folder should be")
+    output = snakemake(project, "-n", check=False)
+    assert "results is a file, not a folder" in output
+    assert "Traceback" not in output
+
+
+def test_the_full_job_of_five_seeds_is_planned_from_config_alone(project):
+    output = snakemake(project, "-n", "--quiet", "host", config=("config.yaml",))
+    assert re.search(r"train\s+265\b", output)  # 53 runs of 5 seeds
+    assert re.search(r"report\s+1\b", output)
