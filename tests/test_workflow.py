@@ -137,12 +137,17 @@ def test_a_new_seed_trains_that_seed_only(project):
     assert scheduled(project, config=config) == {"train": 2, "evaluate": 2, "tables": 1, "figures": 1}
 
 
-@pytest.mark.parametrize("left", [["checkpoint.pt"], ["checkpoint.pt", "metrics.csv"], ["run.json"]])
-def test_a_half_written_run_folder_is_trained_again(project, left):
-    folder = next(project.glob("results/runs/digits-mlp-*/seed0"))
-    for file in folder.iterdir():
+def cut_off(project: Path, left: list[str]) -> None:
+    """Leave the mlp's run as a crash would: only some of its files, and no table yet."""
+    for file in next(project.glob("results/runs/digits-mlp-*/seed0")).iterdir():
         if file.name not in left:
             file.unlink()
+    shutil.rmtree(project / "results" / "studies" / "mlp_cnn")
+
+
+@pytest.mark.parametrize("left", [["checkpoint.pt"], ["checkpoint.pt", "metrics.csv"], ["run.json"]])
+def test_a_half_written_run_folder_is_trained_again(project, left):
+    cut_off(project, left)
     assert scheduled(project) == {"train": 1, "evaluate": 1, "tables": 1, "figures": 1}
 
 
@@ -176,8 +181,7 @@ def test_a_killed_training_job_leaves_nothing_lost(project):
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
     command = [sys.executable, "-c", code, spec, content["code"], resume]
     assert subprocess.run(command, cwd=project, env=environment, check=False).returncode == 9
-    for file in record.parent.iterdir():
-        file.unlink()
+    cut_off(project, left=[])
     snakemake(project, "--", *targets(["mlp_cnn"]))
     assert json.loads(record.read_text())["resumed_at_step"] == 1
 
