@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pj.config import Reported, Scale, Study, Variant
+from pj.config import Config, Reported, Scale, Settings, Study, Variant
 from pj.report import document, figures, tables
+from pj.report.keep import keep
 from pj.spec import RunSpec
 from pj.statistics import estimate
 
@@ -56,7 +57,7 @@ def write_run(runs, variant, seed, accuracy, state="complete", epochs=2, precisi
             "precision": precision,
             "threads": 1,
             "code": "c",
-            "provenance": {"device": "cpu", "processor": "P", "torch": "2"},
+            "provenance": {"device": "cpu", "processor": "P", "torch": "2", "commit": "abc"},
         },
         "last": None if diverged else row,
         "best_test": None if diverged else row | {"test_accuracy": accuracy + 2},
@@ -220,3 +221,25 @@ def test_the_report_holds_every_study_and_warns_of_a_reduced_scale(tmp_path):
         text = (tmp_path / "report.md").read_text()
         assert ("too small to say anything" in text) is warned
         assert "## A study" in text and "(studies/s/curves.png)" in text and "| modes |" in text
+
+
+def test_keeping_results_takes_what_is_finished_with_its_provenance(tmp_path):
+    a, b = variant("a", 0.1, seeds=(0, 1)), variant("b", 0.2)
+    write_run(tmp_path / "results" / "runs", a, 0, 50.0)
+    loaded = Config(Settings.model_validate(settings_of(a, b)), (a, b.model_copy(update={"study": "t"})))
+    assert keep(loaded, tmp_path / "results", tmp_path / "kept") == ["s"]
+    kept = json.loads((tmp_path / "kept" / "provenance.json").read_text())
+    assert [(m["commit"], m["precision"], m["rows"]) for m in kept["made_with"]] == [("abc", "fp32", 1)]
+    assert kept["settings"]["seeds"] == [0, 1, 2]
+    assert pd.read_csv(tmp_path / "kept" / "studies" / "s" / "runs.csv")["state"].tolist() == [
+        "complete",
+        "missing",
+    ]
+    assert not (tmp_path / "kept" / "studies" / "t").exists()
+
+
+def settings_of(*variants):
+    base = variants[0].spec.model_dump()
+    frame = {"title": "A study", "report": "A 1", "compare": "selected", "base": base}
+    studies = {name: frame | {"variants": {v.name: {}}} for name, v in zip("st", variants, strict=True)}
+    return {"datasets": {"digits": {"source": "digits"}}, "seeds": [0, 1, 2], "studies": studies}

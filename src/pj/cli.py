@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 
     table = command("table", _table, "print a study's table from whatever runs are there")
     table.add_argument("study")
+
+    keep = command("keep", _keep, "copy the tables and figures of all that is finished, with provenance")
+    keep.add_argument("folder", type=Path, help="such as reference/<machine>")
     return parser
 
 
@@ -162,6 +165,15 @@ def _table(options: argparse.Namespace) -> None:
     from pj.report import tables  # loads pandas
 
     print(tables.markdown(tables.collect(_study(_load(options), options.study), RESULTS / "runs")))
+
+
+def _keep(options: argparse.Namespace) -> None:
+    from pj.report.keep import keep  # loads pandas
+
+    kept = keep(_load(options), RESULTS, options.folder)
+    if not kept:
+        raise UserError(f"{RESULTS.absolute()} holds no finished run of this configuration; nothing to keep")
+    print(f"kept in {options.folder}: {', '.join(kept)}")
 
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -72,6 +72,7 @@ def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
         "device": training["provenance"]["device"],
         "processor": training["provenance"]["processor"],
         "torch": training["provenance"]["torch"],
+        "commit": training["provenance"]["commit"],
         "code": training["code"],
     }
 

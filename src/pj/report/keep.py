@@ -1,0 +1,51 @@
+"""Keep measured results: small tables, figures and their provenance, apart from results/."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pj import files
+from pj.config import Config
+from pj.records import EVALUATION
+from pj.report import tables
+
+
+def keep(config: Config, results: Path, folder: Path) -> list[str]:
+    """Write into ``folder`` every study with a finished run, and return their names.
+
+    For each study its tables (a row a variant, a row a run) and its learning curves; beside them
+    ``provenance.json``: the settings in force, and how many runs each combination of versions, machine
+    and commit made.
+    """
+    kept = []
+    machines: Counter[str] = Counter()
+    for name in config.settings.studies:
+        study = config.study(name)
+        if (tables.collect(study, results / "runs").runs["state"] == "missing").all():
+            continue
+        tables.write(study, results / "runs", folder / "studies" / name)
+        curves = results / "studies" / name / "curves.png"
+        if curves.is_file():
+            shutil.copy(curves, folder / "studies" / name)
+        kept.append(name)
+        machines.update(
+            _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds
+        )
+    made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
+    settings = config.settings.model_dump(mode="json", exclude_none=True)
+    content: dict[str, Any] = {"made_with": made_with, "settings": settings}
+    files.write_json(folder / "provenance.json", content)
+    return kept
+
+
+def _provenance(run: Path, seed: int) -> str:
+    path = run / f"seed{seed}" / EVALUATION
+    if not path.is_file():
+        return ""
+    training = json.loads(path.read_text(encoding="utf-8"))["training"]
+    made = training["provenance"] | {"precision": training["precision"], "threads": training["threads"]}
+    return json.dumps(made, sort_keys=True)
