@@ -1,3 +1,9 @@
+import gzip
+import hashlib
+import pickle
+import shutil
+import struct
+import tarfile
 import threading
 import zipfile
 
@@ -116,6 +122,61 @@ def test_without_a_network_the_message_names_file_checksum_and_folder(
         sources.read(TorchvisionSource(source="torchvision", dataset=dataset, folder=str(tmp_path / "d")))
     for part in (file, checksum, str(tmp_path / "d")):
         assert part in str(error.value)
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def test_cifar10_is_read_from_its_official_archive(tmp_path, monkeypatch):
+    """An archive in the official layout, with its own few images and checksums, and no network."""
+    from torchvision.datasets import CIFAR10
+
+    draw = np.random.default_rng(0)
+    inside = tmp_path / "cifar-10-batches-py"
+    inside.mkdir()
+    written = {}
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        pixels = draw.integers(0, 256, (4, 3072), dtype=np.uint8)
+        written[name] = pixels.reshape(4, 3, 32, 32).transpose(0, 2, 3, 1)
+        (inside / name).write_bytes(pickle.dumps({"data": pixels, "labels": [0, 9, 3, 4]}))
+    (inside / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"class {k}" for k in range(10)]}))
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as archive:
+        archive.add(inside, arcname=inside.name)
+    sums = [[name, md5(inside / name)] for name in written]
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(tmp_path / "cifar-10-python.tar.gz"))
+    monkeypatch.setattr(CIFAR10, "train_list", sums[:5])
+    monkeypatch.setattr(CIFAR10, "test_list", sums[5:])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5(inside / "batches.meta")})
+    shutil.rmtree(inside)
+    source = TorchvisionSource(source="torchvision", dataset="CIFAR10", folder=str(tmp_path))
+    dataset = sources.read(source)
+    wanted = np.concatenate([written[f"data_batch_{i}"] for i in range(1, 6)])
+    np.testing.assert_array_equal(dataset.x_train, wanted)
+    np.testing.assert_array_equal(dataset.x_test, written["test_batch"])
+    assert dataset.y_test.tolist() == [0, 9, 3, 4]
+    assert dataset.classes == 10
+
+
+def test_mnist_is_read_from_its_official_files(tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    contents = {"images-idx3": struct.pack(">4i", 2051, 3, 28, 28) + images.tobytes()}
+    contents["labels-idx1"] = struct.pack(">2i", 2049, 3) + bytes([7, 0, 9])
+    resources = []
+    for part in ("train", "t10k"):
+        for kind, content in contents.items():
+            path = raw / f"{part}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(content))
+            resources.append((path.name, md5(path)))
+    monkeypatch.setattr(MNIST, "resources", resources)
+    source = TorchvisionSource(source="torchvision", dataset="MNIST", folder=str(tmp_path))
+    dataset = sources.read(source)
+    np.testing.assert_array_equal(dataset.x_train[..., 0], images)
+    assert dataset.y_test.tolist() == [7, 0, 9]
 
 
 def test_an_archive_with_a_wrong_checksum_is_not_used(tmp_path, monkeypatch):

@@ -197,10 +197,8 @@ class Config:
         }
 
     def sources(self) -> dict[str, Source]:
-        """Return the data sources in use by label, which names their file."""
-        used = {v.spec.data.name for v in self.variants}
-        labelled = {label(name, s): s for name, s in self.settings.datasets.items()}
-        return {name: source for name, source in labelled.items() if name in used}
+        """Return the data sources by label, which names their file."""
+        return {label(name, source): source for name, source in self.settings.datasets.items()}
 
 
 def label(name: str, source: Source) -> str:
