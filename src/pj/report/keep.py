@@ -37,6 +37,9 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         )
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
+    for source in settings["datasets"].values():
+        if "path" in source:
+            source["path"] = Path(source["path"]).name  # the folder means nothing elsewhere
     content: dict[str, Any] = {"made_with": made_with, "settings": settings}
     files.write_json(folder / "provenance.json", content)
     return kept
