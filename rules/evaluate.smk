@@ -11,13 +11,14 @@ rule evaluate:
         "results/runs/{run}/seed{seed}/evaluation.json",
     log:
         "results/logs/evaluate/{run}-seed{seed}.log",
+    priority: 1  # so that resume states, which it removes, do not pile up
     conda:
         "../envs/pj.yaml"
     threads: CONFIG.settings.threads
     resources:
         gpu=1,
+        device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
-        settings=settings(device=CONFIG.settings.device),
         code=lambda wildcards: code("evaluate.py", wildcards.run),
     script:
         "../workflow/scripts/evaluate.py"

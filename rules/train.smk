@@ -15,10 +15,9 @@ rule train:
     threads: CONFIG.settings.threads
     resources:
         gpu=1,
+        device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
-        settings=lambda wildcards: settings(
-            spec=RUNS[wildcards.run].spec.json_text, device=CONFIG.settings.device
-        ),
+        settings=lambda wildcards: RUNS[wildcards.run].spec.json_text,
         code=lambda wildcards: code("train.py", wildcards.run),
     script:
         "../workflow/scripts/train.py"

@@ -17,6 +17,7 @@ from pj.records import RecordError, read_metrics, read_run
 from pj.spec import RunSpec
 from pj.training import loop
 from pj.training.device import Conditions, DeviceError, configure
+from pj.training.measure import loss_and_accuracy, predict
 from pj.training.schedule import factor
 from pj.training.state import ResumeStates, RunningElsewhereError
 
@@ -186,8 +187,8 @@ def test_the_logged_training_loss_is_the_mean_over_the_epochs_images(spec, digit
     train(run, digits, tmp_path)
     row = read_metrics(tmp_path)[0]
     training = loop.Training(run, 0, store.load(digits), Conditions(torch.device("cpu"), "fp32", 1))
-    logits = loop.predict(training.model, training.splits["train"], training.normalise, training.conditions)
-    measured = loop.loss_and_accuracy(logits, training.splits["train"], training.loss)
+    logits = predict(training.model, training.splits["train"], training.normalise, training.conditions)
+    measured = loss_and_accuracy(logits, training.splits["train"], training.loss)
     assert row["train_loss"] == pytest.approx(measured["loss"], rel=1e-5)
     assert row["train_accuracy"] == pytest.approx(measured["accuracy"])
 

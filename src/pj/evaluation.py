@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from pj import files, losses, models, records
+from pj import files, records
 from pj.data import store
 from pj.data.batches import Normalise, Split, splits
 from pj.provenance import provenance
-from pj.spec import RunSpec, options
+from pj.spec import RunSpec
+from pj.training import build
 from pj.training.device import configure
 from pj.training.measure import loss_and_accuracy, predict
 
@@ -47,16 +48,9 @@ def evaluate(folder: Path, data: Path, output: Path, *, device: str = "auto", th
     if record["state"] == "complete":
         conditions = configure(device, spec.precision, threads)
         checkpoint = torch.load(folder / records.CHECKPOINT, weights_only=True)
-        model = models.create(
-            spec.model.name,
-            num_classes=dataset.classes,
-            in_channels=dataset.channels,
-            image_size=dataset.image_size,
-            **options(spec.model),
-        )
+        model = build.network(spec, dataset, conditions.device)
         model.load_state_dict(checkpoint["weights"])
-        model.to(conditions.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        loss = losses.create(spec.loss.name, **options(spec.loss))
+        loss = build.loss(spec)
         normalise = Normalise(spec.data, dataset.channels, conditions.device)
         epoch = checkpoint["epoch"]
         result["selected"] = {"epoch": epoch, "by": checkpoint["selected_by"]}

@@ -12,11 +12,16 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 REGISTRY = "REGISTRY"
-# These only check settings, and the settings themselves stand in the rules' parameters.
-SETTINGS = {"pj.spec", "pj.config", "pj.faults", "pj.yaml_files"}
+# These cannot change a result: they check settings (which stand in the rules' parameters themselves),
+# word messages, or note what a result was made with.
+WITHOUT_EFFECT = {
+    *("pj.spec", "pj.config", "pj.faults", "pj.yaml_files"),
+    *("pj.errors", "pj.jobs", "pj.provenance", "pj.training.progress"),
+}
 
 
 def fingerprint(entry: Path, choices: Mapping[str, str] | None = None) -> str:
@@ -42,7 +47,7 @@ def _fingerprint(entry: Path, choices: tuple[tuple[str, str], ...]) -> str:
     while pending:
         path = pending.pop()
         module = module_name(path)
-        if path in seen or module in SETTINGS:
+        if path in seen or module in WITHOUT_EFFECT:
             continue
         seen.add(path)
         dump, imports = _read(path, chosen.get(module or ""))
@@ -80,28 +85,44 @@ def _read(path: Path, choice: str | None) -> tuple[str, frozenset[str]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     _strip_docstrings(tree)
     imports = set()
+    followed = choice is None
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            imports |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parent = _parent(path, node)
+            imports |= {parent} | {f"{parent}.{alias.name}" for alias in node.names}
         elif choice is not None and _is_registry(node):
             kept = [(k, v) for k, v in _entries(node) if ast.literal_eval(k) == choice]
+            if not kept:
+                raise ValueError(f"{path}: {REGISTRY} has no entry {choice!r}")
+            followed = True
             node.value = ast.Dict([k for k, _ in kept], [v for _, v in kept])  # type: ignore[attr-defined]
             imports |= {ast.literal_eval(v).split(":")[0] for _, v in kept}
+    if not followed:
+        raise ValueError(f"{path}: has no dictionary {REGISTRY} to choose {choice!r} from")
     return ast.dump(tree), frozenset(imports)
 
 
+def _parent(path: Path, node: ast.ImportFrom) -> str:
+    """Return the dotted name that ``from … import`` imports from, relative ones resolved."""
+    if not node.level:
+        return node.module or ""
+    package = (module_name(path) or "").split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    package = package[: len(package) - node.level + 1]
+    return ".".join([*package, *filter(None, [node.module])])
+
+
 def _is_registry(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Dict)
-        and [t.id for t in node.targets if isinstance(t, ast.Name)] == [REGISTRY]
-    )
+    if not (isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)):
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [t.id for t in targets if isinstance(t, ast.Name)] == [REGISTRY]
 
 
-def _entries(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
-    assert isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+def _entries(node: Any) -> list[tuple[ast.expr, ast.expr]]:
     return [(k, v) for k, v in zip(node.value.keys, node.value.values, strict=True) if k is not None]
 
 

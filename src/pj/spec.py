@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -248,8 +248,3 @@ class RunSpec(Strict):
     def from_json(cls, text: str) -> RunSpec:
         """Read what `json_text` wrote."""
         return cls.model_validate_json(text)
-
-
-def options(component: Strict) -> dict[str, Any]:
-    """Return a component's settings without its name, as keyword arguments for its registry."""
-    return component.model_dump(exclude={"name"})

@@ -1,16 +1,20 @@
 """Build a run's evaluation.json from its checkpoint, learning curve and data."""
 
-import json
 from pathlib import Path
 
 from pj.evaluation import evaluate
 from pj.jobs import logged
+from pj.records import read_run
+from pj.training import state
 
 with logged(snakemake.log[0]):
+    folder = Path(snakemake.input.record).parent
     evaluate(
-        Path(snakemake.input.record).parent,
+        folder,
         Path(snakemake.input.data),
         Path(snakemake.output[0]),
-        device=json.loads(snakemake.params.settings)["device"],
+        device=snakemake.resources.device,
         threads=snakemake.threads,
     )
+    run, seed, code = snakemake.wildcards.run, snakemake.wildcards.seed, read_run(folder)["code"]
+    state.remove(Path(f"results/.resume/{run}-{code}/seed{seed}"))

@@ -1,6 +1,5 @@
 """Build a run's checkpoint.pt, metrics.csv and run.json from its specification and seed."""
 
-import json
 from pathlib import Path
 
 from pj.jobs import logged
@@ -8,16 +7,16 @@ from pj.spec import RunSpec
 from pj.training.loop import train
 
 with logged(snakemake.log[0]):
-    settings = json.loads(snakemake.params.settings)
-    run, seed = snakemake.wildcards.run, int(snakemake.wildcards.seed)
+    run, seed, code = snakemake.wildcards.run, int(snakemake.wildcards.seed), snakemake.params.code
     train(
-        RunSpec.from_json(settings["spec"]),
+        RunSpec.from_json(snakemake.params.settings),
         seed,
         Path(snakemake.input.data),
         Path(snakemake.output.record).parent,
-        code=snakemake.params.code,
-        resume=Path(f"results/.resume/{run}-{snakemake.params.code}/seed{seed}"),
+        code=code,
+        resume=Path(f"results/.resume/{run}-{code}/seed{seed}"),
         progress=Path(f"results/.progress/{run}-seed{seed}.json"),
-        device=settings["device"],
+        device=snakemake.resources.device,
         threads=snakemake.threads,
+        keep_state=True,  # until evaluate has used the run: Snakemake deletes what it did not see end
     )

@@ -29,3 +29,10 @@ def create(name: str, params: Iterable[nn.Parameter], **options: Any) -> Optimiz
     if name not in REGISTRY:
         raise ValueError(f"no optimizer named {name!r}; there are: {', '.join(REGISTRY)}")
     return resolve_name(REGISTRY[name])(params, **options)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public class (SAM) when it is asked for, so that naming an optimizer loads no torch."""
+    if name == "SAM":
+        return resolve_name(REGISTRY["sam"])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,6 +29,11 @@ class Conditions:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
+    def describe(self) -> dict[str, str | int]:
+        """Return what two sessions of one run must share to give the bits of an uninterrupted run."""
+        device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        return {"device": device, "threads": self.threads, "torch": str(torch.__version__)}
+
     def synchronize(self) -> None:
         """Wait for the device, so that a clock read next tells the truth."""
         if self.device.type == "cuda":
@@ -62,7 +67,11 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
 def _precision(asked: str, device: torch.device) -> str:
     if asked != "auto":
         return asked
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_computes_bf16()
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = cpu_computes_bf16()
     return "bf16" if native else "fp32"
 
 

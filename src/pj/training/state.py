@@ -37,6 +37,7 @@ class ResumeStates:
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
         self.folder, self.identity = folder, identity
+        self.own: list[Path] = []  # newest first; states of another run are neither used nor deleted
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -50,40 +51,49 @@ class ResumeStates:
                 f"another process is training this run (it holds {self.folder / 'lock'}); "
                 "wait for it or end it"
             ) from None
-        with lock:
+        try:
             yield
+        finally:
+            lock.release()
 
     def save(self, steps: int, state: dict[str, Any]) -> None:
         """Write a state after so many steps."""
         with replaced(self.folder / "writing.pt") as temporary:
             torch.save({"identity": self.identity, "state": state}, temporary)
             digest = _sha256(temporary)
-        (self.folder / "writing.pt").replace(self.folder / f"{steps:09d}-{digest}.pt")
-        for old in self._files()[KEPT:]:
-            old.unlink()
+        path = (self.folder / "writing.pt").replace(self.folder / f"{steps:09d}-{digest}.pt")
+        self.own = [path, *(old for old in self.own if old != path)]
+        for old in self.own[KEPT:]:
+            old.unlink(missing_ok=True)
+        self.own = self.own[:KEPT]
 
     def newest(self) -> dict[str, Any] | None:
         """Return the newest state that is whole and of this run, or None; say why others are refused."""
-        for path in self._files():
+        found = None
+        for path in sorted(self.folder.glob("[0-9]*-*.pt"), reverse=True):
             if _sha256(path) != path.stem.partition("-")[2]:
                 log.warning("the resume state %s is damaged: refused", path)
+                path.unlink()
                 continue
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
             others = [k for k, v in self.identity.items() if content["identity"].get(k) != v]
             if others:
                 log.warning("the resume state %s is of another %s: refused", path, ", ".join(others))
                 continue
-            return content["state"]
-        return None
+            self.own.append(path)
+            found = found or content["state"]
+        return found
 
     def remove(self) -> None:
         """Delete the states of a run that is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.parent.is_dir() and not any(self.folder.parent.iterdir()):
-            self.folder.parent.rmdir()
+        remove(self.folder)
 
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*-*.pt"), reverse=True)
+
+def remove(folder: Path) -> None:
+    """Delete the resume states in a folder, and the folder above it if nothing else is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 def _sha256(path: Path) -> str:

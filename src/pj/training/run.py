@@ -1,0 +1,148 @@
+"""A run in progress: all that a step reads and changes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from pj import optim
+from pj.data import store
+from pj.data.batches import Normalise, TrainingBatches, splits
+from pj.randomness import derive
+from pj.spec import RunSpec
+from pj.training import build
+from pj.training.batch_norm import frozen_running_statistics
+from pj.training.device import Conditions
+from pj.training.measure import loss_and_accuracy, predict
+from pj.training.schedule import factor
+
+
+class Training:
+    """A training in progress: all that a step reads and changes."""
+
+    def __init__(self, spec: RunSpec, seed: int, dataset: store.Dataset, conditions: Conditions) -> None:
+        self.spec, self.seed, self.conditions = spec, seed, conditions
+        device = conditions.device
+        torch.manual_seed(derive(seed, "init"))
+        self.model = build.network(spec, dataset, device)
+        self.loss = build.loss(spec)
+        self.optimizer = optim.create(
+            spec.optimizer.name, self.model.parameters(), **build.options(spec.optimizer)
+        )
+        if hasattr(self.optimizer, "second_pass"):
+            self.optimizer.second_pass = partial(frozen_running_statistics, self.model)
+        self.splits = splits(dataset, spec.data, device)
+        self.normalise = Normalise(spec.data, dataset.channels, device)
+        self.batches = TrainingBatches(self.splits["train"], spec.data, spec.batch_size, self.normalise, seed)
+        self.epoch, self.step = 0, 0  # epochs completed, steps completed in the epoch under way
+        self.step_losses = torch.zeros(self.batches.steps, device=device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.rows: list[dict[str, float]] = []
+        self.best: dict[str, Any] = {}
+        self.diverged_at: int | None = None
+        self.seconds = 0.0
+        self.conditions_before: list[dict[str, Any]] = []  # of earlier sessions, if the run was resumed
+
+    @property
+    def steps_done(self) -> int:
+        """Steps since the beginning."""
+        return self.epoch * self.batches.steps + self.step
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.epoch == self.spec.epochs or self.diverged_at is not None
+
+    def lr(self) -> float:
+        """Learning rate of the next step."""
+        progress = self.steps_done / self.batches.steps
+        return self.spec.optimizer.lr * factor(self.spec.schedule, progress, self.spec.epochs)
+
+    def train_step(self) -> None:
+        """Take one step. Nothing here waits for the device."""
+        images, labels = self.batches[self.step]
+        torch.manual_seed(derive(self.seed, "step", self.epoch, self.step))  # dropout
+        outputs = []
+
+        def closure() -> torch.Tensor:
+            self.optimizer.zero_grad()
+            with self.conditions.autocast():
+                outputs.append(self.model(images))
+            loss = self.loss(outputs[-1].float(), labels)
+            loss.backward()
+            return loss
+
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr()
+        loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
+        self.step_losses[self.step] = loss.detach()
+        self.correct += (outputs[0].detach().argmax(dim=1) == labels).sum()  # SAM's first pass: the loss at w
+        self.step += 1
+
+    def end_epoch(self) -> None:
+        """Measure, select, and notice a divergence."""
+        step_losses = self.step_losses.double().cpu()
+        sizes = torch.full_like(step_losses, self.spec.batch_size)
+        before_last = (len(sizes) - 1) * self.spec.batch_size
+        sizes[-1] = min(self.spec.batch_size, len(self.splits["train"]) - before_last)
+        row = {
+            "epoch": self.epoch + 1,
+            "lr": self.optimizer.param_groups[0]["lr"],  # of its last step
+            "train_loss": float((step_losses * sizes).sum() / sizes.sum()),
+            "train_accuracy": 100 * self.correct.item() / float(sizes.sum()),
+        }
+        for name in ("validation", "test"):
+            if name in self.splits:
+                logits = predict(self.model, self.splits[name], self.normalise, self.conditions)
+                measured = loss_and_accuracy(logits, self.splits[name], self.loss)
+                row |= {f"{name}_{key}": value for key, value in measured.items()}
+        bad = (~torch.isfinite(step_losses)).nonzero()
+        if len(bad):
+            self.diverged_at = self.epoch * self.batches.steps + int(bad[0]) + 1
+        elif not all(torch.isfinite(p).all() for p in self.model.parameters()):
+            self.diverged_at = (self.epoch + 1) * self.batches.steps
+        self.rows.append(row)
+        if self.diverged_at is None and self.spec.select == "best_validation":
+            accuracy = row["validation_accuracy"]
+            if not self.best or accuracy > self.best["accuracy"]:  # the earliest of equals
+                weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+                self.best = {"accuracy": accuracy, "epoch": self.epoch + 1, "weights": weights}
+        self.epoch, self.step = self.epoch + 1, 0
+        self.correct.zero_()
+
+    def selected(self) -> dict[str, Any]:
+        """Return the checkpoint: weights, the epoch they are of, and how they were selected."""
+        if self.best:
+            weights, epoch = self.best["weights"], self.best["epoch"]
+        else:
+            weights, epoch = self.model.state_dict(), self.epoch
+        return {
+            "weights": {k: v.detach().cpu().contiguous() for k, v in weights.items()},
+            "epoch": epoch,
+            "selected_by": self.spec.select,
+            "spec": self.spec.json_text,
+            "seed": self.seed,
+        }
+
+    STATE = ("epoch", "step", "rows", "best", "diverged_at", "seconds", "conditions_before")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that a later step depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step_losses": self.step_losses,
+            "correct": self.correct,
+            **{name: getattr(self, name) for name in self.STATE},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step_losses.copy_(state["step_losses"])
+        self.correct.copy_(state["correct"])
+        for name in self.STATE:
+            setattr(self, name, state[name])
