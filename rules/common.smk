@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from pj import config as pj_config
 from pj import files
 from pj.errors import UserError
-from pj.fingerprint import fingerprint
+from pj.fingerprint import fingerprint, run_fingerprint
 from pj.jobs import share_package
 
 share_package()
@@ -42,13 +42,8 @@ def settings(**values):
 
 def code(script, run=None):
     """Return the fingerprint of a script; of a run's script, with its own model, loss and optimizer."""
-    spec = RUNS[run].spec if run else None
-    parts = ("model", "loss", "optimizer")
-    registries = ("pj.models", "pj.losses", "pj.optim")
-    chosen = (
-        {r: getattr(spec, p).name for r, p in zip(registries, parts)} if spec else {}
-    )
-    return fingerprint(SCRIPTS / script, chosen)
+    path = SCRIPTS / script
+    return run_fingerprint(path, RUNS[run].spec) if run else fingerprint(path)
 
 
 def run_files(study, name):
@@ -62,3 +57,27 @@ def run_files(study, name):
 
 def study_settings(study):
     return json.dumps(CONFIG.study(study).model_dump(mode="json"), sort_keys=True)
+
+
+def source_settings(dataset):
+    """Return what a dataset is; where official archives lie (``folder``) does not change it."""
+    content = SOURCES[dataset].model_dump(mode="json", exclude={"folder", "label"})
+    return json.dumps(content, sort_keys=True)
+
+
+def source_code(dataset):
+    return fingerprint(
+        SCRIPTS / "prepare_data.py", {"pj.data.sources": SOURCES[dataset].source}
+    )
+
+
+def source_files(dataset):
+    """Return a user's own files, so that new ones ask for the dataset, and all after it, anew."""
+    source = SOURCES[dataset]
+    if source.source == "npz":
+        return (
+            [source.path] if Path(source.path).exists() else []
+        )  # the job says what is missing
+    if source.source == "folder":
+        return sorted(str(p) for p in Path(source.path).glob("*/*/*") if p.is_file())
+    return []

@@ -2,16 +2,18 @@
 
 
 rule prepare_data:
+    input:
+        lambda wildcards: source_files(wildcards.dataset),
     output:
         "results/data/{dataset}.npz",
     log:
         "results/logs/data/{dataset}.log",
     conda:
         "../envs/pj.yaml"
+    resources:
+        folder=lambda wildcards: getattr(SOURCES[wildcards.dataset], "folder", ""),
     params:
-        settings=lambda wildcards: settings(
-            source=SOURCES[wildcards.dataset].model_dump(mode="json")
-        ),
-        code=code("prepare_data.py"),
+        settings=lambda wildcards: source_settings(wildcards.dataset),
+        code=lambda wildcards: source_code(wildcards.dataset),
     script:
         "../workflow/scripts/prepare_data.py"

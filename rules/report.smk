@@ -22,6 +22,7 @@ rule tables:
 rule figures:
     input:
         lambda wildcards: run_files(wildcards.study, "metrics.csv"),
+        lambda wildcards: run_files(wildcards.study, "run.json"),
     output:
         png=report(
             "results/studies/{study}/curves.png",

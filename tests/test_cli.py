@@ -83,3 +83,41 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     out = capsys.readouterr().out
     assert all(name in out for name in ("train", "runs", "watch", "table"))
+
+
+def test_train_refuses_a_folder_that_holds_another_finished_run(here, digits, capsys):
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    arguments += ["--configfile", "config.quick.yaml", "--seed"]
+    assert cli.main([*arguments, "0"]) == 0
+    before = (here / "run" / "run.json").read_text()
+    assert cli.main([*arguments, "1"]) == 1
+    assert "finished run of something else" in capsys.readouterr().err
+    assert (here / "run" / "run.json").read_text() == before
+
+
+def test_train_refuses_an_output_that_cannot_be_written_and_a_negative_seed(here, capsys):
+    (here / "file").write_text("")
+    assert cli.main(["train", "mlp_cnn", "mlp", "--output", "file/run"]) == 1
+    assert "is a file, not a folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "mlp_cnn", "mlp", "--output", "x", "--seed", "-1"])
+
+
+def test_train_records_the_code_it_ran(here, digits):
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    cli.main([*arguments, "--configfile", "config.quick.yaml"])
+    assert len(read_run(here / "run")["code"]) == 16
+
+
+def test_broken_and_stale_files_are_no_state(here, capsys):
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    name = capsys.readouterr().out.splitlines()[1].split()[0]
+    folder = here / "results" / "runs" / name / "seed0"
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text("{}")
+    progress = here / "results" / ".progress"
+    progress.mkdir()
+    (progress / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
+    assert cli.main(["runs", "--configfile", "config.quick.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
+    assert cli.progress_lines(progress, 2.0) == ["nothing is in training"]

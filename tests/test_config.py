@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pj import losses, models, optim, yaml_files
 from pj.config import ConfigError, load
+from pj.report.labels import study_label
 from pj.spec import RunSpec
 
 ROOT = Path(__file__).parents[1]
@@ -48,14 +49,14 @@ def variant(config, study, name):
 def test_the_full_configuration_holds_every_study():
     config = load(FULL)
     assert {name: len(config.study(name).variants) for name in config.settings.studies} == ROWS
-    assert all(v.scale.full and v.spec.data.name == "cifar10" for v in config.variants)
+    assert all(not v.scale.reductions and v.spec.data.name == "cifar10" for v in config.variants)
 
 
 def test_the_quick_configuration_has_every_study_one_seed_and_says_so():
     config = load(FULL, QUICK)
     assert list(config.settings.studies) == list(ROWS)
     assert {v.seeds for v in config.variants} == {(0,)}
-    assert all(config.study(name).label.startswith("digits, smoke scale") for name in ROWS)
+    assert all(study_label(config.study(name)).startswith("digits, smoke scale") for name in ROWS)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +145,17 @@ def test_a_study_may_override_seeds_and_scale(tmp_path):
     config = load(FULL, overlay(tmp_path, text))
     v = variant(config, "loss", "mse")
     assert (v.seeds, v.spec.epochs, v.spec.data.train, v.spec.model.width) == ((7, 8), 3, 512, 0.5)
-    assert config.study("loss").label == "cifar10, small scale (epochs 3, train 512, width 0.5)"
-    assert variant(config, "activation", "tanh").scale.full
+    assert study_label(config.study("loss")) == "cifar10, small scale (epochs 3, train 512, width 0.5)"
+    assert study_label(config.study("activation")) == "cifar10, full scale"
+
+
+def test_a_scale_only_ever_takes_away(tmp_path):
+    v = variant(load(FULL, overlay(tmp_path, "scale: {name: half, epochs: 50, train: 45000}")), "loss", "mse")
+    assert (v.spec.epochs, v.spec.data.train) == (20, 45_000)
+    v = variant(
+        load(FULL, overlay(tmp_path, "scale: {name: half, epochs: 50, train: 45000}")), "mlp_cnn", "cnn"
+    )
+    assert (v.spec.epochs, v.spec.data.train) == (50, 40_000)
 
 
 def test_a_step_schedule_shrinks_with_the_epochs(tmp_path):
@@ -228,6 +238,14 @@ studies:
         ("studies: {loss: {base: {data: {mean: [0.5]}}}}", "mean and std are given together"),
         ("studies: {loss: {variants: {}, base: {model: 3}}}", "model: 3"),
         ("device: gpu", "device: 'gpu'"),
+        ("scale: {epochs: 1}", "has a name of its own"),
+        (
+            "scale: {name: tiny, train: 100}",
+            r"^scale: cannot be had for loss/mse: batch_size 128",
+        ),
+        ("studies: {loss: {base: {epochs: 1e2}}}", "'1e2' is text in YAML; write 100$"),
+        ("seeds: [0]\n[1, 2]: 3", "line 2: a key is a sequence"),
+        ('seeds: "\x07"', "is not YAML"),
         ("seeds: []", "seeds"),
         ("seeds: [-1]", r"seeds\.0: -1"),
         ("scale: {name: x, width: 0}", r"scale\.width: 0"),
@@ -236,7 +254,7 @@ studies:
     ],
 )
 def test_a_fault_is_told_by_its_path(tmp_path, text, message):
-    assert re.search(message, "\n".join(faults(tmp_path, text)))
+    assert re.search(message, "\n".join(faults(tmp_path, text)), re.MULTILINE)
 
 
 def test_two_datasets_cannot_share_a_label_unless_they_are_the_same(tmp_path):
@@ -274,3 +292,21 @@ def test_config_and_snakefile_load_without_torch():
 
     code = "import sys, pj.config, pj.fingerprint, pj.jobs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_merged_anchor_is_no_key_given_twice(tmp_path):
+    text = """
+studies:
+  loss:
+    variants:
+      mse: &v {<<: {epochs: 3}, epochs: 5}
+  activation:
+    variants:
+      tanh: {<<: *v}
+"""
+    assert variant(load(FULL, overlay(tmp_path, text)), "loss", "mse").spec.epochs == 5
+
+
+def test_a_text_with_a_colon_stays_a_text_on_the_command_line():
+    v = {"studies": {"loss": {"title": "a: b"}}}
+    assert load(FULL, overrides=v).study("loss").title == "a: b"

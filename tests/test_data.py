@@ -15,6 +15,7 @@ from PIL import Image
 from pj.config import DigitsSource, FolderSource, NpzSource, TorchvisionSource
 from pj.data import sources, store
 from pj.data.batches import Normalise, TrainingBatches, in_order, splits
+from pj.data.sources import official
 from pj.data.store import DataError
 from pj.spec import Data
 
@@ -174,6 +175,11 @@ def test_mnist_is_read_from_its_official_files(tmp_path, monkeypatch):
             resources.append((path.name, md5(path)))
     monkeypatch.setattr(MNIST, "resources", resources)
     source = TorchvisionSource(source="torchvision", dataset="MNIST", folder=str(tmp_path))
+    with pytest.raises(DataError, match="does not hold the official MNIST"):
+        sources.read(source)
+    arrays = {"x_train": images, "y_train": np.array([7, 0, 9])}
+    arrays |= {"x_test": images, "y_test": np.array([7, 0, 9])}
+    monkeypatch.setattr(official, "MNIST_SHA256", store.checked(arrays, 10, "MNIST").sha256)
     dataset = sources.read(source)
     np.testing.assert_array_equal(dataset.x_train[..., 0], images)
     assert dataset.y_test.tolist() == [7, 0, 9]

@@ -63,6 +63,9 @@ def changed(project, file, old, new):
         ("workflow/scripts/train.py", "results/.progress", "results/.p", {"resnet9", "mlp", "sam"}),
         # a new entry, or a new schema, is nobody else's concern
         ("src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.new:New",', set()),
+        ("src/pj/provenance.py", '"numpy"', '"pandas"', set()),
+        ("src/pj/training/build.py", 'exclude={"name"}', "exclude=set()", {"resnet9", "mlp", "sam"}),
+        ("src/pj/report/labels.py", "{scale.name} scale", "{scale.name} size", {"figures"}),
         ("src/pj/spec.py", "WITHOUT_BATCH_NORM = {", 'WITHOUT_BATCH_NORM = {"new", ', set()),
     ],
 )
@@ -86,3 +89,29 @@ def test_comments_docstrings_and_formatting_do_not_count(project, old, new):
 def test_the_registrys_entry_of_the_run_itself_counts(project):
     old, new = '"mlp": "pj.models.mlp:MLP"', '"mlp": "pj.models.cnn:CNN"'
     assert changed(project, "src/pj/models/__init__.py", old, new) == {"mlp", "sam"}
+
+
+def test_relative_imports_and_annotated_registries_are_followed(project):
+    for file, old, new in (
+        ("src/pj/models/mlp.py", "from pj.models.layers import", "from .layers import"),
+        ("src/pj/models/__init__.py", "REGISTRY = {", "REGISTRY: dict[str, str] = {"),
+    ):
+        path = project / file
+        path.write_text(path.read_text().replace(old, new))
+    assert changed(project, "src/pj/models/layers.py", "max(4,", "max(5,") >= {"mlp"}
+    assert changed(project, "src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1025") == {"mlp", "sam"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("REGISTRY = {", "TABLE = {", "has no dictionary REGISTRY"),
+        ('"mlp":', '"perceptron":', "no entry 'mlp'"),
+    ],
+)
+def test_a_registry_that_cannot_be_followed_is_an_error_and_not_a_hole(project, old, new, message):
+    path = project / "src" / "pj" / "models" / "__init__.py"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        fingerprints(project)
+    assert message in error.value.stderr

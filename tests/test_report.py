@@ -2,6 +2,7 @@ import json
 import math
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -71,6 +72,7 @@ def write_run(runs, variant, seed, accuracy, state="complete", epochs=2, precisi
     if diverged:
         lines[-1] = f"{epochs},nan,10,inf,10,inf,10"
     (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
+    (folder / "run.json").write_text(json.dumps({"state": state}))
 
 
 def cells(text):
@@ -88,7 +90,6 @@ def test_an_interval_is_the_t_interval_of_the_mean():
 
 def test_one_value_has_no_interval_and_none_has_no_mean():
     assert estimate([3.0]).half_width is None
-    assert str(estimate([3.0])) == "3.00"
     assert estimate([]) is None
     assert estimate([math.nan, None]) is None
 
@@ -144,9 +145,9 @@ def test_differences_to_the_reference_are_paired_by_seed(tmp_path):
         write_run(tmp_path, b, seed, y)
     rows = cells(tables.markdown(tables.collect(study(a, b, reference="a"), tmp_path)))
     half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)  # of 1, 2, 3; unpaired it would be far wider
-    assert rows[1]["minus a"] == f"+2.00 ± {half:.2f}"
+    assert rows[1]["minus a (best validation)"] == f"+2.00 ± {half:.2f}"
     assert rows[1]["report's difference"] == "-2.08"
-    assert rows[0]["minus a"] == ""
+    assert rows[0]["minus a (best validation)"] == ""
 
 
 def test_a_difference_uses_only_seeds_that_both_completed(tmp_path):
@@ -154,7 +155,7 @@ def test_a_difference_uses_only_seeds_that_both_completed(tmp_path):
     write_run(tmp_path, a, 0, 50.0)
     write_run(tmp_path, b, 1, 90.0)
     rows = cells(tables.markdown(tables.collect(study(a, b, reference="a"), tmp_path)))
-    assert rows[1]["minus a"] == ""
+    assert rows[1]["minus a (best validation)"] == ""
 
 
 def test_a_table_says_its_data_scale_and_machine(tmp_path):
@@ -189,19 +190,35 @@ def test_curves_are_drawn_as_png_and_svg_with_every_variant_named(tmp_path):
     png, svg = draw(tmp_path, a, b)
     assert png.read_bytes()[:4] == b"\x89PNG"
     words = " ".join(ET.parse(svg).getroot().itertext())
-    for word in ("first <one>", "second & last", "A study", "digits, full scale", "solid: validation"):
+    for word in ("first <one>", "second & last", "A study", "digits, full scale", "solid: held out"):
         assert word in words
 
 
-def test_a_diverged_run_is_drawn_up_to_its_divergence(tmp_path):
-    a = variant("a", 0.1, seeds=(0, 1))
-    write_run(tmp_path / "runs", a, 0, 50.0, epochs=3)
+def test_a_diverged_run_is_drawn_by_itself_up_to_its_divergence_and_enters_no_mean(tmp_path):
+    a = variant("a", 0.1, seeds=(0, 1, 2))
+    write_run(tmp_path / "runs", a, 0, 90.0, epochs=3)
     write_run(tmp_path / "runs", a, 1, 50.0, state="diverged", epochs=3)
+    write_run(tmp_path / "runs", a, 2, 50.0, state="diverged", epochs=1)
     figure = figures.draw(study(a), tmp_path / "runs")
-    loss = figure.axes[0]
-    crosses = [line for line in loss.get_lines() if line.get_marker() == "x"]
-    assert [line.get_xdata().tolist() for line in crosses] == [[2], [2]]  # train and validation
-    assert all(math.isfinite(v) for v in loss.get_ylim())
+    for axes in figure.axes:
+        crosses = [line for line in axes.get_lines() if line.get_marker() == "x" and len(line.get_xdata())]
+        assert [line.get_xdata().tolist() for line in crosses] == [[2], [2]]  # train and validation
+        assert np.isfinite(axes.get_ylim()).all()
+    means = [
+        line for line in figure.axes[1].get_lines() if line.get_linewidth() > 1 and line.get_marker() != "x"
+    ]
+    assert {tuple(line.get_ydata()) for line in means} == {(90, 90, 90)}
+    words = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert words == ["a (2 of 3 diverged)"]
+
+
+def test_variants_with_and_without_a_validation_split_share_a_figure(tmp_path):
+    a, b = variant("a", 0.1, seeds=(0,)), variant("b", 0.2, seeds=(0,))
+    data = b.spec.data.model_copy(update={"validation": 0})
+    b = b.model_copy(update={"spec": b.spec.model_copy(update={"data": data, "select": "last"})})
+    for v in (a, b):
+        write_run(tmp_path / "runs", v, 0, 50.0)
+    assert len(figures.draw(study(a, b), tmp_path / "runs").legends[0].get_texts()) == 2
 
 
 def test_a_figure_of_equal_curves_is_an_equal_file(tmp_path):
@@ -211,16 +228,34 @@ def test_a_figure_of_equal_curves_is_an_equal_file(tmp_path):
     assert [path.read_bytes() for path in draw(tmp_path, a)] == first
 
 
-def test_the_report_holds_every_study_and_warns_of_a_reduced_scale(tmp_path):
-    for scale, warned in ((Scale(name="smoke", epochs=1), True), (Scale(), False)):
-        s = study(variant("a", 0.1, scale=scale))
-        folder = tmp_path / "studies" / "s"
-        tables.write(s, tmp_path / "runs", folder)
-        (tmp_path / "modes.md").write_text("| modes |\n")
-        document.write([s], tmp_path / "studies", tmp_path / "modes.md", tmp_path / "report.md")
-        text = (tmp_path / "report.md").read_text()
-        assert ("too small to say anything" in text) is warned
-        assert "## A study" in text and "(studies/s/curves.png)" in text and "| modes |" in text
+def report_of(tmp_path, *studies):
+    for s in studies:
+        tables.write(s, tmp_path / "runs", tmp_path / "studies" / s.name)
+    (tmp_path / "modes.md").write_text("| modes |\n")
+    document.write(studies, tmp_path / "studies", tmp_path / "modes.md", tmp_path / "report.md")
+    return (tmp_path / "report.md").read_text()
+
+
+def test_the_report_holds_every_study_with_its_figure_and_the_table_of_modes(tmp_path):
+    text = report_of(tmp_path, study(variant("a", 0.1)), study(variant("a", 0.1), name="t", title="Another"))
+    for part in ("## A study", "(studies/s/curves.png)", "## Another", "(studies/t/curves.png)", "| modes |"):
+        assert part in text
+
+
+def test_the_report_warns_of_what_is_reduced_and_of_nothing_else(tmp_path):
+    full = study(variant("a", 0.1))
+    small = study(variant("a", 0.1, scale=Scale(name="smoke", epochs=1)), name="t")
+    assert "too small" not in report_of(tmp_path / "1", full)
+    assert "All of it at digits, smoke scale (epochs 1): too small" in report_of(tmp_path / "2", small)
+    mixed = report_of(tmp_path / "3", full, small)
+    assert "All of it" not in mixed
+    assert "**digits, full scale**;" in mixed
+    assert "**digits, smoke scale (epochs 1)** (too small to be compared with the report)" in mixed
+
+
+def test_a_title_with_a_bar_stays_in_its_cell(tmp_path):
+    text = tables.markdown(tables.collect(study(variant("a", 0.1, title="x | y")), tmp_path))
+    assert "x \\| y" in text
 
 
 def test_keeping_results_takes_what_is_finished_with_its_provenance(tmp_path):

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pj import config
+from pj import config, files, records
 from pj.errors import UserError
 from pj.faults import choice_fault
+from pj.fingerprint import run_fingerprint
+from pj.spec import RunSpec
 
 RESULTS = Path("results")
 STALE = 60.0  # seconds after which a silent run is shown as such
@@ -47,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", _train, "train one run of a study into a folder, without Snakemake")
     train.add_argument("study")
     train.add_argument("variant")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
     train.add_argument("--output", type=Path, required=True, help="folder of the run")
 
@@ -75,7 +77,7 @@ def _study(loaded: config.Config, name: str) -> config.Study:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from pj.training.loop import train  # loads torch
+    from pj.training import loop  # loads torch
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     loaded = _load(options)
@@ -83,15 +85,33 @@ def _train(options: argparse.Namespace) -> None:
     if options.variant not in variants:
         raise UserError(choice_fault(("variant",), options.variant, variants))
     spec = variants[options.variant].spec
-    train(
+    _refuse_another_run(options.output, spec, options.seed)
+    loop.train(
         spec,
         options.seed,
         options.data or RESULTS / "data" / f"{spec.data.name}.npz",
         options.output,
+        code=run_fingerprint(Path(loop.__file__), spec),
         resume=options.output / ".resume",
         device=loaded.settings.device,
         threads=loaded.settings.threads,
     )
+
+
+def _refuse_another_run(folder: Path, spec: RunSpec, seed: int) -> None:
+    """Raise UserError if ``folder`` cannot be written or holds a finished run of something else."""
+    files.check_writable(folder)
+    if not (folder / records.RUN).exists():
+        return
+    record = records.read_run(folder)
+    if (record["spec"], record["seed"]) != (json.loads(spec.json_text), seed):
+        raise UserError(f"{folder} holds a finished run of something else; choose another --output")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0, 1, 2, …")
+    return int(text)
 
 
 def _runs(options: argparse.Namespace) -> None:
@@ -106,15 +126,22 @@ def _runs(options: argparse.Namespace) -> None:
 
 def _state(folder: Path) -> tuple[str, str]:
     """Return a run's state and its selected test accuracy, as far as they are known."""
-    for file in ("evaluation.json", "run.json"):
-        try:
-            record = json.loads((folder / file).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        accuracy = ((record.get("selected") or {}).get("test") or {}).get("accuracy")
-        return record["state"], "" if accuracy is None else f"{accuracy:.2f}"
-    progress = RESULTS / ".progress" / f"{folder.parent.name}-{folder.name}.json"
-    return ("training" if progress.is_file() else "-"), ""
+    for file in (records.EVALUATION, records.RUN):
+        record = _json(folder / file)
+        if "state" in record:
+            accuracy = ((record.get("selected") or {}).get("test") or {}).get("accuracy")
+            return record["state"], "" if accuracy is None else f"{accuracy:.2f}"
+    progress = _json(RESULTS / ".progress" / f"{folder.parent.name}-{folder.name}.json")
+    return ("training" if time.time() - progress.get("time", 0) < STALE else "-"), ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, empty where there is none or only a part of one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _watch(options: argparse.Namespace) -> None:
@@ -134,9 +161,8 @@ def progress_lines(folder: Path, now: float) -> list[str]:
     """Return a line for each run in training, from the small files that they write."""
     lines = []
     for path in sorted(folder.glob("*.json")):
-        try:
-            p = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        p = _json(path)
+        if not p.keys() >= {"run", "seed", "epoch", "epochs", "step", "steps", "seconds", "time", "last"}:
             continue  # it has just ended
         done = (p["epoch"] + p["step"] / p["steps"]) / p["epochs"]
         bar = "█" * round(20 * done)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from pj import yaml_files
 from pj.errors import UserError
@@ -81,14 +81,15 @@ class Scale(Strict):
     width: Fraction | None = None
 
     @property
-    def full(self) -> bool:
-        """Whether nothing is taken away."""
-        return not self.model_dump(exclude={"name"}, exclude_none=True)
+    def reductions(self) -> dict[str, int | float]:
+        """What is taken away; empty at full scale."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
 
-    def describe(self) -> str:
-        """Return the scale in words, such as ``smoke scale (1 epoch, train 400)``."""
-        parts = [f"{k} {v:,}" for k, v in self.model_dump(exclude={"name"}, exclude_none=True).items()]
-        return f"{self.name} scale" + (f" ({', '.join(parts)})" if parts else "")
+    @model_validator(mode="after")
+    def _only_the_whole_is_full(self) -> Scale:
+        if self.name == "full" and self.reductions:
+            raise ValueError("a scale that takes something away has a name of its own, not 'full'")
+        return self
 
 
 class Reported(Strict):
@@ -149,12 +150,6 @@ class Study(Strict):
     compare: Literal["best_test", "selected"]
     reference: str | None
     variants: tuple[Variant, ...]
-
-    @property
-    def label(self) -> str:
-        """Return in words on what data and at what scale it is measured."""
-        data = ", ".join(sorted({v.spec.data.name for v in self.variants}))
-        return f"{data}, {self.variants[0].scale.describe()}"
 
 
 @dataclass(frozen=True)
@@ -269,12 +264,17 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 continue
             scale = study.scale or settings.scale
             try:
-                spec = _at_scale(RunSpec.model_validate(merged), scale, settings)
+                full = RunSpec.model_validate(merged)
+                spec = _at_scale(full, scale, settings)
             except ValidationError as error:
                 faults += faults_of(error, RunSpec, path, changes, name)
                 continue
             except _UnknownDatasetError as error:
                 faults.append(choice_fault((*path, "base", "data", "name"), str(error), settings.datasets))
+                continue
+            except _ScaleError as error:
+                where = (*path, "scale") if study.scale else ("scale",)
+                faults.append(f"{'.'.join(where)}: cannot be had for {study_name}/{name}: {error}")
                 continue
             variants.append(
                 Variant(
@@ -299,6 +299,10 @@ class _UnknownDatasetError(ValueError):
     pass
 
 
+class _ScaleError(ValueError):
+    pass
+
+
 def _at_scale(spec: RunSpec, scale: Scale, settings: Settings) -> RunSpec:
     """Return the specification reduced to a scale, its dataset's key replaced by the label."""
     source = settings.datasets.get(spec.data.name)
@@ -317,12 +321,15 @@ def _at_scale(spec: RunSpec, scale: Scale, settings: Settings) -> RunSpec:
         data["validation"] = least(data["validation"], scale.validation)
     if scale.width is not None:
         content["model"]["width"] *= scale.width
-    if scale.epochs is not None:
-        if "every" in content["schedule"]:  # the learning rate still drops after the same share of the run
-            every = content["schedule"]["every"] * scale.epochs / spec.epochs
-            content["schedule"]["every"] = max(1, round(every))
-        content["epochs"] = scale.epochs
-    return RunSpec.model_validate(content)
+    content["epochs"] = least(spec.epochs, scale.epochs)
+    if "every" in content["schedule"]:  # the learning rate still drops after the same share of the run
+        every = content["schedule"]["every"] * content["epochs"] / spec.epochs
+        content["schedule"]["every"] = max(1, round(every))
+    try:
+        return RunSpec.model_validate(content)
+    except ValidationError as error:
+        reasons = [fault.removeprefix("the file: ") for fault in faults_of(error, RunSpec, ())]
+        raise _ScaleError("; ".join(reasons)) from None
 
 
 def _label_faults(settings: Settings) -> list[str]:

@@ -57,6 +57,8 @@ def _reason(item: Any, model: type[BaseModel]) -> str:
     if isinstance(given, str) and kind in ("float_type", "int_type"):
         number = yaml_files.as_number(given)
         if not isinstance(number, str):
+            if kind == "int_type" and number.is_integer():
+                number = int(number)
             return f"{given!r} is text in YAML; write {number!r}"
     if kind == "finite_number":
         return f"{given!r}; allowed: a finite number"

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pj.spec import RunSpec
+
 PACKAGE = Path(__file__).resolve().parent
 REGISTRY = "REGISTRY"
 # These cannot change a result: they check settings (which stand in the rules' parameters themselves),
@@ -36,6 +38,12 @@ def fingerprint(entry: Path, choices: Mapping[str, str] | None = None) -> str:
 
     """
     return _fingerprint(entry.resolve(), tuple(sorted((choices or {}).items())))
+
+
+def run_fingerprint(entry: Path, spec: RunSpec) -> str:
+    """Return the fingerprint of a script that works on one run: with its own model, loss and optimizer."""
+    chosen = {"pj.models": spec.model.name, "pj.losses": spec.loss.name, "pj.optim": spec.optimizer.name}
+    return fingerprint(entry, chosen)
 
 
 @cache  # one answer for all runs of a model; a workflow asks thousands of times

@@ -11,15 +11,10 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n seeds and, from two seeds on, half the width of its 95 % t interval."""
+    """A mean over seeds and, from two seeds on, half the width of its 95 % t interval."""
 
     mean: float
     half_width: float | None
-    n: int
-
-    def __str__(self) -> str:
-        """Return such as ``83.51 ± 0.24``; without an interval just ``83.51``."""
-        return f"{self.mean:.2f}" + ("" if self.half_width is None else f" ± {self.half_width:.2f}")
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
@@ -32,6 +27,6 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     if n == 0:
         return None
     if n == 1:
-        return Estimate(float(finite[0]), None, 1)
+        return Estimate(float(finite[0]), None)
     half = stats.t.ppf(0.975, n - 1) * finite.std(ddof=1) / np.sqrt(n)
-    return Estimate(float(finite.mean()), float(half), n)
+    return Estimate(float(finite.mean()), float(half))

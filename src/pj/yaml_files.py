@@ -10,45 +10,48 @@ from typing import Any
 import yaml
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that remembers every key given twice in one mapping."""
-
-    duplicates: list[tuple[str, int]]
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                continue
-            if key.value in seen:
-                self.duplicates.append((key.value, key.start_mark.line + 1))
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
 def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return a YAML file's mapping and its faults (unreadable, malformed, a key given twice)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        try:
+            node = loader.get_single_node()
+            faults = [f"{path}, {fault}" for fault in _key_faults(node)]
+            unusable = any("allowed: text" in fault for fault in faults)
+            content = loader.construct_document(node) if node and not unusable else {}
+        finally:
+            loader.dispose()
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{path}: cannot be read: {error}"]
-    loader = _StrictLoader(text)
-    loader.duplicates = []
-    try:
-        content = loader.get_single_data()
     except yaml.YAMLError as error:
         return {}, [f"{path}: is not YAML: {' '.join(str(error).split())}"]
-    finally:
-        loader.dispose()
-    faults = [
-        f"{path}, line {line}: the key {key!r} is given twice in one mapping; keep one"
-        for key, line in dict.fromkeys(loader.duplicates)  # an anchor's mapping is built at each use
-    ]
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        return {}, [*faults, f"{path}: holds a {type(content).__name__} at the top; allowed: a mapping"]
-    return content, faults
+    if not isinstance(content, dict | None):
+        return {}, [f"{path}: holds a {type(content).__name__} at the top; allowed: a mapping"]
+    return content or {}, faults
+
+
+def _key_faults(node: yaml.Node | None) -> Iterator[str]:
+    """Yield every key that is given twice in one mapping, or is no text."""
+    pending, done = [node], set()
+    while pending:
+        node = pending.pop(0)
+        if node is None or id(node) in done:  # an anchor's mapping stands in many places
+            continue
+        done.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            pending += node.value
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        seen: set[str] = set()
+        for key, value in node.value:
+            pending.append(value)
+            line = f"line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                yield f"{line}: a key is a {key.id}; allowed: text"
+            elif key.value in seen and key.value != "<<":
+                yield f"{line}: the key {key.value!r} is given twice in one mapping; keep one"
+            else:
+                seen.add(key.value)
 
 
 def merge(base: Any, changes: Any) -> Any:
@@ -79,6 +82,10 @@ def parse_texts(value: Any) -> Any:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         return value
+    if isinstance(
+        parsed, dict | list
+    ):  # Snakemake has parsed structures already: this is a text with a colon
+        return value
     return as_number(parsed) if isinstance(parsed, str) else parsed
 
 
@@ -89,15 +96,3 @@ def as_number(text: str) -> float | str:
     except ValueError:
         return text
     return number if math.isfinite(number) else text
-
-
-def texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield every text in a nested structure with its key path."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from texts(inner, (*path, str(key)))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from texts(inner, (*path, str(index)))
-    elif isinstance(value, str):
-        yield path, value

@@ -10,6 +10,8 @@ from pj.data import sources, store
 from pj.jobs import logged
 
 with logged(snakemake.log[0]):
-    settings = json.loads(snakemake.params.settings)
-    source = TypeAdapter(Source).validate_python(settings["source"])
+    content = json.loads(snakemake.params.settings)
+    if snakemake.resources.folder:
+        content["folder"] = snakemake.resources.folder
+    source = TypeAdapter(Source).validate_python(content)
     store.save(sources.read(source), Path(snakemake.output[0]))

@@ -7,24 +7,27 @@ from pathlib import Path
 
 from pj import files
 from pj.config import Study
+from pj.report.labels import reduced, study_label
 
 INTRODUCTION = """\
 # Report
 
-The studies of two course reports on CIFAR-10 and MNIST, trained anew. {label}
+The studies of two course reports on CIFAR-10 and MNIST, trained anew. {scope}
 
 Test accuracies are in percent. *Last epoch* and *best validation* are honest choices; *best test epoch*
 is the way report A chose its numbers, shown only to stand beside them. A diverged run is a result: it is
 named, and no mean contains it. Seconds are wall time of a run with its measurements after each epoch;
 report A's are CPU seconds of another machine, so only ratios between its rows compare.
 """
-REDUCED = "**{label}: this run is too small to say anything about the reports' numbers.**"
+REDUCED = "**All of it at {label}: too small to say anything about the reports' numbers.**"
+MIXED = "Reduced studies say so above their table; they are too small to be compared with the reports."
 ASSUMPTIONS = """\
 ## How it was measured
 
 - Report A trains on all training images and prints its best *test* epoch.
 - Report B's text leaves out its split, augmentation and layer order. Assumed: 40,000 / 10,000 / 10,000 by
-  position, none, and linear-BN-ReLU-dropout / conv-BN-ReLU-dropout-pool.
+  position; no augmentation; report A's channel means and deviations; linear-BN-ReLU-dropout and
+  conv-BN-ReLU-dropout-pool.
 - *Train, running* is the accuracy during the epoch, dropout on, as report B prints it; *train, clean* is
   the selected network in eval mode.
 - Each study's runs, a row each, stand in its `runs.csv`.
@@ -33,9 +36,11 @@ ASSUMPTIONS = """\
 
 def write(studies: Sequence[Study], tables: Path, modes: Path, output: Path) -> None:
     """Write the report from ``tables``/<study>/table.md, the curves beside it, and the table of modes."""
-    label = "; ".join(dict.fromkeys(study.label for study in studies))
-    reduced = any(not v.scale.full for study in studies for v in study.variants)
-    parts = [INTRODUCTION.format(label=REDUCED.format(label=label) if reduced else f"**{label}.**")]
+    labels = dict.fromkeys(study_label(study) for study in studies)
+    scope = f"All of it on {next(iter(labels))}." if len(labels) == 1 else MIXED
+    if all(reduced(study) for study in studies):
+        scope = REDUCED.format(label="; ".join(labels))
+    parts = [INTRODUCTION.format(scope=scope)]
     for study in studies:
         table = (tables / study.name / "table.md").read_text(encoding="utf-8")
         curves = (tables / study.name / "curves.png").relative_to(output.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj import files
-from pj.config import Study
-from pj.records import METRICS
+from pj.config import Study, Variant
+from pj.records import METRICS, RUN
+from pj.report.labels import study_label
 
 mpl.use("Agg")
 # text stays text in an SVG, and equal curves make equal files
@@ -23,65 +25,87 @@ FORMATS = ("png", "svg")
 LOG_SPREAD = 50  # losses that spread wider than this factor are drawn on a logarithmic axis
 
 
-def write(study: Study, runs: Path, folder: Path) -> None:
+def write(study: Study, runs: Path, folder: Path, formats: Sequence[str] = FORMATS) -> None:
     """Write curves.png and curves.svg of a study: loss and accuracy by epoch, a colour a variant.
 
     Held-out curves (validation where there is a split, else test) are solid, running training curves
-    dashed; with several seeds the mean, and a band from the lowest to the highest seed.
+    dashed; with several seeds the mean of the complete runs, and a band from the lowest to the highest.
+    Diverged runs are drawn by themselves, up to a cross at the last epoch before.
     """
     figure = draw(study, runs)
-    for extension in FORMATS:
+    for extension in formats:
         with files.replaced(folder / f"curves.{extension}") as temporary:
             metadata = {"Date": None} if extension == "svg" else {"Software": None}
             figure.savefig(temporary, format=extension, dpi=150, metadata=metadata)
 
 
 def draw(study: Study, runs: Path) -> Figure:
-    """Return the figure."""
-    variants = study.variants
+    """Return the figure. Runs that are not there are left out."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    loss, accuracy = figure.subplots(1, 2)
-    held_out = "validation" if any(v.spec.data.validation for v in variants) else "test"
-    for variant, colour in zip(variants, _colours(len(variants)), strict=True):
-        curves = [pd.read_csv(runs / variant.spec.run / f"seed{seed}" / METRICS) for seed in variant.seeds]
-        for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
-            _curve(axes, curves, f"train_{quantity}", colour, "--", None)
-            _curve(axes, curves, f"{held_out}_{quantity}", colour, "-", variant.title)
-    for axes, quantity in ((loss, "loss"), (accuracy, "accuracy (%)")):
-        axes.set(xlabel="epoch", ylabel=quantity)
+    panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
+    for variant, colour in zip(study.variants, _colours(len(study.variants)), strict=True):
+        held_out = "validation" if variant.spec.data.validation else "test"
+        complete, diverged = _curves(variant, runs)
+        title = variant.title + (f" ({len(diverged)} of {len(variant.seeds)} diverged)" if diverged else "")
+        for quantity, axes in panels.items():
+            for column, style, label in (
+                (f"train_{quantity}", "--", None),
+                (f"{held_out}_{quantity}", "-", title),
+            ):
+                _mean(axes, [c[column] for c in complete], colour, style, label)
+                for curve in diverged:
+                    _diverging(axes, curve[column], colour, style)
+    for quantity, axes in panels.items():
+        axes.set(xlabel="epoch", ylabel="accuracy (%)" if quantity == "accuracy" else quantity)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    _scale_losses(loss)
-    figure.suptitle(f"{study.title} — {study.label}")
+    _scale_losses(panels["loss"])
+    figure.suptitle(f"{study.title} — {study_label(study)}")
     figure.legend(
-        *accuracy.get_legend_handles_labels(),
+        *panels["accuracy"].get_legend_handles_labels(),
         loc="outside right center",
         frameon=False,
-        title=f"solid: {held_out}\ndashed: train (running)",
+        title="solid: held out\ndashed: train (running)\n×: diverged",
     )
     return figure
 
 
-def _curve(
-    axes: Axes,
-    curves: Sequence[pd.DataFrame],
-    column: str,
-    colour: Any,
-    style: str,
-    label: str | None,
-) -> None:
-    """Draw the mean over seeds of finite values, its spread, and a cross where a run diverged."""
-    table = pd.concat([c.set_index("epoch")[column] for c in curves], axis=1)
+def _curves(variant: Variant, runs: Path) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """Return the curves of a variant's complete runs, and of its diverged ones before they diverged."""
+    complete, diverged = [], []
+    for seed in variant.seeds:
+        folder = runs / variant.spec.run / f"seed{seed}"
+        if not (folder / RUN).is_file():
+            continue
+        state = json.loads((folder / RUN).read_text(encoding="utf-8"))["state"]
+        curve = pd.read_csv(folder / METRICS, index_col="epoch")
+        if state == "complete":
+            complete.append(curve)
+        else:
+            diverged.append(curve.iloc[:-1])
+    return complete, diverged
+
+
+def _mean(axes: Axes, curves: Sequence[pd.Series], colour: Any, style: str, label: str | None) -> None:
+    """Draw the mean over seeds and its spread; a variant without a complete run keeps its legend entry."""
+    if not curves:
+        axes.plot([], [], style, color=colour, label=label)
+        return
+    table = pd.concat(curves, axis=1)
     table = table.where(table.abs() != float("inf"))
     mean = table.mean(axis=1)
-    marker = "o" if mean.count() == 1 else None  # a line through one point cannot be seen
+    marker = "o" if len(mean) == 1 else None  # a line through one point cannot be seen
     axes.plot(mean.index, mean.to_numpy(), style, color=colour, label=label, lw=1.4, marker=marker, ms=4)
     if table.shape[1] > 1:
         axes.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0)
-    for values in (table.iloc[:, i].dropna() for i in range(table.shape[1])):
-        if 0 < len(values) < len(table):
-            axes.plot(values.index[-1:], values.to_numpy()[-1:], "x", color=colour, ms=7)
+
+
+def _diverging(axes: Axes, curve: pd.Series, colour: Any, style: str) -> None:
+    """Draw a diverged run by itself, a cross at its last epoch."""
+    finite = curve[curve.abs() != float("inf")].dropna()
+    axes.plot(finite.index, finite.to_numpy(), style, color=colour, lw=0.8)
+    axes.plot(finite.index[-1:], finite.to_numpy()[-1:], "x", color=colour, ms=7)
 
 
 def _scale_losses(axes: Axes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from pj import files
 from pj.config import Config
 from pj.records import EVALUATION
-from pj.report import tables
+from pj.report import figures, tables
 
 
 def keep(config: Config, results: Path, folder: Path) -> list[str]:
@@ -28,9 +27,7 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         if (tables.collect(study, results / "runs").runs["state"] == "missing").all():
             continue
         tables.write(study, results / "runs", folder / "studies" / name)
-        curves = results / "studies" / name / "curves.png"
-        if curves.is_file():
-            shutil.copy(curves, folder / "studies" / name)
+        figures.write(study, results / "runs", folder / "studies" / name, formats=("png",))
         kept.append(name)
         machines.update(
             _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds

@@ -13,6 +13,7 @@ import pandas as pd
 from pj import files
 from pj.config import Study, Variant
 from pj.records import EVALUATION
+from pj.report.labels import reduced, study_label
 from pj.statistics import Estimate, estimate
 
 # Quantities over seeds: column, path in evaluation.json.
@@ -133,7 +134,7 @@ def _cells(column: str, value: Estimate | None) -> dict[str, Any]:
 def markdown(study: StudyRuns) -> str:
     """Return the table for people, under a line that says on what and how it was measured."""
     table = summary(study)
-    columns: dict[str, list[str]] = {"variant": table["title"].tolist()}
+    columns: dict[str, list[str]] = {"variant": [t.replace("|", "\\|") for t in table["title"]]}
     columns["parameters"] = [_text(v, "{:,.0f}") for v in table["parameters"]]
     columns["seeds"] = table["seeds"].astype(str).tolist()
     if study.validated:
@@ -145,7 +146,8 @@ def markdown(study: StudyRuns) -> str:
             columns[heading] = _intervals(table, column)
     columns |= _reported(table)
     if study.study.reference is not None:
-        columns[f"minus {study.study.reference}"] = _intervals(table, "difference", "{:+.2f}")
+        chosen = HEADINGS[study.study.compare].removeprefix("test, ")
+        columns[f"minus {study.study.reference} ({chosen})"] = _intervals(table, "difference", "{:+.2f}")
         if "reported_difference" in table:
             columns["report's difference"] = [_text(v, "{:+.2f}") for v in table["reported_difference"]]
     columns["seconds"] = [_text(v, "{:,.1f}") for v in table["seconds"]]
@@ -197,9 +199,10 @@ def label(study: StudyRuns) -> str:
         return ", ".join(found)
 
     most = max(len(v.seeds) for v in study.study.variants)
+    remark = " (too small to be compared with the report)" if reduced(study.study) else ""
     parts = [
-        f"**{study.study.label}**",
-        "1 seed, so no interval" if most == 1 else f"{most} seeds, mean ± 95 % interval",
+        f"**{study_label(study.study)}**{remark}",
+        "1 seed, so no interval" if most == 1 else f"up to {most} seeds, mean ± 95 % interval",
     ]
     if len(there):
         machine = f"{values('processor')} ({values('device')})"

@@ -81,7 +81,8 @@ class ResumeStates:
                 log.warning("the resume state %s is of another %s: refused", path, ", ".join(others))
                 continue
             self.own.append(path)
-            found = found or content["state"]
+            if found is None:  # into memory of its own: the file goes when newer states are there
+                found = torch.load(path, map_location="cpu", weights_only=True)["state"]
         return found
 
     def remove(self) -> None:

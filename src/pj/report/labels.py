@@ -1,0 +1,22 @@
+"""On what, and at what scale, in words."""
+
+from __future__ import annotations
+
+from pj.config import Scale, Study
+
+
+def scale_label(scale: Scale) -> str:
+    """Return such as ``smoke scale (epochs 2, train 600)``."""
+    parts = [f"{key} {value:,}" for key, value in scale.reductions.items()]
+    return f"{scale.name} scale" + (f" ({', '.join(parts)})" if parts else "")
+
+
+def study_label(study: Study) -> str:
+    """Return a study's data and scale."""
+    data = ", ".join(sorted({v.spec.data.name for v in study.variants}))
+    return f"{data}, {scale_label(study.variants[0].scale)}"
+
+
+def reduced(study: Study) -> bool:
+    """Whether a study is too small for the report's numbers to be compared with it."""
+    return any(v.scale.reductions for v in study.variants)
