@@ -99,3 +99,59 @@ def test_dropout2d_drops_whole_channels_of_the_cnn():
     per_channel = dropped.flatten(2)
     assert ((per_channel == 0).all(dim=2) | (per_channel == 2).all(dim=2)).all()
     assert (per_channel == 0).any()
+
+
+def kinds(module):
+    """Return the class names of the layers inside, in order of definition, without containers."""
+    return [type(m).__name__ for m in module.modules() if not list(m.children())]
+
+
+def test_report_bs_networks_have_the_reports_order_of_layers():
+    assert kinds(models.create("mlp")) == ["Flatten", "Linear", "BatchNorm1d", "ReLU", "Dropout", "Linear"]
+    block = ["Conv2d", "BatchNorm2d", "ReLU", "Dropout", "MaxPool2d"]
+    assert kinds(models.create("cnn")) == [*block, *block, "Flatten", "Linear"]
+
+
+def test_the_convnets_stages_pool_last_and_its_head_drops_after_its_activation():
+    block = ["Conv2d", "BatchNorm2d", "ReLU"]
+    stages = [*block * 2, "MaxPool2d", *block * 2, "MaxPool2d", *block * 3, "MaxPool2d"]
+    head = ["Flatten", *["Linear", "ReLU", "Dropout"] * 2, "Linear"]
+    assert kinds(models.create("convnet", width=0.1)) == stages + head
+
+
+def test_dessi_vgg_adds_its_skip_before_the_last_relu():
+    model = models.create("dessi_vgg", width=0.1).eval()
+    x = torch.randn(2, 3, 32, 32)
+    third = model.conv3(model.pool(model.conv2(model.pool(model.conv1(x)))))
+    convolution, norm = model.conv4
+    features = F.max_pool2d(F.relu(norm(convolution(third)) + third), 2)
+    torch.testing.assert_close(model(x), model.head(features))
+
+
+def test_a_residual_block_adds_its_shortcut_before_the_relu():
+    block = models.create("resnet9", width=0.1).features[2].eval()
+    x = torch.randn(2, 13, 6, 6)
+    (first, norm1, _), (second, norm2) = block.residual
+    torch.testing.assert_close(block(x), F.relu(norm2(second(F.relu(norm1(first(x))))) + x))
+
+
+def test_the_attention_block_attends_to_channels_then_places_and_skips_from_after_its_first_relu():
+    block = models.create("cbam_resnet9", width=0.25).features[2].eval()
+    x = torch.randn(2, 32, 6, 6)
+    (first, norm1, _), (second, norm2) = block.entry, block.residual
+    start = F.relu(norm1(first(x)))
+    y = norm2(second(start))
+    mlp = block.channel_attention.mlp
+    pooled = mlp(F.adaptive_avg_pool2d(y, 1)) + mlp(F.adaptive_max_pool2d(y, 1))
+    y = torch.sigmoid(pooled) * y
+    places = torch.stack([y.mean(dim=1), y.max(dim=1).values], dim=1)
+    y = torch.sigmoid(block.spatial_attention.conv(places)) * y
+    torch.testing.assert_close(block(x), F.relu(y + start))
+
+
+def test_a_wide_residual_block_activates_before_it_convolves():
+    block = models.create("wide_resnet", depth=10, widen_factor=1).groups[1][0].eval()
+    x = torch.randn(2, 16, 8, 8)
+    start = F.relu(block.bn1(x))
+    residual = block.conv2(F.relu(block.bn2(block.conv1(start))))
+    torch.testing.assert_close(block(x), residual + block.shortcut(start))

@@ -138,6 +138,10 @@ def test_sam_refuses_what_makes_no_sense(wrong):
         optim.create("sam", [nn.Parameter(torch.ones(1))], lr=0.1, **wrong)
 
 
+def test_sam_has_a_public_name():
+    assert isinstance(optim.create("sam", [nn.Parameter(torch.ones(1))], lr=0.1), optim.SAM)
+
+
 def test_an_unknown_optimizer_is_refused_with_the_known_names():
     with pytest.raises(ValueError, match=r"'momentum'.*sgd"):
         optim.create("momentum", [])

@@ -1,7 +1,10 @@
+import copy
 import importlib.metadata
 import json
 import logging
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +16,7 @@ import torch
 
 from pj.data import store
 from pj.data.store import DataError
+from pj.errors import UserError
 from pj.records import RecordError, read_metrics, read_run
 from pj.spec import RunSpec
 from pj.training import loop
@@ -39,7 +43,7 @@ def content(folder: Path):
 
 def assert_equal_runs(a: Path, b: Path) -> None:
     (first, first_metrics), (second, second_metrics) = content(a), content(b)
-    assert first_metrics == second_metrics
+    assert repr(first_metrics) == repr(second_metrics)  # where NaN equals NaN
     weights, others = first.pop("weights"), second.pop("weights")
     assert first == second
     assert weights.keys() == others.keys()
@@ -215,10 +219,10 @@ def test_a_stop_signal_saves_at_the_next_step_and_exits_with_128_more(number, sp
     assert not (tmp_path / "run.json").exists()
 
 
-IDENTITY = {"spec": "{}", "seed": 0, "data": "d", "code": "c"}
+IDENTITY = {"spec": "{}", "seed": 0, "data": "d", "code": "c", "precision": "fp32"}
 
 
-@pytest.mark.parametrize("part", ["spec", "seed", "data", "code"])
+@pytest.mark.parametrize("part", ["spec", "seed", "data", "code", "precision"])
 def test_a_resume_state_of_another_run_is_refused_by_name(part, tmp_path, caplog):
     ResumeStates(tmp_path, IDENTITY | {part: "another"}).save(5, {"x": 1})
     with caplog.at_level(logging.WARNING):
@@ -234,6 +238,54 @@ def test_a_damaged_resume_state_gives_way_to_its_predecessor(tmp_path, caplog):
     newest.write_bytes(newest.read_bytes()[:-100])
     assert states.newest() == {"x": 6}
     assert "damaged" in caplog.text
+
+
+def test_states_of_another_run_neither_crowd_out_ones_own_nor_are_deleted(tmp_path):
+    other = ResumeStates(tmp_path, IDENTITY | {"seed": 1})
+    other.save(49, {"x": "other"})
+    own = ResumeStates(tmp_path, IDENTITY)
+    assert own.newest() is None
+    for steps in (5, 6, 7):
+        own.save(steps, {"x": steps})
+    assert ResumeStates(tmp_path, IDENTITY).newest() == {"x": 7}
+    assert ResumeStates(tmp_path, IDENTITY | {"seed": 1}).newest() == {"x": "other"}
+    assert len(list(tmp_path.glob("*.pt"))) == 3
+
+
+def test_a_run_resumed_under_other_conditions_says_so(spec, digits, tmp_path, monkeypatch, caplog):
+    run, resume = spec(), tmp_path / "resume"
+    killed_after(3, monkeypatch, run, digits, tmp_path / "run", resume, save_every=0, threads=1)
+    train(run, digits, tmp_path / "run", resume=resume, threads=2)
+    record = read_run(tmp_path / "run")
+    assert record["threads"] == 2
+    assert [c["threads"] for c in record["other_conditions"]] == [1]
+    assert "begun under other conditions" in caplog.text
+
+
+def test_a_finished_run_whose_folder_was_deleted_is_written_again_at_once(
+    spec, digits, tmp_path, monkeypatch
+):
+    """As when Snakemake dies while a run finishes, and deletes its files at the next call."""
+    for name, changes in (
+        ("complete", {}),
+        ("diverged", {"optimizer": {"name": "sgd", "lr": 1e30}, "model": {"name": "vgg_a", "width": 0.1}}),
+    ):
+        folder, resume = tmp_path / name, tmp_path / f"{name}-resume"
+        assert train(spec(**changes), digits, folder, resume=resume, keep_state=True) == name
+        shutil.copytree(folder, tmp_path / f"{name}-before")
+        shutil.rmtree(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.Training, "train_step", None)  # not one step is taken
+            assert train(spec(**changes), digits, folder, resume=resume) == name
+        assert_equal_runs(folder, tmp_path / f"{name}-before")
+        assert not resume.exists()
+
+
+def test_the_lock_is_free_again_after_use(tmp_path):
+    states = ResumeStates(tmp_path, {})
+    for _ in range(2):
+        with states.held():
+            pass
 
 
 def test_only_one_predecessor_is_kept(tmp_path):
@@ -322,6 +374,58 @@ def test_schedules_are_constant_stepped_or_a_cosine_to_zero(spec):
         [1, 1, 0.1, 0.01]
     )
     assert [at(p, name="cosine") for p in (0, 5, 10)] == pytest.approx([1, 0.5, 0])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [
+        ({"name": "constant"}, [1, 1, 1, 1]),
+        ({"name": "step", "every": 2, "gamma": 0.1}, [1, 1, 0.1, 0.1]),
+        # the rate of an epoch's last step: 3/4, 7/4, 11/4 and 15/4 of four epochs done
+        ({"name": "cosine"}, [0.5 * (1 + math.cos(math.pi * p / 16)) for p in (3, 7, 11, 15)]),
+    ],
+)
+def test_a_run_follows_its_schedule(schedule, wanted, spec, digits, tmp_path):
+    train(spec(schedule=schedule, epochs=4), digits, tmp_path)
+    rates = [row["lr"] / 0.05 for row in read_metrics(tmp_path)]
+    assert rates == pytest.approx(wanted)
+
+
+def test_batch_norm_moves_once_a_step_in_a_run_with_sam(spec, digits):
+    training = loop.Training(spec(optimizer=SAM), 0, store.load(digits), configure("cpu", "fp32", 1))
+    training.batches.start_epoch(0)
+    for _ in range(3):
+        training.train_step()
+    counts = {int(v) for k, v in training.model.state_dict().items() if k.endswith("num_batches_tracked")}
+    assert counts == {3}
+
+
+def test_a_run_is_the_plain_loop_with_its_specifications_options(spec, digits):
+    """Loss options, momentum, weight decay and the batches all reach the weights."""
+    run = spec(
+        model={"name": "vgg_a", "width": 0.1},
+        loss={"name": "cross_entropy", "label_smoothing": 0.2},
+        optimizer={"name": "sgd", "lr": 0.1, "momentum": 0.7, "weight_decay": 0.05},
+    )
+    training = loop.Training(run, 0, store.load(digits), configure("cpu", "fp32", 1))
+    model = copy.deepcopy(training.model)
+    plain = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.7, weight_decay=0.05)
+    training.batches.start_epoch(0)
+    for step in range(4):
+        images, labels = training.batches[step]
+        plain.zero_grad()
+        torch.nn.functional.cross_entropy(model(images), labels, label_smoothing=0.2).backward()
+        plain.step()
+        training.train_step()
+    for ours, theirs in zip(training.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_images_that_do_not_fit_a_network_are_one_message(spec, arrays, tmp_path):
+    store.save(store.checked(arrays, 3, "small"), tmp_path / "small.npz")
+    run = spec(data={"name": "small"}, model={"name": "vgg_a"}, batch_size=4)
+    with pytest.raises(UserError, match="8 pixels are too few"):
+        train(run, tmp_path / "small.npz", tmp_path / "run")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.workflow
@@ -33,7 +34,9 @@ def copy(target: Path) -> Path:
 
 def snakemake(project: Path, *arguments: str, config=("config.quick.yaml", "small.yaml"), check=True):
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", *config, *arguments]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    command += ["--configfile", *config] if config else []
+    command += arguments
     run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     output = run.stdout + run.stderr
     if check:
@@ -194,10 +197,78 @@ def test_config_faults_end_the_workflow_before_any_job(project):
     assert "Traceback" not in output
 
 
-def test_nested_overrides_on_the_command_line_reach_the_runs(project):
-    override = "studies={mlp_cnn: {base: {epochs: 3}, scale: {name: full}}}"
-    output = snakemake(project, "-n", "--config", override, "--", *targets(["mlp_cnn"]))
-    assert re.search(r"train\s+2\b", output)
+OWN = """
+seeds: [0, 1]
+threads: 1
+datasets:
+  flowers: {source: npz, path: flowers.npz, classes: 3}
+studies:
+  own:
+    title: Two rates
+    report: a paper
+    compare: selected
+    reference: slow
+    base:
+      data: {name: flowers, validation: 6}
+      model: {name: mlp, width: 0.01}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.01}
+      select: best_validation
+      epochs: 2
+      batch_size: 8
+    variants:
+      slow: {reported: {test: 40.0}}
+      fast: {optimizer: {lr: 0.1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> Path:
+    """Somebody's own study of their own images, run whole, with an override on the command line."""
+    project = copy(tmp_path_factory.mktemp("own"))
+    (project / "config.yaml").write_text(OWN)
+    draw = np.random.default_rng(0)
+    images = {f"x_{part}": draw.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8) for part in ("train", "test")}
+    labels = {f"y_{part}": np.arange(30) % 3 for part in ("train", "test")}
+    np.savez(project / "flowers.npz", **images, **labels)
+    override = "studies={own: {base: {epochs: 3, optimizer: {lr: 2e-2}}}}"
+    snakemake(project, "--config", override, config=())
+    return project
+
+
+def test_ones_own_study_of_ones_own_images_becomes_a_report(own):
+    text = (own / "results" / "report.md").read_text()
+    for part in ("## Two rates", "flowers, full scale", "studies/own/curves.png", "## train() and eval()"):
+        assert part in text
+    rows = [line for line in text.splitlines() if line.startswith(("| slow", "| fast"))]
+    assert all("±" in row for row in rows) and "40.00" in rows[0]
+    modes = (own / "results" / "modes" / "table.md").read_text()
+    assert re.findall(r"\| (yes|no) +\|", modes) == ["yes"] * 11
+    assert not (own / "results" / ".resume").exists() or not any((own / "results" / ".resume").iterdir())
+
+
+def test_nested_overrides_on_the_command_line_reach_the_runs(own):
+    specs = [json.loads(p.read_text())["spec"] for p in own.glob("results/runs/flowers-*/seed*/run.json")]
+    assert len(specs) == 4
+    assert {s["epochs"] for s in specs} == {3}
+    assert {s["optimizer"]["lr"] for s in specs} == {0.02, 0.1}
+
+
+def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path):
+    project = Path(shutil.copytree(own, tmp_path / "project"))
+    override = ("--config", "studies={own: {base: {epochs: 3, optimizer: {lr: 2e-2}}}}")
+    assert "Nothing to be done" in snakemake(project, "-n", *override, config=())
+    with np.load(project / "flowers.npz") as archive:
+        arrays = dict(archive)
+    arrays["x_train"] = 255 - arrays["x_train"]
+    np.savez(project / "flowers.npz", **arrays)
+    output = snakemake(project, "-n", *override, config=())
+    assert re.search(r"prepare_data\s+1\b", output) and re.search(r"train\s+4\b", output)
+
+
+def test_another_device_or_archive_folder_is_no_reason_to_run_again(project):
+    output = snakemake(project, "-n", "--config", "device=cpu", "--", *targets())
+    assert "Nothing to be done" in output
 
 
 def test_results_that_cannot_be_written_are_told_before_any_job(project):
