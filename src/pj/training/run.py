@@ -82,35 +82,47 @@ class Training:
         self.step += 1
 
     def end_epoch(self) -> None:
-        """Measure, select, and notice a divergence."""
+        """Measure, notice a divergence, select."""
         step_losses = self.step_losses.double().cpu()
-        sizes = torch.full_like(step_losses, self.spec.batch_size)
-        before_last = (len(sizes) - 1) * self.spec.batch_size
-        sizes[-1] = min(self.spec.batch_size, len(self.splits["train"]) - before_last)
-        row = {
+        row: dict[str, float] = {
             "epoch": self.epoch + 1,
-            "lr": self.optimizer.param_groups[0]["lr"],  # of its last step
-            "train_loss": float((step_losses * sizes).sum() / sizes.sum()),
-            "train_accuracy": 100 * self.correct.item() / float(sizes.sum()),
-        }
-        for name in ("validation", "test"):
-            if name in self.splits:
-                logits = predict(self.model, self.splits[name], self.normalise, self.conditions)
-                measured = loss_and_accuracy(logits, self.splits[name], self.loss)
-                row |= {f"{name}_{key}": value for key, value in measured.items()}
-        bad = (~torch.isfinite(step_losses)).nonzero()
-        if len(bad):
-            self.diverged_at = self.epoch * self.batches.steps + int(bad[0]) + 1
-        elif not all(torch.isfinite(p).all() for p in self.model.parameters()):
-            self.diverged_at = (self.epoch + 1) * self.batches.steps
-        self.rows.append(row)
+            "lr": self.optimizer.param_groups[0]["lr"],
+        }  # of the last step
+        self.rows.append(row | self._running(step_losses) | self._held_out())
+        self.diverged_at = self._divergence(step_losses)
         if self.diverged_at is None and self.spec.select == "best_validation":
-            accuracy = row["validation_accuracy"]
+            accuracy = self.rows[-1]["validation_accuracy"]
             if not self.best or accuracy > self.best["accuracy"]:  # the earliest of equals
                 weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
                 self.best = {"accuracy": accuracy, "epoch": self.epoch + 1, "weights": weights}
         self.epoch, self.step = self.epoch + 1, 0
         self.correct.zero_()
+
+    def _running(self, step_losses: torch.Tensor) -> dict[str, float]:
+        """Return the means over the epoch's images, each measured in its step, in train mode."""
+        sizes = torch.full_like(step_losses, self.spec.batch_size)
+        before_last = (len(sizes) - 1) * self.spec.batch_size
+        sizes[-1] = min(self.spec.batch_size, len(self.splits["train"]) - before_last)
+        loss = float((step_losses * sizes).sum() / sizes.sum())
+        return {"train_loss": loss, "train_accuracy": 100 * self.correct.item() / float(sizes.sum())}
+
+    def _held_out(self) -> dict[str, float]:
+        row: dict[str, float] = {}
+        for name in ("validation", "test"):
+            if name in self.splits:
+                logits = predict(self.model, self.splits[name], self.normalise, self.conditions)
+                measured = loss_and_accuracy(logits, self.splits[name], self.loss)
+                row |= {f"{name}_{key}": value for key, value in measured.items()}
+        return row
+
+    def _divergence(self, step_losses: torch.Tensor) -> int | None:
+        """Return the step, counted from 1, at which the run stopped being finite, or None."""
+        bad = (~torch.isfinite(step_losses)).nonzero()
+        if len(bad):
+            return self.epoch * self.batches.steps + int(bad[0]) + 1
+        if all(torch.isfinite(p).all() for p in self.model.parameters()):
+            return None
+        return (self.epoch + 1) * self.batches.steps  # the last step's update, which no loss has seen
 
     def selected(self) -> dict[str, Any]:
         """Return the checkpoint: weights, the epoch they are of, and how they were selected."""
