@@ -42,7 +42,12 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=function)
         sub.add_argument(
-            "--configfile", nargs="+", default=[], type=Path, help="overlays of config.yaml, as for snakemake"
+            "--configfile",
+            action="append",
+            default=[],
+            type=Path,
+            metavar="FILE",
+            help="an overlay of config.yaml; may be given several times",
         )
         return sub
 
