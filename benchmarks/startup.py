@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from pj.config import DigitsSource
 from pj.data import sources, store
+from pj.settings import DigitsSource
 from pj.spec import RunSpec
 
 JOB = """

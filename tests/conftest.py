@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pj.config import DigitsSource
 from pj.data import sources, store
+from pj.settings import DigitsSource
 from pj.spec import RunSpec
 
 

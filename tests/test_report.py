@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pj.config import Config, Reported, Scale, Settings, Study, Variant
+from pj.config import Config
 from pj.report import document, figures, tables
 from pj.report.keep import keep
+from pj.settings import Reported, Scale, Settings, Study, Variant
 from pj.spec import RunSpec
 from pj.statistics import estimate
 

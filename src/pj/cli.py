@@ -15,6 +15,7 @@ from pj import config, files, records
 from pj.errors import UserError
 from pj.faults import choice_fault
 from pj.fingerprint import run_fingerprint
+from pj.settings import Study
 from pj.spec import RunSpec
 
 RESULTS = Path("results")
@@ -75,7 +76,7 @@ def _load(options: argparse.Namespace) -> config.Config:
     return config.load("config.yaml", *options.configfile)
 
 
-def _study(loaded: config.Config, name: str) -> config.Study:
+def _study(loaded: config.Config, name: str) -> Study:
     if name not in loaded.settings.studies:
         raise UserError(choice_fault(("study",), name, loaded.settings.studies))
     return loaded.study(name)

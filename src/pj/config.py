@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import ValidationError
 
 from pj import yaml_files
 from pj.errors import UserError
 from pj.faults import choice_fault, faults_of
-from pj.spec import Count, RunSpec, Strict
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-Seed = Annotated[int, Field(ge=0)]
-Seeds = Annotated[list[Seed], Field(min_length=1)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
+from pj.settings import Reported, Scale, Settings, Source, Study, Variant
+from pj.spec import RunSpec, Strict
 
 
 class ConfigError(UserError):
@@ -28,128 +23,6 @@ class ConfigError(UserError):
         self.faults = list(faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  {f}" for f in self.faults))
-
-
-class TorchvisionSource(Strict):
-    """The official archives, downloaded once into ``folder`` and checked."""
-
-    source: Literal["torchvision"]
-    dataset: Literal["CIFAR10", "MNIST"]
-    folder: str = "data"
-    label: Label | None = None
-
-
-class NpzSource(Strict):
-    """A user's own arrays: x_train, y_train, x_test, y_test."""
-
-    source: Literal["npz"]
-    path: str
-    classes: Annotated[int, Field(ge=2)] = 10
-    label: Label | None = None
-
-
-class FolderSource(Strict):
-    """A user's own images: path/train/<class>/* and path/test/<class>/*."""
-
-    source: Literal["folder"]
-    path: str
-    image_size: Count = 32
-    channels: Literal[1, 3] = 3
-    label: Label | None = None
-
-
-class DigitsSource(Strict):
-    """scikit-learn's 1,797 embedded digits, enlarged; the only source that needs no file."""
-
-    source: Literal["digits"]
-    image_size: Annotated[int, Field(ge=8, le=64)] = 32
-    channels: Literal[1, 3] = 3
-    label: Label | None = None
-
-
-Source = Annotated[TorchvisionSource | NpzSource | FolderSource | DigitsSource, Field(discriminator="source")]
-
-
-class Scale(Strict):
-    """What a reduced run takes away from a study; every table names it. All unset: full scale."""
-
-    name: Name = "full"
-    epochs: Count | None = None
-    train: Count | None = None
-    validation: Count | None = None
-    test: Count | None = None
-    width: Fraction | None = None
-
-    @property
-    def reductions(self) -> dict[str, int | float]:
-        """What is taken away; empty at full scale."""
-        return self.model_dump(exclude={"name"}, exclude_none=True)
-
-    @model_validator(mode="after")
-    def _only_the_whole_is_full(self) -> Scale:
-        if self.name == "full" and self.reductions:
-            raise ValueError("a scale that takes something away has a name of its own, not 'full'")
-        return self
-
-
-class Reported(Strict):
-    """The report's printed numbers for a variant: percent, percentage points, seconds, millions."""
-
-    accuracy: float | None = None
-    train: float | None = None
-    validation: float | None = None
-    test: float | None = None
-    difference: float | None = None  # this variant minus the study's reference
-    seconds: float | None = None
-    parameters_millions: float | None = None
-
-
-class StudySettings(Strict):
-    """A table of a report as config.yaml has it: a base specification and what each row changes."""
-
-    title: str
-    report: str
-    base: dict[str, Any]
-    variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    compare: Literal["best_test", "selected"]  # which accuracy the report printed
-    reference: str | None = None  # the variant that the others are subtracted from
-    seeds: Seeds | None = None
-    scale: Scale | None = None
-
-
-class Settings(Strict):
-    """The whole of config.yaml."""
-
-    datasets: dict[Name, Source]
-    seeds: Seeds
-    studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
-    scale: Scale = Scale()
-    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: Count = 2
-
-
-class Variant(Strict):
-    """A row of a study's table."""
-
-    study: str
-    name: str
-    title: str
-    spec: RunSpec
-    seeds: tuple[int, ...]
-    scale: Scale
-    reported: Reported
-
-
-class Study(Strict):
-    """A table of a report, its rows' specifications resolved. Rules hand it on as JSON."""
-
-    name: str
-    title: str
-    report: str
-    compare: Literal["best_test", "selected"]
-    reference: str | None
-    variants: tuple[Variant, ...]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from pj.config import Study
 from pj.jobs import logged
 from pj.report import document
+from pj.settings import Study
 
 with logged(snakemake.log[0]):
     studies = json.loads(snakemake.params.settings)["studies"]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pj.config import Study
 from pj.jobs import logged
 from pj.report import tables
+from pj.settings import Study
 
 with logged(snakemake.log[0]):
     study = Study.model_validate_json(snakemake.params.settings)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pj import files
-from pj.config import Study
 from pj.report.labels import reduced, study_label
+from pj.settings import Study
 
 INTRODUCTION = """\
 # Report

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj import files
-from pj.config import Study, Variant
 from pj.records import METRICS, RUN
 from pj.report.labels import study_label
+from pj.settings import Study, Variant
 
 mpl.use("Agg")
 # text stays text in an SVG, and equal curves make equal files

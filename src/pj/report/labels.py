@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pj.config import Scale, Study
+from pj.settings import Scale, Study
 
 
 def scale_label(scale: Scale) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from pj import files
-from pj.config import Study, Variant
 from pj.records import EVALUATION
 from pj.report.labels import reduced, study_label
+from pj.settings import Study, Variant
 from pj.statistics import Estimate, estimate
 
 # Quantities over seeds: column, path in evaluation.json.
