@@ -3,10 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from pj.data import sources, store
 from pj.settings import DigitsSource
 from pj.spec import RunSpec
+
+settings.register_profile("pj", deadline=None)  # a busy machine is no fault
+settings.load_profile("pj")
 
 
 @pytest.fixture(scope="session")

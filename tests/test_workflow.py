@@ -220,6 +220,7 @@ studies:
       slow: {reported: {test: 40.0}}
       fast: {optimizer: {lr: 0.1}}
 """
+OVERRIDE = ("--config", "studies={own: {base: {epochs: 3, optimizer: {lr: 2e-2}}}}")
 
 
 @pytest.fixture(scope="module")
@@ -231,8 +232,7 @@ def own(tmp_path_factory) -> Path:
     images = {f"x_{part}": draw.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8) for part in ("train", "test")}
     labels = {f"y_{part}": np.arange(30) % 3 for part in ("train", "test")}
     np.savez(project / "flowers.npz", **images, **labels)
-    override = "studies={own: {base: {epochs: 3, optimizer: {lr: 2e-2}}}}"
-    snakemake(project, "--config", override, config=())
+    snakemake(project, *OVERRIDE, config=())
     return project
 
 
@@ -256,14 +256,21 @@ def test_nested_overrides_on_the_command_line_reach_the_runs(own):
 
 def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path):
     project = Path(shutil.copytree(own, tmp_path / "project"))
-    override = ("--config", "studies={own: {base: {epochs: 3, optimizer: {lr: 2e-2}}}}")
-    assert "Nothing to be done" in snakemake(project, "-n", *override, config=())
+    assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=())
     with np.load(project / "flowers.npz") as archive:
         arrays = dict(archive)
     arrays["x_train"] = 255 - arrays["x_train"]
     np.savez(project / "flowers.npz", **arrays)
-    output = snakemake(project, "-n", *override, config=())
+    output = snakemake(project, "-n", *OVERRIDE, config=())
     assert re.search(r"prepare_data\s+1\b", output) and re.search(r"train\s+4\b", output)
+
+
+def test_new_figures_do_not_write_the_page_again(own, tmp_path):
+    project = Path(shutil.copytree(own, tmp_path / "project"))
+    edit(project, "src/pj/report/figures.py", "LOG_SPREAD = 50", "LOG_SPREAD = 40")
+    output = snakemake(project, "-n", *OVERRIDE, config=())
+    assert re.search(r"figures\s+1\b", output)
+    assert not re.search(r"^(report|train|evaluate|tables)\s+\d", output, re.MULTILINE)
 
 
 def test_another_device_or_archive_folder_is_no_reason_to_run_again(project):
