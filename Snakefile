@@ -17,4 +17,5 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        "results/report.md",
+        "results/report.md",  # links to the figures, and need not be written again with them
+        expand("results/studies/{study}/curves.png", study=STUDIES),

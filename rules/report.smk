@@ -45,8 +45,6 @@ rule report:
     input:
         tables=expand("results/studies/{study}/table.md", study=STUDIES),
         modes="results/modes/table.md",
-        # only linked to, so that new figures do not ask for a new page
-        figures=ancient(expand("results/studies/{study}/curves.png", study=STUDIES)),
     output:
         "results/report.md",
     log:

@@ -1,5 +1,10 @@
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,7 +67,7 @@ def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "results" / ".progress"
     folder.mkdir(parents=True)
     progress = {"run": "digits-mlp-1", "seed": 2, "epochs": 4, "epoch": 1, "step": 5, "steps": 10}
-    progress |= {"seconds": 30.0, "last": {"test_accuracy": 42.0}, "time": 1000.0}
+    progress |= {"seconds": 30.0, "last": {"test_accuracy": 42.0}, "time": 1000.0, "host": "another"}
     (folder / "a.json").write_text(json.dumps(progress))
     (folder / "b.json").write_text("half a fi")
     line = cli.progress_lines(folder, 1001.0)[0]
@@ -121,3 +126,26 @@ def test_broken_and_stale_files_are_no_state(here, capsys):
     assert cli.main(["runs", "--configfile", "config.quick.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
     assert cli.progress_lines(progress, 2.0) == ["nothing is in training"]
+
+
+def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    name = capsys.readouterr().out.splitlines()[1].split()[0]
+
+    def state():
+        cli.main(["runs", "--configfile", "config.quick.yaml"])
+        return capsys.readouterr().out.splitlines()[1].split()[2]
+
+    progress = here / "results" / ".progress"
+    progress.mkdir(parents=True)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    content = {"time": time.time(), "host": socket.gethostname(), "pid": os.getpid()}
+    (progress / f"{name}-seed0.json").write_text(json.dumps(content))
+    assert state() == "training"
+    (progress / f"{name}-seed0.json").write_text(json.dumps(content | {"pid": ended.pid}))
+    assert state() == "-"
+    resume = here / "results" / ".resume" / f"{name}-abc" / "seed0"
+    resume.mkdir(parents=True)
+    (resume / "000000005-abc.pt").write_text("")
+    assert state() == "stopped"

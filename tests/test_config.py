@@ -237,7 +237,11 @@ studies:
         ("studies: {architecture: {variants: {wide_resnet: {model: {depth: 17}}}}}", "depth is 6n"),
         ("studies: {loss: {base: {data: {mean: [0.5]}}}}", "mean and std are given together"),
         ("studies: {loss: {variants: {}, base: {model: 3}}}", "model: 3"),
-        ("device: gpu", "device: 'gpu'"),
+        ("device: gpu", "device: 'gpu'; allowed: auto, cpu, cuda"),
+        (
+            "studies: {mlp_cnn: {base: {data: {name: cifar}}}}",
+            r"mlp_cnn\.base\.data\.name: 'cifar'; allowed: cifar10",
+        ),
         ("scale: {epochs: 1}", "has a name of its own"),
         (
             "scale: {name: tiny, train: 100}",

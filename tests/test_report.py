@@ -191,7 +191,7 @@ def test_curves_are_drawn_as_png_and_svg_with_every_variant_named(tmp_path):
     png, svg = draw(tmp_path, a, b)
     assert png.read_bytes()[:4] == b"\x89PNG"
     words = " ".join(ET.parse(svg).getroot().itertext())
-    for word in ("first <one>", "second & last", "A study", "digits, full scale", "solid: held out"):
+    for word in ("first <one>", "second & last", "A study", "digits, full scale", "solid: validation"):
         assert word in words
 
 
@@ -245,7 +245,7 @@ def test_the_report_holds_every_study_with_its_figure_and_the_table_of_modes(tmp
 
 def test_the_report_warns_of_what_is_reduced_and_of_nothing_else(tmp_path):
     full = study(variant("a", 0.1))
-    small = study(variant("a", 0.1, scale=Scale(name="smoke", epochs=1)), name="t")
+    small = study(variant("a", 0.1, scale=Scale(name="smoke", epochs=1), test=50.0), name="t")
     assert "too small" not in report_of(tmp_path / "1", full)
     assert "All of it at digits, smoke scale (epochs 1): too small" in report_of(tmp_path / "2", small)
     mixed = report_of(tmp_path / "3", full, small)

@@ -87,7 +87,7 @@ def test_a_run_killed_at_any_step_resumes_bit_for_bit(steps, changes, spec, digi
     killed_after(steps, monkeypatch, run, digits, tmp_path / "cut", tmp_path / "resume", save_every=0)
     train(run, digits, tmp_path / "cut", resume=tmp_path / "resume")
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
-    assert read_run(tmp_path / "cut")["resumed_at_step"] == steps
+    assert read_run(tmp_path / "cut")["resumed_at_steps"] == [steps]
     assert not (tmp_path / "resume").exists()
 
 
@@ -301,7 +301,7 @@ def test_a_refused_state_means_a_fresh_start_and_a_right_result(spec, digits, tm
     train(run, digits, tmp_path / "a", resume=resume, code="new")
     train(run, digits, tmp_path / "b")
     assert_equal_runs(tmp_path / "a", tmp_path / "b")
-    assert read_run(tmp_path / "a")["resumed_at_step"] is None
+    assert read_run(tmp_path / "a")["resumed_at_steps"] == []
 
 
 def test_a_run_in_training_elsewhere_is_not_trained_twice(spec, digits, tmp_path):

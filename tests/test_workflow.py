@@ -186,7 +186,7 @@ def test_a_killed_training_job_leaves_nothing_lost(project):
     assert subprocess.run(command, cwd=project, env=environment, check=False).returncode == 9
     cut_off(project, left=[])
     snakemake(project, "--", *targets(["mlp_cnn"]))
-    assert json.loads(record.read_text())["resumed_at_step"] == 1
+    assert json.loads(record.read_text())["resumed_at_steps"] == [1]
 
 
 def test_config_faults_end_the_workflow_before_any_job(project):
@@ -263,6 +263,16 @@ def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path
     np.savez(project / "flowers.npz", **arrays)
     output = snakemake(project, "-n", *OVERRIDE, config=())
     assert re.search(r"prepare_data\s+1\b", output) and re.search(r"train\s+4\b", output)
+
+
+def test_a_study_run_by_itself_is_in_the_next_report(own, tmp_path):
+    """As one call of the full job, though figures are due too."""
+    project = Path(shutil.copytree(own, tmp_path / "project"))
+    (project / "more.yaml").write_text("studies: {own: {variants: {third: {optimizer: {lr: 0.5}}}}}")
+    snakemake(project, *OVERRIDE, "--", "results/studies/own/table.md", config=("more.yaml",))
+    snakemake(project, *OVERRIDE, config=("more.yaml",))
+    assert "| third" in (project / "results" / "report.md").read_text()
+    assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=("more.yaml",))
 
 
 def test_new_figures_do_not_write_the_page_again(own, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -137,8 +139,22 @@ def _state(folder: Path) -> tuple[str, str]:
         if "state" in record:
             accuracy = ((record.get("selected") or {}).get("test") or {}).get("accuracy")
             return record["state"], "" if accuracy is None else f"{accuracy:.2f}"
-    progress = _json(RESULTS / ".progress" / f"{folder.parent.name}-{folder.name}.json")
-    return ("training" if time.time() - progress.get("time", 0) < STALE else "-"), ""
+    run, seed = folder.parent.name, folder.name
+    if _alive(_json(RESULTS / ".progress" / f"{run}-{seed}.json"), time.time()):
+        return "training", ""
+    return ("stopped" if any((RESULTS / ".resume").glob(f"{run}-*/{seed}/*.pt")) else "-"), ""
+
+
+def _alive(progress: dict[str, Any], now: float) -> bool:
+    """Whether the process that wrote a progress file is still at work, as far as can be told from here."""
+    if progress.get("host") == socket.gethostname():
+        try:
+            os.kill(progress["pid"], 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # alive, and somebody else's
+    return now - progress.get("time", 0) < STALE
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -173,13 +189,12 @@ def progress_lines(folder: Path, now: float) -> list[str]:
         done = (p["epoch"] + p["step"] / p["steps"]) / p["epochs"]
         bar = "█" * round(20 * done)
         left = p["seconds"] * (1 - done) / done if done else float("nan")
-        silent = now - p["time"]
         last = p["last"].get("test_accuracy")
         parts = [
             f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",
             f"epoch {p['epoch'] + 1}/{p['epochs']}",
             *([] if last is None else [f"test {last:.2f} %"]),
-            f"no word for {silent:.0f} s" if silent > STALE else f"{_duration(left)} left",
+            f"{_duration(left)} left" if _alive(p, now) else f"no word for {now - p['time']:.0f} s",
         ]
         lines.append("  ".join(parts))
     return lines or ["nothing is in training"]
@@ -204,7 +219,7 @@ def _keep(options: argparse.Namespace) -> None:
 
     kept = keep(_load(options), RESULTS, options.folder)
     if not kept:
-        raise UserError(f"{RESULTS.absolute()} holds no finished run of this configuration; nothing to keep")
+        raise UserError(f"{RESULTS.absolute()} holds no finished run of this configuration (--configfile)")
     print(f"kept in {options.folder}: {', '.join(kept)}")
 
 

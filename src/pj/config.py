@@ -136,14 +136,14 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 faults += faults_of(error, _VariantHead, (*path, "variants", name))
                 continue
             scale = study.scale or settings.scale
+            faults += _dataset_faults(merged, path, settings)
             try:
                 full = RunSpec.model_validate(merged)
                 spec = _at_scale(full, scale, settings)
             except ValidationError as error:
                 faults += faults_of(error, RunSpec, path, changes, name)
                 continue
-            except _UnknownDatasetError as error:
-                faults.append(choice_fault((*path, "base", "data", "name"), str(error), settings.datasets))
+            except _UnknownDatasetError:
                 continue
             except _ScaleError as error:
                 where = (*path, "scale") if study.scale else ("scale",)
@@ -166,6 +166,14 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
 class _VariantHead(Strict):
     title: str | None = None
     reported: Reported = Reported()
+
+
+def _dataset_faults(merged: Mapping[str, Any], path: tuple[str, ...], settings: Settings) -> list[str]:
+    data = merged.get("data")
+    name = data.get("name") if isinstance(data, Mapping) else None
+    if not isinstance(name, str) or name in settings.datasets:
+        return []
+    return [choice_fault((*path, "base", "data", "name"), name, settings.datasets)]
 
 
 class _UnknownDatasetError(ValueError):

@@ -24,7 +24,7 @@ def logged(path: str | Path) -> Iterator[None]:
     logger = logging.getLogger("pj")
     logger.setLevel(logging.INFO)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    file = logging.FileHandler(path, encoding="utf-8")  # a resumed run goes on in its log
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     console = logging.StreamHandler()
     console.setLevel(logging.WARNING)  # a job's epochs belong in its log, not between other jobs' lines

@@ -5,9 +5,10 @@ Imports no torch: every cluster job parses this.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pj.spec import Count, RunSpec, Strict
 
@@ -16,6 +17,12 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise ValueError(f"{value!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, …")
+    return value
 
 
 class TorchvisionSource(Strict):
@@ -96,10 +103,10 @@ class StudySettings(Strict):
     """A table of a report as config.yaml has it: a base specification and what each row changes."""
 
     title: str
-    report: str
+    report: str = ""  # where it stands, such as "A 1.2"
     base: dict[str, Any]
     variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    compare: Literal["best_test", "selected"]  # which accuracy the report printed
+    compare: Literal["best_test", "selected"] = "selected"  # which accuracy the report printed
     reference: str | None = None  # the variant that the others are subtracted from
     seeds: Seeds | None = None
     scale: Scale | None = None
@@ -112,7 +119,7 @@ class Settings(Strict):
     seeds: Seeds
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
     scale: Scale = Scale()
-    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, AfterValidator(_device)] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: Count = 2
 

@@ -216,7 +216,10 @@ class RunSpec(Strict):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> RunSpec:
         if self.select == "best_validation" and self.data.validation == 0:
-            raise ValueError("select: best_validation needs data.validation > 0 (the test set never selects)")
+            raise ValueError(
+                "select: best_validation needs data.validation > 0, since the test set never "
+                "selects (another data.name replaces the whole of data)"
+            )
         if self.batch_size == 1 and self.has_batch_norm:
             raise ValueError(
                 f"batch_size 1 gives batch norm nothing to normalise over; allowed with {self.model.name}: "

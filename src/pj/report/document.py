@@ -25,9 +25,9 @@ ASSUMPTIONS = """\
 ## How it was measured
 
 - Report A trains on all training images and prints its best *test* epoch.
-- Report B's text leaves out its split, augmentation and layer order. Assumed: 40,000 / 10,000 / 10,000 by
-  position; no augmentation; report A's channel means and deviations; linear-BN-ReLU-dropout and
-  conv-BN-ReLU-dropout-pool.
+- Report B's text leaves out its split, augmentation and layer order. Assumed, at full scale: 40,000 /
+  10,000 / 10,000 by position; no augmentation; report A's channel means and deviations; the layers
+  linear-BN-ReLU-dropout and conv-BN-ReLU-dropout-pool.
 - *Train, running* is the accuracy during the epoch, dropout on, as report B prints it; *train, clean* is
   the selected network in eval mode.
 - Each study's runs, a row each, stand in its `runs.csv`.
@@ -44,8 +44,9 @@ def write(studies: Sequence[Study], tables: Path, modes: Path, output: Path) -> 
     for study in studies:
         table = (tables / study.name / "table.md").read_text(encoding="utf-8")
         curves = (tables / study.name / "curves.png").relative_to(output.parent)
+        where = f"Report {study.report}. " if study.report else ""
         image = f"![{study.title}: loss and accuracy by epoch, one line a variant]({curves})"
-        parts.append(f"## {study.title}\n\nReport {study.report}. {table}\n{image}\n")
+        parts.append(f"## {study.title}\n\n{where}{table}\n{image}\n")
     parts.append("## train() and eval()\n\n" + modes.read_text(encoding="utf-8"))
     parts.append(ASSUMPTIONS)
     files.write_text(output, "\n".join(parts))

@@ -22,6 +22,8 @@ mpl.use("Agg")
 # text stays text in an SVG, and equal curves make equal files
 mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "pj", "font.size": 9}
 FORMATS = ("png", "svg")
+# Okabe & Ito's colours, told apart by colour-blind readers too.
+FEW = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 LOG_SPREAD = 50  # losses that spread wider than this factor are drawn on a logarithmic axis
 
 
@@ -43,16 +45,22 @@ def draw(study: Study, runs: Path) -> Figure:
     """Return the figure. Runs that are not there are left out."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
-    for variant, colour in zip(study.variants, _colours(len(study.variants)), strict=True):
+    crossed = False
+    count = len(study.variants)
+    for i, (variant, colour) in enumerate(zip(study.variants, _colours(count), strict=True)):
+        width = 1.2 + 1.6 * (
+            1 - i / count
+        )  # thinner ones lie on top, so that curves that coincide are all seen
         held_out = "validation" if variant.spec.data.validation else "test"
         complete, diverged = _curves(variant, runs)
+        crossed = crossed or bool(diverged)
         title = variant.title + (f" ({len(diverged)} of {len(variant.seeds)} diverged)" if diverged else "")
         for quantity, axes in panels.items():
             for column, style, label in (
                 (f"train_{quantity}", "--", None),
                 (f"{held_out}_{quantity}", "-", title),
             ):
-                _mean(axes, [c[column] for c in complete], colour, style, label)
+                _mean(axes, [c[column] for c in complete], colour, style, label, width)
                 for curve in diverged:
                     _diverging(axes, curve[column], colour, style)
     for quantity, axes in panels.items():
@@ -66,7 +74,7 @@ def draw(study: Study, runs: Path) -> Figure:
         *panels["accuracy"].get_legend_handles_labels(),
         loc="outside right center",
         frameon=False,
-        title="solid: held out\ndashed: train (running)\n×: diverged",
+        title=_legend_title(study, crossed),
     )
     return figure
 
@@ -87,7 +95,9 @@ def _curves(variant: Variant, runs: Path) -> tuple[list[pd.DataFrame], list[pd.D
     return complete, diverged
 
 
-def _mean(axes: Axes, curves: Sequence[pd.Series], colour: Any, style: str, label: str | None) -> None:
+def _mean(
+    axes: Axes, curves: Sequence[pd.Series], colour: Any, style: str, label: str | None, width: float
+) -> None:
     """Draw the mean over seeds and its spread; a variant without a complete run keeps its legend entry."""
     if not curves:
         axes.plot([], [], style, color=colour, label=label)
@@ -96,7 +106,7 @@ def _mean(axes: Axes, curves: Sequence[pd.Series], colour: Any, style: str, labe
     table = table.where(table.abs() != float("inf"))
     mean = table.mean(axis=1)
     marker = "o" if len(mean) == 1 else None  # a line through one point cannot be seen
-    axes.plot(mean.index, mean.to_numpy(), style, color=colour, label=label, lw=1.4, marker=marker, ms=4)
+    axes.plot(mean.index, mean.to_numpy(), style, color=colour, label=label, lw=width, marker=marker, ms=4)
     if table.shape[1] > 1:
         axes.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0)
 
@@ -115,6 +125,14 @@ def _scale_losses(axes: Axes) -> None:
         axes.set_yscale("log")
 
 
+def _legend_title(study: Study, crossed: bool) -> str:
+    held_out = sorted({"validation" if v.spec.data.validation else "test" for v in study.variants})
+    lines = [f"solid: {' or '.join(held_out)}", "dashed: train (running)"]
+    return "\n".join([*lines, *(["×: diverged after"] if crossed else [])])
+
+
 def _colours(count: int) -> list[Any]:
-    """Return colours that differ in lightness too, so that they survive a grey print."""
-    return [mpl.colormaps["viridis"](i / max(count - 1, 1) * 0.92) for i in range(count)]
+    """Return distinct colours for a few variants; for many, which are steps of one quantity, a scale."""
+    if count <= len(FEW):
+        return list(FEW[:count])
+    return [mpl.colormaps["viridis"](i / (count - 1) * 0.92) for i in range(count)]

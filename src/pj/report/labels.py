@@ -18,5 +18,10 @@ def study_label(study: Study) -> str:
 
 
 def reduced(study: Study) -> bool:
-    """Whether a study is too small for the report's numbers to be compared with it."""
+    """Whether something was taken away from a study."""
     return any(v.scale.reductions for v in study.variants)
+
+
+def has_reported(study: Study) -> bool:
+    """Whether a report's numbers stand beside some variant."""
+    return any(v.reported.model_dump(exclude_none=True) for v in study.variants)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pj import files
 from pj.records import EVALUATION
-from pj.report.labels import reduced, study_label
+from pj.report.labels import has_reported, reduced, study_label
 from pj.settings import Study, Variant
 from pj.statistics import Estimate, estimate
 
@@ -44,6 +44,13 @@ class StudyRuns:
     def validated(self) -> bool:
         """Whether some variant selects by a validation split."""
         return any(v.spec.select == "best_validation" for v in self.study.variants)
+
+    @property
+    def compared(self) -> str:
+        """The accuracy that differences are taken of; what is selected without a split is the last epoch."""
+        if self.study.compare == "selected" and not self.validated:
+            return "last"
+        return self.study.compare
 
 
 def collect(study: Study, runs: Path) -> StudyRuns:
@@ -115,7 +122,7 @@ def _estimate(runs: pd.DataFrame, column: str) -> Estimate | None:
 
 def _difference(study: StudyRuns, variant: str) -> Estimate | None:
     """Return a variant minus the reference, paired by seed, in the accuracy that the report printed."""
-    column = study.study.compare
+    column = study.compared
     complete = study.runs[study.runs["state"] == "complete"]
     if column not in complete:
         return None
@@ -146,7 +153,7 @@ def markdown(study: StudyRuns) -> str:
             columns[heading] = _intervals(table, column)
     columns |= _reported(table)
     if study.study.reference is not None:
-        chosen = HEADINGS[study.study.compare].removeprefix("test, ")
+        chosen = HEADINGS[study.compared].removeprefix("test, ")
         columns[f"minus {study.study.reference} ({chosen})"] = _intervals(table, "difference", "{:+.2f}")
         if "reported_difference" in table:
             columns["report's difference"] = [_text(v, "{:+.2f}") for v in table["reported_difference"]]
@@ -199,7 +206,8 @@ def label(study: StudyRuns) -> str:
         return ", ".join(found)
 
     most = max(len(v.seeds) for v in study.study.variants)
-    remark = " (too small to be compared with the report)" if reduced(study.study) else ""
+    incomparable = reduced(study.study) and has_reported(study.study)
+    remark = " (too small to be compared with the report)" if incomparable else ""
     parts = [
         f"**{study_label(study.study)}**{remark}",
         "1 seed, so no interval" if most == 1 else f"up to {most} seeds, mean ± 95 % interval",

@@ -68,12 +68,12 @@ def train(
     try:
         with states.held() if states else nullcontext(), _stop_signals() as stop:
             training = Training(spec, seed, dataset, conditions)
-            resumed_at = _resume(training, states)
+            _resume(training, states)
             _run(training, states, Progress(progress, spec, seed), stop, save_every)
             if states and keep_state:
                 _save(training, states)
             state = "complete" if training.diverged_at is None else "diverged"
-            _write(training, folder, state, identity, resumed_at)
+            _write(training, folder, state, identity)
             if states and not keep_state:
                 states.remove()
     finally:
@@ -82,19 +82,20 @@ def train(
     return state
 
 
-def _resume(training: Training, states: ResumeStates | None) -> int:
-    """Go on where a resume state left off and return the steps done, 0 without one."""
+def _resume(training: Training, states: ResumeStates | None) -> None:
+    """Go on where a resume state left off, if there is one."""
     found = states.newest() if states else None
     if found is None:
-        return 0
+        log.info("begins at its first step")
+        return
     training.load_state_dict(found)
+    training.resumed_at = [*training.resumed_at, training.steps_done]
     log.info("resumed after step %d (epoch %d)", training.steps_done, training.epoch + 1)
     now = training.conditions.describe()
     for before in training.conditions_before:
         if before != now:
             # legitimate, but no longer the bits of an uninterrupted run
             log.warning("this run was begun under other conditions: %s, now %s", before, now)
-    return training.steps_done
 
 
 def _run(
@@ -128,7 +129,7 @@ def _save(training: Training, states: ResumeStates) -> None:
     states.save(training.steps_done, training.state_dict() | {"conditions_before": [*earlier, now]})
 
 
-def _write(training: Training, folder: Path, state: str, identity: dict[str, Any], resumed_at: int) -> None:
+def _write(training: Training, folder: Path, state: str, identity: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with files.replaced(folder / records.CHECKPOINT) as temporary:
         torch.save(training.selected(), temporary)
@@ -150,7 +151,7 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
             "images": {name: len(split) for name, split in training.splits.items()},
             "parameters": sum(p.numel() for p in training.model.parameters()),
             "seconds": round(training.seconds, 3),
-            "resumed_at_step": resumed_at or None,
+            "resumed_at_steps": training.resumed_at,
             "other_conditions": [c for c in training.conditions_before if c != conditions.describe()],
             "precision": conditions.precision,
             "threads": conditions.threads,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class Progress:
 
     def __init__(self, path: Path | None, spec: RunSpec, seed: int) -> None:
         self.path, self.epochs = path, spec.epochs
-        self.content = {"run": spec.run, "seed": seed, "epochs": spec.epochs, "pid": os.getpid(), "last": {}}
+        self.content = {"run": spec.run, "seed": seed, "epochs": spec.epochs, "last": {}}
+        self.content |= {"pid": os.getpid(), "host": socket.gethostname()}
         self.written = 0.0
 
     def step(self, epoch: int, step: int, steps: int, seconds: float) -> None:

@@ -43,6 +43,7 @@ class Training:
         self.best: dict[str, Any] = {}
         self.diverged_at: int | None = None
         self.seconds = 0.0
+        self.resumed_at: list[int] = []  # after how many steps
         self.conditions_before: list[dict[str, Any]] = []  # of earlier sessions, if the run was resumed
 
     @property
@@ -138,7 +139,7 @@ class Training:
             "seed": self.seed,
         }
 
-    STATE = ("epoch", "step", "rows", "best", "diverged_at", "seconds", "conditions_before")
+    STATE = ("epoch", "step", "rows", "best", "diverged_at", "seconds", "resumed_at", "conditions_before")
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a later step depends on."""
