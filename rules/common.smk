@@ -75,9 +75,8 @@ def source_files(dataset):
     """Return a user's own files, so that new ones ask for the dataset, and all after it, anew."""
     source = SOURCES[dataset]
     if source.source == "npz":
-        return (
-            [source.path] if Path(source.path).exists() else []
-        )  # the job says what is missing
+        # if it is not there, the job says so
+        return [source.path] if Path(source.path).exists() else []
     if source.source == "folder":
         return sorted(str(p) for p in Path(source.path).glob("*/*/*") if p.is_file())
     return []

@@ -136,14 +136,15 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 faults += faults_of(error, _VariantHead, (*path, "variants", name))
                 continue
             scale = study.scale or settings.scale
-            faults += _dataset_faults(merged, path, settings)
+            unknown = _dataset_faults(merged, path, settings)
+            faults += unknown
             try:
                 full = RunSpec.model_validate(merged)
-                spec = _at_scale(full, scale, settings)
+                if unknown:
+                    continue
+                spec = _at_scale(full, scale, settings.datasets[full.data.name])
             except ValidationError as error:
                 faults += faults_of(error, RunSpec, path, changes, name)
-                continue
-            except _UnknownDatasetError:
                 continue
             except _ScaleError as error:
                 where = (*path, "scale") if study.scale else ("scale",)
@@ -176,19 +177,12 @@ def _dataset_faults(merged: Mapping[str, Any], path: tuple[str, ...], settings: 
     return [choice_fault((*path, "base", "data", "name"), name, settings.datasets)]
 
 
-class _UnknownDatasetError(ValueError):
-    pass
-
-
 class _ScaleError(ValueError):
     pass
 
 
-def _at_scale(spec: RunSpec, scale: Scale, settings: Settings) -> RunSpec:
+def _at_scale(spec: RunSpec, scale: Scale, source: Source) -> RunSpec:
     """Return the specification reduced to a scale, its dataset's key replaced by the label."""
-    source = settings.datasets.get(spec.data.name)
-    if source is None:
-        raise _UnknownDatasetError(spec.data.name)
 
     def least(count: int | None, limit: int | None) -> int | None:
         return min((c for c in (count, limit) if c is not None), default=None)

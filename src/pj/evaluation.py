@@ -20,8 +20,10 @@ from pj.training.measure import loss_and_accuracy, predict
 log = logging.getLogger(__name__)
 
 
-def evaluate(folder: Path, data: Path, output: Path, *, device: str = "auto", threads: int = 1) -> None:
-    """Write evaluation.json of a finished run.
+def evaluate(
+    folder: Path, data: Path, output: Path, *, device: str = "auto", threads: int = 1
+) -> dict[str, Any]:
+    """Write evaluation.json of a finished run, and return that run's record.
 
     ``selected`` holds loss and accuracy (percent) of the checkpoint on train (clean images, eval mode),
     validation and test, and the test confusion matrix (rows: true class). ``last`` and ``best_test``
@@ -63,6 +65,7 @@ def evaluate(folder: Path, data: Path, output: Path, *, device: str = "auto", th
                 result["confusion"] = confusion(logits, split, dataset.classes)
         result["precision"], result["provenance"] = conditions.precision, provenance(conditions.device)
     files.write_json(output, result)
+    return record
 
 
 def confusion(logits: torch.Tensor, split: Split, classes: int) -> list[list[int]]:

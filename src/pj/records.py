@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from pj.errors import UserError
+from pj.files import sha256
 
 CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json", "evaluation.json"
 FINISHED = ("complete", "diverged")
@@ -44,9 +44,3 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
     """Return metrics.csv, a row an epoch: losses, accuracies in percent, seconds so far."""
     with (folder / METRICS).open(newline="", encoding="utf-8") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def sha256(path: Path) -> str:
-    """Return a file's checksum."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,17 +4,15 @@ from pathlib import Path
 
 from pj.evaluation import evaluate
 from pj.jobs import logged
-from pj.records import read_run
 from pj.training import state
 
 with logged(snakemake.log[0]):
-    folder = Path(snakemake.input.record).parent
-    evaluate(
-        folder,
+    record = evaluate(
+        Path(snakemake.input.record).parent,
         Path(snakemake.input.data),
         Path(snakemake.output[0]),
         device=snakemake.resources.device,
         threads=snakemake.threads,
     )
-    run, seed, code = snakemake.wildcards.run, snakemake.wildcards.seed, read_run(folder)["code"]
+    run, seed, code = snakemake.wildcards.run, snakemake.wildcards.seed, record["code"]
     state.remove(Path(f"results/.resume/{run}-{code}/seed{seed}"))

@@ -48,9 +48,8 @@ def draw(study: Study, runs: Path) -> Figure:
     crossed = False
     count = len(study.variants)
     for i, (variant, colour) in enumerate(zip(study.variants, _colours(count), strict=True)):
-        width = 1.2 + 1.6 * (
-            1 - i / count
-        )  # thinner ones lie on top, so that curves that coincide are all seen
+        # thinner ones lie on top, so that curves that coincide are all seen
+        width = 1.2 + 1.6 * (1 - i / count)
         held_out = "validation" if variant.spec.data.validation else "test"
         complete, diverged = _curves(variant, runs)
         crossed = crossed or bool(diverged)

@@ -55,7 +55,8 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
             )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
         torch.use_deterministic_algorithms(True, warn_only=True)
-        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  a debugging aid that costs time
+        # a debugging aid that costs time
+        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
         torch.backends.cudnn.deterministic = True
     else:
         # weight decay drives unused weights into denormal numbers, which a CPU multiplies very slowly

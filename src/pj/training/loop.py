@@ -21,7 +21,7 @@ from pj.spec import RunSpec
 from pj.training.device import configure
 from pj.training.progress import Progress
 from pj.training.run import Training
-from pj.training.state import ResumeStates
+from pj.training.state import ResumeStates, remove
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 60.0  # seconds between resume states
@@ -75,7 +75,7 @@ def train(
             state = "complete" if training.diverged_at is None else "diverged"
             _write(training, folder, state, identity)
             if states and not keep_state:
-                states.remove()
+                remove(states.folder)
     finally:
         if progress:
             progress.unlink(missing_ok=True)
@@ -91,11 +91,16 @@ def _resume(training: Training, states: ResumeStates | None) -> None:
     training.load_state_dict(found)
     training.resumed_at = [*training.resumed_at, training.steps_done]
     log.info("resumed after step %d (epoch %d)", training.steps_done, training.epoch + 1)
+    for before in _other_conditions(training):
+        # legitimate, but no longer the bits of an uninterrupted run
+        now = training.conditions.describe()
+        log.warning("this run was begun under other conditions: %s, now %s", before, now)
+
+
+def _other_conditions(training: Training) -> list[dict[str, Any]]:
+    """Return the conditions of earlier sessions that are not this one's."""
     now = training.conditions.describe()
-    for before in training.conditions_before:
-        if before != now:
-            # legitimate, but no longer the bits of an uninterrupted run
-            log.warning("this run was begun under other conditions: %s, now %s", before, now)
+    return [before for before in training.conditions_before if before != now]
 
 
 def _run(
@@ -124,9 +129,8 @@ def _run(
 
 
 def _save(training: Training, states: ResumeStates) -> None:
-    now = training.conditions.describe()
-    earlier = [c for c in training.conditions_before if c != now]
-    states.save(training.steps_done, training.state_dict() | {"conditions_before": [*earlier, now]})
+    conditions = [*_other_conditions(training), training.conditions.describe()]
+    states.save(training.steps_done, training.state_dict() | {"conditions_before": conditions})
 
 
 def _write(training: Training, folder: Path, state: str, identity: dict[str, Any]) -> None:
@@ -152,12 +156,12 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
             "parameters": sum(p.numel() for p in training.model.parameters()),
             "seconds": round(training.seconds, 3),
             "resumed_at_steps": training.resumed_at,
-            "other_conditions": [c for c in training.conditions_before if c != conditions.describe()],
+            "other_conditions": _other_conditions(training),
             "precision": conditions.precision,
             "threads": conditions.threads,
             "data_sha256": identity["data"],
             "code": identity["code"],
-            "checkpoint_sha256": records.sha256(folder / records.CHECKPOINT),
+            "checkpoint_sha256": files.sha256(folder / records.CHECKPOINT),
             "provenance": provenance(conditions.device),
         },
     )

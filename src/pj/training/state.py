@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from pj.errors import UserError
-from pj.files import replaced
+from pj.files import replaced, sha256
 
 log = logging.getLogger(__name__)
 KEPT = 2
@@ -60,7 +59,7 @@ class ResumeStates:
         """Write a state after so many steps."""
         with replaced(self.folder / "writing.pt") as temporary:
             torch.save({"identity": self.identity, "state": state}, temporary)
-            digest = _sha256(temporary)
+            digest = sha256(temporary)
         path = (self.folder / "writing.pt").replace(self.folder / f"{steps:09d}-{digest}.pt")
         self.own = [path, *(old for old in self.own if old != path)]
         for old in self.own[KEPT:]:
@@ -71,7 +70,7 @@ class ResumeStates:
         """Return the newest state that is whole and of this run, or None; say why others are refused."""
         found = None
         for path in sorted(self.folder.glob("[0-9]*-*.pt"), reverse=True):
-            if _sha256(path) != path.stem.partition("-")[2]:
+            if sha256(path) != path.stem.partition("-")[2]:
                 log.warning("the resume state %s is damaged: refused", path)
                 path.unlink()
                 continue
@@ -85,18 +84,9 @@ class ResumeStates:
                 found = torch.load(path, map_location="cpu", weights_only=True)["state"]
         return found
 
-    def remove(self) -> None:
-        """Delete the states of a run that is complete."""
-        remove(self.folder)
-
 
 def remove(folder: Path) -> None:
     """Delete the resume states in a folder, and the folder above it if nothing else is there."""
     shutil.rmtree(folder, ignore_errors=True)
     if folder.parent.is_dir() and not any(folder.parent.iterdir()):
         folder.parent.rmdir()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
