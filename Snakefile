@@ -11,6 +11,7 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/landscape.smk"
 include: "rules/report.smk"
 
 
@@ -19,3 +20,4 @@ rule all:
     input:
         "results/report.md",  # links to the figures, and need not be written again with them
         expand("results/studies/{study}/curves.png", study=STUDIES),
+        expand("results/studies/{study}/probes.png", study=PROBED_STUDIES),

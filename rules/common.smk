@@ -29,11 +29,22 @@ SOURCES = CONFIG.sources()
 STUDIES = list(CONFIG.settings.studies)
 
 
+PROBED = [name for name, run in RUNS.items() if run.spec.probe]
+PROBED_STUDIES = [
+    name for name, study in CONFIG.settings.studies.items() if study.probes
+]
+
+
+def one_of(names):
+    """Return a pattern that matches these names; of none, one that matches nothing."""
+    return "|".join(names) or "(?!)"
+
+
 wildcard_constraints:
-    run="|".join(RUNS),
+    run=one_of(RUNS),
     seed=r"\d+",
-    study="|".join(STUDIES),
-    dataset="|".join(SOURCES),
+    study=one_of(STUDIES),
+    dataset=one_of(SOURCES),
 
 
 def settings(**values):
@@ -46,12 +57,14 @@ def code(script, run=None):
     return run_fingerprint(path, RUNS[run].spec) if run else fingerprint(path)
 
 
-def run_files(study, name):
-    """Return one file of every run that a study's variants need."""
+def run_files(study, *names, probed=False):
+    """Return these files of every run (or of every probed one) that a study's variants need."""
     return [
         f"results/runs/{variant.spec.run}/seed{seed}/{name}"
         for variant in CONFIG.study(study).variants
+        if variant.spec.probe or not probed
         for seed in variant.seeds
+        for name in names
     ]
 
 

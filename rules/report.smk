@@ -21,8 +21,7 @@ rule tables:
 
 rule figures:
     input:
-        lambda wildcards: run_files(wildcards.study, "metrics.csv"),
-        lambda wildcards: run_files(wildcards.study, "run.json"),
+        lambda wildcards: run_files(wildcards.study, "metrics.csv", "run.json"),
     output:
         png=report(
             "results/studies/{study}/curves.png",
@@ -44,6 +43,7 @@ rule figures:
 rule report:
     input:
         tables=expand("results/studies/{study}/table.md", study=STUDIES),
+        probes=expand("results/studies/{study}/probes_table.md", study=PROBED_STUDIES),
         modes="results/modes/table.md",
     output:
         "results/report.md",

@@ -10,6 +10,8 @@ rule train:
         record="results/runs/{run}/seed{seed}/run.json",
     log:
         "results/logs/train/{run}-seed{seed}.log",
+    wildcard_constraints:
+        run=one_of(set(RUNS) - set(PROBED)),
     conda:
         "../envs/pj.yaml"
     threads: CONFIG.settings.threads
@@ -21,3 +23,15 @@ rule train:
         code=lambda wildcards: code("train.py", wildcards.run),
     script:
         "../workflow/scripts/train.py"
+
+
+use rule train as train_probed with:
+    output:
+        checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",
+        metrics="results/runs/{run}/seed{seed}/metrics.csv",
+        record="results/runs/{run}/seed{seed}/run.json",
+        steps="results/runs/{run}/seed{seed}/steps.csv",
+        probes="results/runs/{run}/seed{seed}/probes.csv",
+        shifts="results/runs/{run}/seed{seed}/shifts.csv",
+    wildcard_constraints:
+        run=one_of(PROBED),

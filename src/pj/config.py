@@ -47,7 +47,7 @@ class Config:
         return Study(
             name=name,
             variants=tuple(v for v in self.variants if v.study == name),
-            **frame.model_dump(include={"title", "report", "compare", "reference"}),
+            **frame.model_dump(include={"title", "report", "compare", "reference", "probes"}),
         )
 
     def runs(self) -> dict[str, Run]:
@@ -98,7 +98,7 @@ def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
         faults += faults_of(error, Settings, ())
         raise ConfigError(faults + _variant_faults(merged)) from None
     variants, found = _variants(settings)
-    faults += found + _label_faults(settings)
+    faults += found + _label_faults(settings) + _probe_faults(settings, variants)
     if faults:
         raise ConfigError(faults)
     return Config(settings, tuple(variants))
@@ -205,6 +205,32 @@ def _at_scale(spec: RunSpec, scale: Scale, source: Source) -> RunSpec:
     except ValidationError as error:
         reasons = [fault.removeprefix("the file: ") for fault in faults_of(error, RunSpec, ())]
         raise _ScaleError("; ".join(reasons)) from None
+
+
+def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return what studies of probed runs show without measuring it."""
+    faults = []
+    for name, study in settings.studies.items():
+        own = [v for v in variants if v.study == name]
+        if study.probes is None or not own:
+            continue
+        probes = [v.spec.probe for v in own if v.spec.probe]
+        if study.probes.show == "ics":
+            needed, there = "probe.ics", any(p.ics for p in probes)
+        else:
+            needed, there = "probe.gradient or probe.update", any(p.gradient or p.update for p in probes)
+        if not there:
+            faults.append(
+                f"studies.{name}.probes.show: {study.probes.show!r} needs {needed} in the base or a variant"
+            )
+        rates = {v.spec.optimizer.lr for v in own if v.spec.probe}
+        for band, wanted in study.probes.bands.items():
+            if missing := [f"{lr:g}" for lr in wanted if lr not in rates]:
+                faults.append(
+                    f"studies.{name}.probes.bands.{band}: no probed variant has the learning rate "
+                    f"{', '.join(missing)}; there are: {', '.join(f'{lr:g}' for lr in sorted(rates))}"
+                )
+    return faults
 
 
 def _label_faults(settings: Settings) -> list[str]:

@@ -41,8 +41,14 @@ def fingerprint(entry: Path, choices: Mapping[str, str] | None = None) -> str:
 
 
 def run_fingerprint(entry: Path, spec: RunSpec) -> str:
-    """Return the fingerprint of a script that works on one run: with its own model, loss and optimizer."""
-    chosen = {"pj.models": spec.model.name, "pj.losses": spec.loss.name, "pj.optim": spec.optimizer.name}
+    """Return the fingerprint of a script that works on one run: with its own model, loss and so on."""
+    chosen: dict[str, str] = {
+        "pj.models": spec.model.name,
+        "pj.losses": spec.loss.name,
+        "pj.optim": spec.optimizer.name,
+    }
+    if spec.probe:
+        chosen["pj.training.observers"] = "probe"
     return fingerprint(entry, chosen)
 
 
@@ -91,7 +97,7 @@ def _files(name: str) -> list[Path]:
 def _read(path: Path, choice: str | None) -> tuple[str, frozenset[str]]:
     """Return a file's normalised syntax tree and the dotted names it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    _strip_docstrings(tree)
+    _strip_inert(tree)
     imports = set()
     followed = choice is None
     for node in ast.walk(tree):
@@ -134,8 +140,11 @@ def _entries(node: Any) -> list[tuple[ast.expr, ast.expr]]:
     return [(k, v) for k, v in zip(node.value.keys, node.value.values, strict=True) if k is not None]
 
 
-def _strip_docstrings(tree: ast.Module) -> None:
+def _strip_inert(tree: ast.Module) -> None:
+    """Take out docstrings, and what is imported for type checkers alone."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body
             if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):

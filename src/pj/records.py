@@ -11,6 +11,7 @@ from pj.errors import UserError
 from pj.files import sha256
 
 CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json", "evaluation.json"
+STEPS, PROBES, SHIFTS = "steps.csv", "probes.csv", "shifts.csv"  # of runs with probes
 FINISHED = ("complete", "diverged")
 
 

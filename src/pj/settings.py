@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from pj.spec import Count, RunSpec, Strict
+from pj.spec import Count, Positive, RunSpec, Strict
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
+Rates = Annotated[list[Positive], Field(min_length=2)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -99,6 +100,17 @@ class Reported(Strict):
     parameters_millions: float | None = None
 
 
+class ProbeView(Strict):
+    """Which of four quantities a study of probed runs is about, and the reports' bands beside it.
+
+    A band is the range of a quantity over separate runs at several learning rates, which is what the
+    report draws: of the training loss, or of the covariate shift at its second convolution.
+    """
+
+    show: Literal["loss_range", "predictiveness", "beta", "ics"]
+    bands: dict[Name, Rates] = Field(default={})  # name -> learning rates
+
+
 class StudySettings(Strict):
     """A table of a report as config.yaml has it: a base specification and what each row changes."""
 
@@ -108,6 +120,7 @@ class StudySettings(Strict):
     variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
     compare: Literal["best_test", "selected"] = "selected"  # which accuracy the report printed
     reference: str | None = None  # the variant that the others are subtracted from
+    probes: ProbeView | None = None
     seeds: Seeds | None = None
     scale: Scale | None = None
 
@@ -144,4 +157,5 @@ class Study(Strict):
     report: str
     compare: Literal["best_test", "selected"]
     reference: str | None
+    probes: ProbeView | None = None
     variants: tuple[Variant, ...]

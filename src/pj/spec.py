@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -200,6 +202,41 @@ class StepSchedule(Strict):
 Schedule = Annotated[SmoothSchedule | StepSchedule, Field(discriminator="name")]
 
 
+# Probes
+
+
+def increasing(steps: Sequence[float]) -> Sequence[float]:
+    """Return step sizes as they are; ValueError unless there are some, all positive, in increasing order."""
+    if not steps or steps[0] <= 0 or any(b <= a for a, b in pairwise(steps)):
+        raise ValueError(f"{list(steps)}; allowed: at least one step size, all above 0, increasing")
+    return steps
+
+
+Grid = Annotated[list[float], AfterValidator(increasing)]
+
+
+class Line(Strict):
+    """Step sizes along a line from the weights: learning rates, and multiples of the run's own one."""
+
+    absolute: Grid | None = None
+    relative: Grid | None = None
+
+    @model_validator(mode="after")
+    def _some_step(self) -> Line:
+        if self.absolute is None and self.relative is None:
+            raise ValueError("no step sizes; give absolute, relative or both")
+        return self
+
+
+class Probe(Strict):
+    """What to measure around the weights along a run, which it does not change. Step losses always are."""
+
+    every: Count = 30  # steps
+    gradient: Line | None = None  # along the negative gradient
+    update: Line | None = None  # along the optimizer's real update, divided by the learning rate
+    ics: list[str] = []  # layers whose internal covariate shift is measured: conv1, conv2, …, linear1, …
+
+
 class RunSpec(Strict):
     """One training, apart from its seed."""
 
@@ -212,6 +249,7 @@ class RunSpec(Strict):
     batch_size: Count
     select: Literal["last", "best_validation"] = "last"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    probe: Probe | None = None
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> RunSpec:

@@ -34,9 +34,13 @@ def write(study: Study, runs: Path, folder: Path, formats: Sequence[str] = FORMA
     dashed; with several seeds the mean of the complete runs, and a band from the lowest to the highest.
     Diverged runs are drawn by themselves, up to a cross at the last epoch before.
     """
-    figure = draw(study, runs)
+    save(draw(study, runs), folder / "curves", formats)
+
+
+def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
+    """Write a figure to ``path`` with each format's extension; equal figures make equal files."""
     for extension in formats:
-        with files.replaced(folder / f"curves.{extension}") as temporary:
+        with files.replaced(path.with_name(f"{path.name}.{extension}")) as temporary:
             metadata = {"Date": None} if extension == "svg" else {"Software": None}
             figure.savefig(temporary, format=extension, dpi=150, metadata=metadata)
 

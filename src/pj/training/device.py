@@ -58,6 +58,7 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
         # a debugging aid that costs time
         setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
         torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; bf16 is the fast one
     else:
         # weight decay drives unused weights into denormal numbers, which a CPU multiplies very slowly
         torch.set_flush_denormal(True)

@@ -137,9 +137,11 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
     folder.mkdir(parents=True, exist_ok=True)
     with files.replaced(folder / records.CHECKPOINT) as temporary:
         torch.save(training.selected(), temporary)
-    columns = list(training.rows[0])
-    lines = [",".join(columns)] + [",".join(repr(row[c]) for c in columns) for row in training.rows]
-    files.write_text(folder / records.METRICS, "\n".join(lines) + "\n")
+    tables: dict[str, Any] = {records.METRICS: (list(training.rows[0]), training.rows)}
+    if training.probing:
+        tables |= training.probing.tables(training.batches.steps)
+    for name, (columns, rows) in tables.items():
+        files.write_csv(folder / name, columns, rows)
     if training.diverged_at is not None:
         log.warning("diverged at step %d", training.diverged_at)
     conditions = training.conditions

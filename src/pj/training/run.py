@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
 from pj.randomness import derive
 from pj.spec import RunSpec
-from pj.training import build
+from pj.training import build, observers
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
 from pj.training.measure import loss_and_accuracy, predict
@@ -36,6 +37,7 @@ class Training:
         self.splits = splits(dataset, spec.data, device)
         self.normalise = Normalise(spec.data, dataset.channels, device)
         self.batches = TrainingBatches(self.splits["train"], spec.data, spec.batch_size, self.normalise, seed)
+        self.probing = observers.probing(spec, self.model, self.loss)
         self.epoch, self.step = 0, 0  # epochs completed, steps completed in the epoch under way
         self.step_losses = torch.zeros(self.batches.steps, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
@@ -64,7 +66,8 @@ class Training:
     def train_step(self) -> None:
         """Take one step. Nothing here waits for the device."""
         images, labels = self.batches[self.step]
-        torch.manual_seed(derive(self.seed, "step", self.epoch, self.step))  # dropout
+        seed = derive(self.seed, "step", self.epoch, self.step)
+        torch.manual_seed(seed)  # dropout
         outputs = []
 
         def closure() -> torch.Tensor:
@@ -77,7 +80,13 @@ class Training:
 
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr()
-        loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
+        probed = (
+            self.probing.around(self.steps_done, (images, labels), seed, self.lr())
+            if self.probing
+            else nullcontext()
+        )
+        with probed:
+            loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
         self.step_losses[self.step] = loss.detach()
         self.correct += (outputs[0].detach().argmax(dim=1) == labels).sum()  # SAM's first pass: the loss at w
         self.step += 1
@@ -90,6 +99,8 @@ class Training:
             "lr": self.optimizer.param_groups[0]["lr"],
         }  # of the last step
         self.rows.append(row | self._running(step_losses) | self._held_out())
+        if self.probing:
+            self.probing.losses += step_losses.tolist()
         self.diverged_at = self._divergence(step_losses)
         if self.diverged_at is None and self.spec.select == "best_validation":
             accuracy = self.rows[-1]["validation_accuracy"]
@@ -148,6 +159,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "step_losses": self.step_losses,
             "correct": self.correct,
+            "probing": self.probing.state_dict() if self.probing else None,
             **{name: getattr(self, name) for name in self.STATE},
         }
 
@@ -157,5 +169,7 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step_losses.copy_(state["step_losses"])
         self.correct.copy_(state["correct"])
+        if self.probing:
+            self.probing.load_state_dict(state["probing"])
         for name in self.STATE:
             setattr(self, name, state[name])

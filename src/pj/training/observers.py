@@ -1,0 +1,22 @@
+"""What looks on while a run trains, loaded only for runs that ask for it."""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
+from pj.spec import RunSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pj.landscape import Loss
+    from pj.training.probing import Probing
+
+# a registry, so that the code of probes is part of the fingerprint of probed runs alone
+REGISTRY = {"probe": "pj.training.probing:Probing"}
+
+
+def probing(spec: RunSpec, model: nn.Module, loss: Loss) -> Probing | None:
+    """Return the probes that a specification asks for; None if it asks for none."""
+    return resolve_name(REGISTRY["probe"])(spec.probe, model, loss) if spec.probe else None

@@ -1,0 +1,158 @@
+"""Probes along a training run: every so many steps, what the loss looks like around the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pj import landscape, records
+from pj.errors import UserError
+from pj.landscape import Point
+from pj.spec import Line, Probe
+
+STEP_COLUMNS = ("step", "epoch", "loss")
+PROBE_COLUMNS = (
+    "step",
+    "line",
+    "grid",
+    "size",
+    "layer",
+    "loss",
+    "length",
+    "gradient_distance",
+    "gradient_norm",
+)
+SHIFT_COLUMNS = ("step", "layer", "norm", "relative", "cosine")
+
+
+class Probing:
+    """What the probes of a run have found so far. They change nothing of the run.
+
+    Probes are evaluated in fp32 whatever the run's precision: bf16 would round small differences away.
+
+    Args:
+        spec: where and how often to probe.
+        model: left as it is.
+        loss: maps logits and targets to a scalar.
+
+    Raises:
+        UserError: a layer of ``spec.ics`` that the model lacks.
+
+    """
+
+    def __init__(self, spec: Probe, model: nn.Module, loss: landscape.Loss) -> None:
+        self.spec, self.model, self.loss = spec, model, loss
+        self.groups = landscape.layers(model)
+        try:
+            landscape.check_layers(spec.ics, self.groups)
+        except ValueError as error:
+            raise UserError(f"probe.ics: {error}") from error
+        self.losses: list[float] = []  # of every step
+        self.found: list[dict[str, Any]] = []  # a dictionary of tensors a probed step
+
+    @contextmanager
+    def around(self, step: int, batch: landscape.Batch, seed: int, lr: float) -> Iterator[None]:
+        """Probe, if it is time, the weights before the step that is taken inside this context.
+
+        Args:
+            step: steps taken before.
+            batch: inputs [N, …] and targets [N] of the step.
+            seed: of the step's dropout, so that probes see the mask of the step.
+            lr: learning rate of the step.
+
+        """
+        if step % self.spec.every or not (self.spec.gradient or self.spec.update or self.spec.ics):
+            yield
+            return
+        before = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        yield
+        cuda = [batch[0].device] if batch[0].device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(seed)
+            start = landscape.point(self.model, self.loss, batch, before)
+            after = {name: p.detach() for name, p in self.model.named_parameters()}
+            self.found.append({"step": step, "lr": lr, **self._measure(batch, start, after, lr)})
+
+    def _measure(
+        self, batch: landscape.Batch, start: Point, after: landscape.Weights, lr: float
+    ) -> dict[str, Tensor]:
+        own = [landscape.norm(start.gradient, names) for names in self.groups.values()]
+        whole = landscape.norm(start.gradient, start.gradient)
+        found = {"gradient_norms": torch.stack([whole, *own])}  # [1 + layers]
+        if self.spec.gradient:
+            found["gradient"] = self._along(batch, start, None, _sizes(self.spec.gradient, lr))
+        if self.spec.update:
+            update = {name: after[name] - w for name, w in start.weights.items()}
+            sizes = [[size / lr for size in grid] for grid in _sizes(self.spec.update, lr)]
+            found["update"] = self._along(batch, start, update, sizes)
+        if self.spec.ics:
+            shifts = landscape.ics(self.model, self.loss, batch, after, self.spec.ics, start).values()
+            found["shifts"] = torch.stack([torch.stack([s.norm, s.relative, s.cosine]) for s in shifts])
+        return found
+
+    def _along(
+        self,
+        batch: landscape.Batch,
+        start: Point,
+        direction: landscape.Weights | None,
+        grids: Sequence[Sequence[float]],
+    ) -> Tensor:
+        """Return loss, length and gradient distances (whole, by layer) of each step: [S, 3 + layers]."""
+        blocks = []
+        for grid in grids:
+            probe = landscape.probe(self.model, self.loss, batch, grid, direction, start)
+            columns = [probe.losses, probe.lengths, probe.gradient_distances, *probe.by_layer.values()]
+            blocks.append(torch.stack(columns, dim=1))
+        return torch.cat(blocks)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been found."""
+        return {"losses": self.losses, "found": self.found}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was taken."""
+        self.losses, self.found = state["losses"], state["found"]
+
+    def tables(self, steps_per_epoch: int) -> dict[str, tuple[Sequence[str], list[dict[str, Any]]]]:
+        """Return columns and rows of each file by its name. Steps are counted from 0, epochs from 1."""
+        losses = enumerate(self.losses)
+        steps = [{"step": i, "epoch": i // steps_per_epoch + 1, "loss": loss} for i, loss in losses]
+        return {
+            records.STEPS: (STEP_COLUMNS, steps),
+            records.PROBES: (PROBE_COLUMNS, [r for found in self.found for r in self._probe_rows(found)]),
+            records.SHIFTS: (SHIFT_COLUMNS, [r for found in self.found for r in self._shift_rows(found)]),
+        }
+
+    def _probe_rows(self, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        norms = found["gradient_norms"].tolist()
+        for name in ("gradient", "update"):
+            line: Line | None = getattr(self.spec, name)
+            if line is None:
+                continue
+            for (grid, factor), values in zip(_points(line), found[name].tolist(), strict=True):
+                loss, length, *distances = values
+                for layer, distance, own in zip(("all", *self.groups), distances, norms, strict=True):
+                    row = (found["step"], name, grid, factor, layer, loss, length, distance, own)
+                    yield dict(zip(PROBE_COLUMNS, row, strict=True))
+
+    def _shift_rows(self, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for layer, values in zip(
+            self.spec.ics, found["shifts"].tolist() if self.spec.ics else (), strict=True
+        ):
+            yield dict(zip(SHIFT_COLUMNS, (found["step"], layer, *values), strict=True))
+
+
+def _points(line: Line) -> list[tuple[str, float]]:
+    """Return grid and number of every step size, in the order in which they are measured."""
+    grids = (("absolute", line.absolute), ("relative", line.relative))
+    return [(grid, size) for grid, sizes in grids for size in sizes or ()]
+
+
+def _sizes(line: Line, lr: float) -> list[list[float]]:
+    """Return the grids as learning rates."""
+    relative = [factor * lr for factor in line.relative or ()]
+    return [grid for grid in (line.absolute or [], relative) if grid]
