@@ -21,3 +21,4 @@ rule all:
         "results/report.md",  # links to the figures, and need not be written again with them
         expand("results/studies/{study}/curves.png", study=STUDIES),
         expand("results/studies/{study}/probes.png", study=PROBED_STUDIES),
+        expand("results/landscapes/{landscape}/landscape.png", landscape=LANDSCAPES),

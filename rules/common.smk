@@ -35,6 +35,9 @@ PROBED_STUDIES = [
 ]
 
 
+LANDSCAPES = list(CONFIG.settings.landscapes)
+
+
 def one_of(names):
     """Return a pattern that matches these names; of none, one that matches nothing."""
     return "|".join(names) or "(?!)"
@@ -45,6 +48,7 @@ wildcard_constraints:
     seed=r"\d+",
     study=one_of(STUDIES),
     dataset=one_of(SOURCES),
+    landscape=one_of(LANDSCAPES),
 
 
 def settings(**values):
@@ -70,6 +74,21 @@ def run_files(study, *names, probed=False):
 
 def study_settings(study):
     return json.dumps(CONFIG.study(study).model_dump(mode="json"), sort_keys=True)
+
+
+def landscape_settings(landscape):
+    return json.dumps(
+        CONFIG.landscape(landscape).model_dump(mode="json"), sort_keys=True
+    )
+
+
+def landscape_files(landscape):
+    """Return what is measured of every run that a landscape names."""
+    return [
+        f"results/landscapes/{landscape}/{variant.spec.run}-seed{seed}.json"
+        for variant in CONFIG.landscape(landscape).variants
+        for seed in variant.seeds
+    ]
 
 
 def source_settings(dataset):

@@ -1,4 +1,4 @@
-# What the loss looks like around the weights: probes along a run.
+# What the loss looks like around the weights: probes along a run, slices around a finished network.
 
 
 rule probes:
@@ -47,3 +47,65 @@ rule probe_figures:
         code=code("probe_figures.py"),
     script:
         "../workflow/scripts/probe_figures.py"
+
+
+rule landscape:
+    input:
+        data=lambda wildcards: f"results/data/{RUNS[wildcards.run].spec.data.name}.npz",
+        checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",
+        record="results/runs/{run}/seed{seed}/run.json",
+    output:
+        "results/landscapes/{landscape}/{run}-seed{seed}.json",
+    log:
+        "results/logs/landscape/{landscape}-{run}-seed{seed}.log",
+    conda:
+        "../envs/pj.yaml"
+    threads: CONFIG.settings.threads
+    resources:
+        gpu=1,
+        device=CONFIG.settings.device,  # where, not what: no reason to run again
+    params:
+        settings=lambda wildcards: settings(
+            slices=CONFIG.landscape(wildcards.landscape).slices.model_dump(mode="json")
+        ),
+        code=lambda wildcards: code("landscape.py", wildcards.run),
+    script:
+        "../workflow/scripts/landscape.py"
+
+
+rule landscape_table:
+    input:
+        lambda wildcards: landscape_files(wildcards.landscape),
+    output:
+        markdown="results/landscapes/{landscape}/table.md",
+        csv="results/landscapes/{landscape}/table.csv",
+    log:
+        "results/logs/landscape_table/{landscape}.log",
+    conda:
+        "../envs/pj.yaml"
+    params:
+        settings=lambda wildcards: landscape_settings(wildcards.landscape),
+        code=code("landscape_table.py"),
+    script:
+        "../workflow/scripts/landscape_table.py"
+
+
+rule landscape_figure:
+    input:
+        lambda wildcards: landscape_files(wildcards.landscape),
+    output:
+        png=report(
+            "results/landscapes/{landscape}/landscape.png",
+            category="Loss landscape",
+            labels={"landscape": "{landscape}"},
+        ),
+        svg="results/landscapes/{landscape}/landscape.svg",
+    log:
+        "results/logs/landscape_figure/{landscape}.log",
+    conda:
+        "../envs/pj.yaml"
+    params:
+        settings=lambda wildcards: landscape_settings(wildcards.landscape),
+        code=code("landscape_figure.py"),
+    script:
+        "../workflow/scripts/landscape_figure.py"

@@ -44,6 +44,9 @@ rule report:
     input:
         tables=expand("results/studies/{study}/table.md", study=STUDIES),
         probes=expand("results/studies/{study}/probes_table.md", study=PROBED_STUDIES),
+        landscapes=expand(
+            "results/landscapes/{landscape}/table.md", landscape=LANDSCAPES
+        ),
         modes="results/modes/table.md",
     output:
         "results/report.md",
@@ -52,7 +55,10 @@ rule report:
     conda:
         "../envs/pj.yaml"
     params:
-        settings=settings(studies=[study_settings(study) for study in STUDIES]),
+        settings=settings(
+            studies=[study_settings(study) for study in STUDIES],
+            landscapes=[landscape_settings(name) for name in LANDSCAPES],
+        ),
         code=code("report.py"),
     script:
         "../workflow/scripts/report.py"

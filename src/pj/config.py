@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pj import yaml_files
 from pj.errors import UserError
 from pj.faults import choice_fault, faults_of
-from pj.settings import Reported, Scale, Settings, Source, Study, Variant
+from pj.settings import Landscape, Reported, Scale, Settings, Source, Study, Variant
 from pj.spec import RunSpec, Strict
 
 
@@ -49,6 +49,13 @@ class Config:
             variants=tuple(v for v in self.variants if v.study == name),
             **frame.model_dump(include={"title", "report", "compare", "reference", "probes"}),
         )
+
+    def landscape(self, name: str) -> Landscape:
+        """Return a landscape with its study's variants."""
+        frame = self.settings.landscapes[name]
+        own = {v.name: v for v in self.variants if v.study == frame.study}
+        variants = tuple(own[variant] for variant in frame.variants)
+        return Landscape(name=name, variants=variants, **frame.model_dump(include={"title", "slices"}))
 
     def runs(self) -> dict[str, Run]:
         """Return the runs by name; variants with equal specifications share one."""
@@ -98,7 +105,8 @@ def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
         faults += faults_of(error, Settings, ())
         raise ConfigError(faults + _variant_faults(merged)) from None
     variants, found = _variants(settings)
-    faults += found + _label_faults(settings) + _probe_faults(settings, variants)
+    faults += found + _label_faults(settings)
+    faults += _probe_faults(settings, variants) + _landscape_faults(settings)
     if faults:
         raise ConfigError(faults)
     return Config(settings, tuple(variants))
@@ -230,6 +238,20 @@ def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
                     f"studies.{name}.probes.bands.{band}: no probed variant has the learning rate "
                     f"{', '.join(missing)}; there are: {', '.join(f'{lr:g}' for lr in sorted(rates))}"
                 )
+    return faults
+
+
+def _landscape_faults(settings: Settings) -> list[str]:
+    """Return the studies and variants that landscapes name and that are not there."""
+    faults = []
+    for name, landscape in settings.landscapes.items():
+        if landscape.study not in settings.studies:
+            faults.append(choice_fault(("landscapes", name, "study"), landscape.study, settings.studies))
+            continue
+        known = settings.studies[landscape.study].variants
+        for variant in landscape.variants:
+            if variant not in known:
+                faults.append(choice_fault(("landscapes", name, "variants"), variant, known))
     return faults
 
 

@@ -8,13 +8,9 @@ from typing import Any
 
 import torch
 
-from pj import files, records
-from pj.data import store
-from pj.data.batches import Normalise, Split, splits
+from pj import files, finished, records
+from pj.data.batches import Split
 from pj.provenance import provenance
-from pj.spec import RunSpec
-from pj.training import build
-from pj.training.device import configure
 from pj.training.measure import loss_and_accuracy, predict
 
 log = logging.getLogger(__name__)
@@ -33,10 +29,6 @@ def evaluate(
     Raises RecordError for an unfinished run, DataError for data other than the run was trained on.
     """
     record = records.read_run(folder)
-    spec = RunSpec.model_validate(record["spec"])
-    dataset = store.load(data)
-    if dataset.sha256 != record["data_sha256"]:
-        raise store.DataError(f"{data} is not what {folder} was trained on; train that run again")
     metrics = records.read_metrics(folder)
     result: dict[str, Any] = {
         "state": record["state"],
@@ -48,22 +40,18 @@ def evaluate(
         **_epochs(metrics, diverged=record["state"] == "diverged"),
     }
     if record["state"] == "complete":
-        conditions = configure(device, spec.precision, threads)
-        checkpoint = torch.load(folder / records.CHECKPOINT, weights_only=True)
-        model = build.network(spec, dataset, conditions.device)
-        model.load_state_dict(checkpoint["weights"])
-        loss = build.loss(spec)
-        normalise = Normalise(spec.data, dataset.channels, conditions.device)
-        epoch = checkpoint["epoch"]
-        result["selected"] = {"epoch": epoch, "by": checkpoint["selected_by"]}
+        run = finished.load(folder, data, device=device, threads=threads)
+        epoch = run.checkpoint["epoch"]
+        result["selected"] = {"epoch": epoch, "by": run.checkpoint["selected_by"]}
         result["selected"]["running_train_accuracy"] = metrics[epoch - 1]["train_accuracy"]
-        for name, split in splits(dataset, spec.data, conditions.device).items():
-            logits = predict(model, split, normalise, conditions)
-            result["selected"][name] = loss_and_accuracy(logits, split, loss)
+        for name, split in run.splits.items():
+            logits = predict(run.model, split, run.normalise, run.conditions)
+            result["selected"][name] = loss_and_accuracy(logits, split, run.loss)
             log.info("%s: %s", name, result["selected"][name])
             if name == "test":
-                result["confusion"] = confusion(logits, split, dataset.classes)
-        result["precision"], result["provenance"] = conditions.precision, provenance(conditions.device)
+                result["confusion"] = confusion(logits, split, run.dataset.classes)
+        result["precision"] = run.conditions.precision
+        result["provenance"] = provenance(run.conditions.device)
     files.write_json(output, result)
     return record
 

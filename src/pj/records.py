@@ -41,6 +41,12 @@ def read_run(folder: Path) -> dict[str, Any]:
     return record
 
 
+def state(folder: Path) -> str:
+    """Return ``complete``, ``diverged`` or ``missing``, without checking the checkpoint."""
+    path = folder / RUN
+    return str(json.loads(path.read_text(encoding="utf-8"))["state"]) if path.is_file() else "missing"
+
+
 def read_metrics(folder: Path) -> list[dict[str, float]]:
     """Return metrics.csv, a row an epoch: losses, accuracies in percent, seconds so far."""
     with (folder / METRICS).open(newline="", encoding="utf-8") as file:

@@ -125,12 +125,32 @@ class StudySettings(Strict):
     scale: Scale | None = None
 
 
+class Slices(Strict):
+    """How the loss around a finished network is measured."""
+
+    images: Count = 1000  # of the training split, its first ones
+    radius: Positive = 1.0  # how far to go, as a share of every filter's norm
+    points: Annotated[int, Field(ge=3)] = 41  # along a line
+    side: Annotated[int, Field(ge=3)] = 15  # of a plane, in points
+    seed: Seed = 0  # of the directions
+
+
+class LandscapeSettings(Strict):
+    """Around which finished runs the loss is measured."""
+
+    title: str
+    study: Name
+    variants: Annotated[list[Name], Field(min_length=1)]
+    slices: Slices = Slices()
+
+
 class Settings(Strict):
     """The whole of config.yaml."""
 
     datasets: dict[Name, Source]
     seeds: Seeds
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
+    landscapes: dict[Name, LandscapeSettings] = Field(default={})
     scale: Scale = Scale()
     device: Annotated[str, AfterValidator(_device)] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -158,4 +178,13 @@ class Study(Strict):
     compare: Literal["best_test", "selected"]
     reference: str | None
     probes: ProbeView | None = None
+    variants: tuple[Variant, ...]
+
+
+class Landscape(Strict):
+    """Finished runs around which the loss is measured. Rules hand it on as JSON."""
+
+    name: str
+    title: str
+    slices: Slices
     variants: tuple[Variant, ...]

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from pj.jobs import logged
 from pj.report import document
-from pj.settings import Study
+from pj.settings import Landscape, Study
 
 with logged(snakemake.log[0]):
-    studies = json.loads(snakemake.params.settings)["studies"]
+    content = json.loads(snakemake.params.settings)
     document.write(
-        [Study.model_validate_json(study) for study in studies],
-        Path("results/studies"),
-        Path(snakemake.input.modes),
+        [Study.model_validate_json(study) for study in content["studies"]],
+        [Landscape.model_validate_json(landscape) for landscape in content["landscapes"]],
+        Path("results"),
         Path(snakemake.output[0]),
     )

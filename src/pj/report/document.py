@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pj import files
 from pj.report.labels import reduced, study_label
-from pj.settings import Study
+from pj.settings import Landscape, Study
 
 INTRODUCTION = """\
 # Report
@@ -30,53 +30,77 @@ ASSUMPTIONS = """\
   linear-BN-ReLU-dropout and conv-BN-ReLU-dropout-pool.
 - *Train, running* is the accuracy during the epoch, dropout on, as report B prints it; *train, clean* is
   the selected network in eval mode.
+- Report A's batch norm studies: assumed no augmentation, mean and deviation 0.5, momentum 0.9, and Adam for
+  the learning rates of its 2.1. Trained and probed in fp32, on the batch of the step, every 30 steps.
 - Each study's runs, a row each, stand in its `runs.csv`.
+"""
+LANDSCAPES = """\
+## Landscape of finished networks
+
+The training loss around the selected weights, batch norm's statistics as trained. Directions are random and
+filter-normalised (Li et al. 2018): Gaussian, scaled filter by filter to the weights' norms, zero on biases
+and batch norm; every network sees the same draw. The eigenvalue is of the Hessian with respect to all
+parameters; scaling a kernel before batch norm changes it and not the network, so between networks with and
+without batch norm it says less than the slices.
 """
 PROBES = {
     "loss_range": """\
 How far the loss L ranges along a line from the weights W of one training run: the lowest to the highest
 L(W + step · direction) over the step sizes, on the batch of that step, batch norm in train mode. *As
 reported*: the range of the training loss over separate runs at several learning rates, which mixes where
-the runs are with what the loss looks like there.""",
+the runs are with what the loss looks like there.
+""",
     "predictiveness": """\
-How far a gradient g = ∇L(W) stays true along its line: the lowest to the highest ‖∇L(W + step · direction)
-- g‖ over the step sizes. Report A gives this name to internal covariate shift, which is another quantity
-and stands in its own study.""",
+How true the gradient g at the weights W stays along a line: the range over the step sizes of the distance
+‖∇L(W + step · direction) - g‖. Report A gives this name to internal covariate shift, which is another
+quantity and stands in its own study.
+""",
     "beta": """\
 The largest ‖∇L(W + step · direction) - g‖ / ‖step · direction‖ over the step sizes: how fast the gradient
 changes per distance moved. *As reported*: divided by the step size alone, along -g, so that a network with
-small gradients looks smooth.""",
+small gradients looks smooth.
+""",
     "ics": """\
 How far updating the layers *before* a layer changes that layer's gradient, from G to G': its internal
 covariate shift. Report A calls this gradient predictiveness. It is not: nothing is moved along the layer's
 own gradient. A gradient's norm changes with batch norm by itself, so the shift relative to ‖G‖ and the cosine
-stand beside it. *As reported*: its range at the second convolution over runs at several learning rates.""",
+stand beside it. *As reported*: its range at the second convolution over runs at several learning rates.
+""",
 }
 
 
-def write(studies: Sequence[Study], tables: Path, modes: Path, output: Path) -> None:
-    """Write the report from ``tables``/<study>/table.md, the curves beside it, and the table of modes."""
+def write(studies: Sequence[Study], landscapes: Sequence[Landscape], results: Path, output: Path) -> None:
+    """Write the report from the tables in ``results``, with links to the figures beside them."""
     labels = dict.fromkeys(study_label(study) for study in studies)
     scope = f"All of it on {next(iter(labels))}." if len(labels) == 1 else MIXED
     if all(reduced(study) for study in studies):
         scope = REDUCED.format(label="; ".join(labels))
     parts = [INTRODUCTION.format(scope=scope)]
     for study in studies:
-        table = (tables / study.name / "table.md").read_text(encoding="utf-8")
-        curves = (tables / study.name / "curves.png").relative_to(output.parent)
+        folder = results / "studies" / study.name
         where = f"Report {study.report}. " if study.report else ""
-        image = f"![{study.title}: loss and accuracy by epoch, one line a variant]({curves})"
-        parts.append(f"## {study.title}\n\n{where}{table}\n{image}\n")
+        curves = f"{study.title}: loss and accuracy by epoch, one line a variant"
+        parts.append(f"## {study.title}\n\n{where}{_table(folder / 'table.md')}")
+        parts.append(_image(curves, folder / "curves.png", output.parent))
         if study.probes:
-            parts.append(_probes(study, tables / study.name, output.parent))
-    parts.append("## train() and eval()\n\n" + modes.read_text(encoding="utf-8"))
+            networks = f"{study.title}: with batch norm (blue, solid) and without (orange, dashed)"
+            parts += [PROBES[study.probes.show], _table(folder / "probes_table.md")]
+            parts.append(_image(networks, folder / "probes.png", output.parent))
+    if landscapes:
+        parts.append(LANDSCAPES)
+    for landscape in landscapes:
+        folder = results / "landscapes" / landscape.name
+        parts.append(f"### {landscape.title}\n\n{_table(folder / 'table.md')}")
+        shown = f"{landscape.title}: the loss along one direction and over planes of two"
+        parts.append(_image(shown, folder / "landscape.png", output.parent))
+    parts.append("## train() and eval()\n\n" + _table(results / "modes" / "table.md"))
     parts.append(ASSUMPTIONS)
     files.write_text(output, "\n".join(parts))
 
 
-def _probes(study: Study, folder: Path, page: Path) -> str:
-    assert study.probes is not None
-    table = (folder / "probes_table.md").read_text(encoding="utf-8")
-    figure = (folder / "probes.png").relative_to(page)
-    image = f"![{study.title}: with batch norm (blue, solid) and without (orange, dashed)]({figure})"
-    return f"{PROBES[study.probes.show]}\n\n{table}\n{image}\n"
+def _table(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _image(text: str, path: Path, page: Path) -> str:
+    return f"![{text}]({path.relative_to(page)})\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pj import files
-from pj.records import METRICS, RUN
+from pj import files, records
 from pj.report.labels import study_label
 from pj.settings import Study, Variant
 
@@ -51,7 +49,7 @@ def draw(study: Study, runs: Path) -> Figure:
     panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
     crossed = False
     count = len(study.variants)
-    for i, (variant, colour) in enumerate(zip(study.variants, _colours(count), strict=True)):
+    for i, (variant, colour) in enumerate(zip(study.variants, colours(count), strict=True)):
         # thinner ones lie on top, so that curves that coincide are all seen
         width = 1.2 + 1.6 * (1 - i / count)
         held_out = "validation" if variant.spec.data.validation else "test"
@@ -71,7 +69,7 @@ def draw(study: Study, runs: Path) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    _scale_losses(panels["loss"])
+    log_if_wide(panels["loss"])
     figure.suptitle(f"{study.title} — {study_label(study)}")
     figure.legend(
         *panels["accuracy"].get_legend_handles_labels(),
@@ -87,10 +85,10 @@ def _curves(variant: Variant, runs: Path) -> tuple[list[pd.DataFrame], list[pd.D
     complete, diverged = [], []
     for seed in variant.seeds:
         folder = runs / variant.spec.run / f"seed{seed}"
-        if not (folder / RUN).is_file():
+        state = records.state(folder)
+        if state == "missing":
             continue
-        state = json.loads((folder / RUN).read_text(encoding="utf-8"))["state"]
-        curve = pd.read_csv(folder / METRICS, index_col="epoch")
+        curve = pd.read_csv(folder / records.METRICS, index_col="epoch")
         if state == "complete":
             complete.append(curve)
         else:
@@ -121,8 +119,11 @@ def _diverging(axes: Axes, curve: pd.Series, colour: Any, style: str) -> None:
     axes.plot(finite.index[-1:], finite.to_numpy()[-1:], "x", color=colour, ms=7)
 
 
-def _scale_losses(axes: Axes) -> None:
-    drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()])
+def log_if_wide(axes: Axes) -> None:
+    """Make the axis of lines that spread over decades logarithmic."""
+    drawn = np.concatenate(
+        [np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()] or [np.array([])]
+    )
     positive = drawn[np.isfinite(drawn) & (drawn > 0)]
     if len(positive) and positive.max() > LOG_SPREAD * positive.min():
         axes.set_yscale("log")
@@ -134,7 +135,7 @@ def _legend_title(study: Study, crossed: bool) -> str:
     return "\n".join([*lines, *(["×: diverged after"] if crossed else [])])
 
 
-def _colours(count: int) -> list[Any]:
+def colours(count: int) -> list[Any]:
     """Return distinct colours for a few variants; for many, which are steps of one quantity, a scale."""
     if count <= len(FEW):
         return list(FEW[:count])

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
 from pj.settings import Scale, Study
+from pj.statistics import Estimate
 
 
 def scale_label(scale: Scale) -> str:
@@ -25,3 +31,18 @@ def reduced(study: Study) -> bool:
 def has_reported(study: Study) -> bool:
     """Whether a report's numbers stand beside some variant."""
     return any(v.reported.model_dump(exclude_none=True) for v in study.variants)
+
+
+def number(value: Any, style: str) -> str:
+    """Return a number in a style such as ``{:.2f}``; nothing for one that is not there."""
+    if value is None or pd.isna(value):
+        return ""
+    return "∞" if np.isposinf(value) else style.format(float(value))
+
+
+def interval(found: Estimate | None, style: str) -> str:
+    """Return a mean and, if there is one, half its interval."""
+    if found is None:
+        return ""
+    half = number(found.half_width, style)
+    return number(found.mean, style) + (f" ± {half}" if half else "")

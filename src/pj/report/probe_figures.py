@@ -67,7 +67,7 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     seeds = found["seed"].nunique()
     over = f"median over {seeds} seeds" if seeds > 1 else "1 seed"
-    figure.suptitle(f"{study.title} — {study_label(study)}, {over}", fontsize=10)
+    figure.suptitle(f"{study.title}\n{study_label(study)}, {over}", fontsize=10)
     return figure
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pj import files
-from pj.records import PROBES, RUN, SHIFTS, STEPS
-from pj.report.labels import study_label
+from pj import files, records
+from pj.records import PROBES, SHIFTS, STEPS
+from pj.report.labels import number, study_label
 from pj.settings import Study, Variant
 from pj.statistics import estimate
 
@@ -112,12 +112,8 @@ def _complete(variant: Variant, runs: Path) -> Iterator[tuple[int, Path]]:
     """Yield seed and folder of the complete runs: diverged ones never enter a median."""
     for seed in variant.seeds:
         folder = runs / variant.spec.run / f"seed{seed}"
-        if (folder / RUN).is_file() and _state(folder) == "complete":
+        if records.state(folder) == "complete":
             yield seed, folder
-
-
-def _state(folder: Path) -> str:
-    return str(json.loads((folder / RUN).read_text(encoding="utf-8"))["state"])
 
 
 def _range(table: pd.DataFrame, by: Sequence[str], column: str, quantity: str) -> pd.DataFrame:
@@ -243,10 +239,10 @@ def markdown(study: Study, table: pd.DataFrame) -> str:
         "quantity": [NAMES[q] for q in shown["quantity"]],
         "along": [_along(row) for _, row in shown.iterrows()],
         "layer": shown["layer"].tolist(),
-        "with BN": [_number(v) for v in shown["bn"]],
-        "without": [_number(v) for v in shown["plain"]],
+        "with BN": [number(v, "{:.3g}") for v in shown["bn"]],
+        "without": [number(v, "{:.3g}") for v in shown["plain"]],
         "BN / without": [_ratio(row) for _, row in shown.iterrows()],
-        "pairs": [_count(row.get("steps")) for _, row in shown.iterrows()],
+        "pairs": [number(row.get("steps"), "{:.0f}") for _, row in shown.iterrows()],
     }
     if (shown["infinite_bn"] + shown["infinite_plain"]).any():
         columns["diverging probes, BN / without"] = [
@@ -269,16 +265,8 @@ def _ratio(row: pd.Series) -> str:
         return ""
     bounds = ""
     if pd.notna(row.get("ratio_low")):
-        bounds = f" ({_number(row['ratio_low'])} … {_number(row['ratio_high'])})"
-    return _number(row["ratio"]) + bounds
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else ("∞" if np.isinf(value) else f"{value:.3g}")
-
-
-def _count(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else str(int(value))
+        bounds = f" ({number(row['ratio_low'], '{:.3g}')} … {number(row['ratio_high'], '{:.3g}')})"
+    return number(row["ratio"], "{:.3g}") + bounds
 
 
 def write(study: Study, runs: Path, folder: Path) -> None:

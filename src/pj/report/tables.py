@@ -12,7 +12,7 @@ import pandas as pd
 
 from pj import files
 from pj.records import EVALUATION
-from pj.report.labels import has_reported, reduced, study_label
+from pj.report.labels import has_reported, number, reduced, study_label
 from pj.settings import Study, Variant
 from pj.statistics import Estimate, estimate
 
@@ -142,7 +142,7 @@ def markdown(study: StudyRuns) -> str:
     """Return the table for people, under a line that says on what and how it was measured."""
     table = summary(study)
     columns: dict[str, list[str]] = {"variant": [t.replace("|", "\\|") for t in table["title"]]}
-    columns["parameters"] = [_text(v, "{:,.0f}") for v in table["parameters"]]
+    columns["parameters"] = [number(v, "{:,.0f}") for v in table["parameters"]]
     columns["seeds"] = table["seeds"].astype(str).tolist()
     if study.validated:
         columns["train, running"] = _intervals(table, "train_running")
@@ -156,8 +156,8 @@ def markdown(study: StudyRuns) -> str:
         chosen = HEADINGS[study.compared].removeprefix("test, ")
         columns[f"minus {study.study.reference} ({chosen})"] = _intervals(table, "difference", "{:+.2f}")
         if "reported_difference" in table:
-            columns["report's difference"] = [_text(v, "{:+.2f}") for v in table["reported_difference"]]
-    columns["seconds"] = [_text(v, "{:,.1f}") for v in table["seconds"]]
+            columns["report's difference"] = [number(v, "{:+.2f}") for v in table["reported_difference"]]
+    columns["seconds"] = [number(v, "{:,.1f}") for v in table["seconds"]]
     notes = _notes(table)
     if any(notes):
         columns["notes"] = notes
@@ -169,7 +169,7 @@ def _reported(table: pd.DataFrame) -> dict[str, list[str]]:
     names = {"accuracy": "report", "train": "report, train", "validation": "report, validation"}
     names |= {"test": "report, test", "seconds": "report, CPU seconds"}
     return {
-        heading: [_text(v, "{:,.2f}") for v in table[f"reported_{key}"]]
+        heading: [number(v, "{:,.2f}") for v in table[f"reported_{key}"]]
         for key, heading in names.items()
         if f"reported_{key}" in table
     }
@@ -188,13 +188,9 @@ def _intervals(table: pd.DataFrame, column: str, style: str = "{:.2f}") -> list[
         return [""] * len(table)
     halves = table[f"{column}_half_width"]
     return [
-        _text(mean, style) + _text(half, " ± {:.2f}")
+        number(mean, style) + number(half, " ± {:.2f}")
         for mean, half in zip(table[column], halves, strict=True)
     ]
-
-
-def _text(value: Any, style: str) -> str:
-    return "" if value is None or pd.isna(value) else style.format(float(value))
 
 
 def label(study: StudyRuns) -> str:

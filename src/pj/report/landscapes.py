@@ -1,0 +1,92 @@
+"""The landscapes of finished runs: what was measured, and its table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pj import files
+from pj.report.labels import interval, number, scale_label
+from pj.settings import Landscape, Variant
+from pj.statistics import estimate
+
+Found = dict[str, dict[int, dict[str, Any]]]  # what was measured, by variant and seed
+
+
+def collect(landscape: Landscape, folder: Path) -> Found:
+    """Read what was measured from ``folder`` (results/landscapes/<name>); runs not there are left out."""
+    found: Found = {}
+    for variant in landscape.variants:
+        paths = {seed: folder / f"{variant.spec.run}-seed{seed}.json" for seed in variant.seeds}
+        found[variant.name] = {
+            seed: json.loads(path.read_text(encoding="utf-8"))
+            for seed, path in paths.items()
+            if path.is_file()
+        }
+    return found
+
+
+def complete(found: Found, variant: Variant) -> list[dict[str, Any]]:
+    """Return what was measured of a variant's complete runs, a seed each."""
+    return [run for run in found[variant.name].values() if run["state"] == "complete"]
+
+
+def table(landscape: Landscape, found: Found) -> pd.DataFrame:
+    """Return a row a run: loss, largest eigenvalue of the Hessian, and the loss at the line's ends."""
+    rows = []
+    for variant in landscape.variants:
+        for seed, run in found[variant.name].items():
+            row: dict[str, Any] = {"variant": variant.name, "seed": seed, "state": run["state"]}
+            if run["state"] == "complete":
+                ends = [run["line"]["loss"][0], run["line"]["loss"][-1]]
+                row |= {"images": run["images"], "epoch": run["epoch"], "loss": run["loss"]}
+                row |= run["curvature"]
+                row["loss_at_the_ends"] = np.inf if None in ends else sum(ends) / 2
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def markdown(landscape: Landscape, found: Found) -> str:
+    """Return the table for people: means over seeds, under a line that says what was measured."""
+    runs = table(landscape, found)
+    rows = []
+    for variant in landscape.variants:
+        own = runs[runs["variant"] == variant.name] if len(runs) else runs
+        complete = own[own["state"] == "complete"] if len(own) else own
+        row = {"variant": variant.title, "seeds": str(len(complete))}
+        for heading, column in (
+            ("training loss", "loss"),
+            ("largest eigenvalue of the Hessian", "eigenvalue"),
+            (f"loss at ±{landscape.slices.radius:g}", "loss_at_the_ends"),
+        ):
+            values = complete[column].tolist() if column in complete else []
+            row[heading] = interval(estimate(values), "{:.4g}")
+        notes = (
+            [f"diverged: seed {s}" for s in own.loc[own["state"] == "diverged", "seed"]] if len(own) else []
+        )
+        if len(complete) and not complete["converged"].all():
+            notes.append("power iteration not converged")
+        row["notes"] = "; ".join(notes)
+        rows.append(row)
+    columns = pd.DataFrame(rows)
+    if not columns["notes"].any():
+        columns = columns.drop(columns="notes")
+    return f"{_label(landscape, found)}\n\n{columns.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def _label(landscape: Landscape, found: Found) -> str:
+    first = landscape.variants[0]
+    images = {run["images"] for v in landscape.variants for run in complete(found, v)}
+    counted = f"the first {number(max(images), '{:,.0f}')} training images" if images else "nothing yet"
+    return f"**{first.spec.data.name}, {scale_label(first.scale)}**; on {counted}, in eval mode, fp32."
+
+
+def write(landscape: Landscape, measured: Path, folder: Path) -> None:
+    """Write table.csv (a row a run) and table.md into ``folder`` from what lies in ``measured``."""
+    found = collect(landscape, measured)
+    files.write_text(folder / "table.csv", table(landscape, found).to_csv(index=False))
+    files.write_text(folder / "table.md", markdown(landscape, found))

@@ -1,0 +1,18 @@
+"""Measure the loss around a finished run."""
+
+import json
+from pathlib import Path
+
+from pj import loss_surface
+from pj.jobs import logged
+from pj.settings import Slices
+
+with logged(snakemake.log[0]):
+    loss_surface.write(
+        Path(snakemake.input.record).parent,
+        Path(snakemake.input.data),
+        Path(snakemake.output[0]),
+        Slices.model_validate(json.loads(snakemake.params.settings)["slices"]),
+        device=snakemake.resources.device,
+        threads=snakemake.threads,
+    )
