@@ -27,6 +27,10 @@ ROWS = {
     "dropout_rate_cnn": 10,
     "batch_size_mlp": 4,
     "batch_size_cnn": 4,
+    "batch_norm_landscape": 12,
+    "batch_norm_predictiveness": 8,
+    "batch_norm_ics": 8,
+    "batch_norm_smoothness": 4,
 }
 
 
@@ -314,3 +318,74 @@ studies:
 def test_a_text_with_a_colon_stays_a_text_on_the_command_line():
     v = {"studies": {"loss": {"title": "a: b"}}}
     assert load(FULL, overrides=v).study("loss").title == "a: b"
+
+
+@pytest.mark.parametrize(
+    ("grid", "reason"),
+    [
+        ("[]", "at least one step size"),
+        ("[0.0, 0.1]", "all above 0"),
+        ("[-0.1]", "all above 0"),
+        ("[0.2, 0.1]", "increasing"),
+        ("[0.1, 0.1]", "increasing"),
+    ],
+)
+@pytest.mark.parametrize(
+    "line", ["gradient.absolute", "gradient.relative", "update.absolute", "update.relative"]
+)
+def test_step_grids_that_make_no_sense_are_faults_before_any_job(line, grid, reason, tmp_path):
+    name, key = line.split(".")
+    text = f"studies: {{batch_norm_ics: {{base: {{probe: {{{name}: {{{key}: {grid}}}}}}}}}}}"
+    (fault,) = faults(tmp_path, text)
+    assert fault.startswith(f"studies.batch_norm_ics.base.probe.{line}: {grid}; allowed: ")
+    assert reason in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "studies: {batch_norm_ics: {base: {probe: {ics: []}}}}",
+            "studies.batch_norm_ics.probes.show: 'ics' needs probe.ics",
+        ),
+        (
+            "studies: {loss: {probes: {show: beta}}}",
+            "studies.loss.probes.show: 'beta' needs probe.gradient or probe.update",
+        ),
+        (
+            "studies: {batch_norm_ics: {probes: {bands: {mine: [0.001, 0.3]}}}}",
+            "studies.batch_norm_ics.probes.bands.mine: no probed variant has the learning rate 0.3; "
+            "there are: 0.0001, 0.0005, 0.001, 0.002",
+        ),
+        (
+            "studies: {batch_norm_ics: {base: {probe: {update: {absolute: null, relative: null}}}}}",
+            "studies.batch_norm_ics.base.probe.update: no step sizes",
+        ),
+        ("landscapes: {vgg_a: {study: los}}", "landscapes.vgg_a.study: 'los'; allowed: architecture"),
+        (
+            "landscapes: {vgg_a: {variants: [bn_1e-2, bn]}}",
+            "landscapes.vgg_a.variants: 'bn'; allowed: bn_1e-2",
+        ),
+        ("landscapes: {vgg_a: {slices: {points: 2}}}", "landscapes.vgg_a.slices.points: 2; allowed"),
+    ],
+)
+def test_what_probes_and_landscapes_cannot_show_is_a_fault(text, wanted, tmp_path):
+    (fault,) = faults(tmp_path, text)
+    assert fault.startswith(wanted)
+
+
+def test_a_probe_is_part_of_what_a_run_is_and_its_absence_renames_none():
+    config = load(FULL)
+    assert '"probe"' not in variant(config, "loss", "mse").spec.json_text
+    spec = variant(config, "batch_norm_ics", "bn_1e-3").spec
+    assert spec.run != RunSpec.model_validate(spec.model_dump() | {"probe": None}).run
+
+
+def test_studies_of_the_same_probed_run_share_it():
+    runs = load(FULL).runs()
+    name = variant(load(FULL), "batch_norm_ics", "bn_1e-3").spec.run
+    assert runs[name].serves == (
+        ("batch_norm_predictiveness", "bn_1e-3"),
+        ("batch_norm_ics", "bn_1e-3"),
+        ("batch_norm_smoothness", "bn_1e-3"),
+    )

@@ -115,3 +115,48 @@ def test_a_registry_that_cannot_be_followed_is_an_error_and_not_a_hole(project, 
     with pytest.raises(subprocess.CalledProcessError) as error:
         fingerprints(project)
     assert message in error.value.stderr
+
+
+def of_a_probed_run_and_others(project):
+    code = """
+from pathlib import Path
+from pj.fingerprint import fingerprint
+s, chosen = Path("workflow/scripts"), {"pj.models": "vgg_a", "pj.losses": "mse", "pj.optim": "sgd"}
+probed = fingerprint(s / "train.py", chosen | {"pj.training.observers": "probe"})
+print(fingerprint(s / "train.py", chosen), probed, fingerprint(s / "landscape.py", chosen))
+"""
+    command = [sys.executable, "-c", code]
+    environment = {"PYTHONPATH": "src"}
+    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    return dict(zip(("plain", "probed", "landscape"), run.stdout.split(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "wanted"),
+    [
+        ("src/pj/training/probing.py", "step % self.spec.every", "step % (self.spec.every + 1)", {"probed"}),
+        ("src/pj/landscape.py", "w + step * line", "w + 2 * step * line", {"probed", "landscape"}),
+        ("src/pj/loss_surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", {"landscape"}),
+        ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", {"plain", "probed"}),
+        ("src/pj/finished.py", "precision or spec.precision", "spec.precision", {"landscape"}),
+    ],
+)
+def test_the_code_of_probes_and_landscapes_concerns_those_alone(project, file, old, new, wanted):
+    before = of_a_probed_run_and_others(project)
+    path = project / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    after = of_a_probed_run_and_others(project)
+    assert {name for name in before if before[name] != after[name]} == wanted
+
+
+def test_what_is_imported_for_type_checkers_alone_does_not_count(project):
+    path = project / "src/pj/models/mlp.py"
+    text = path.read_text()
+    first = "from __future__ import annotations\n"
+    found = []
+    for body in ("pass", "from pj.report import figures"):
+        guarded = f"{first}\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {body}\n"
+        path.write_text(text.replace(first, guarded))
+        found.append(fingerprints(project))
+    assert found[0] == found[1]

@@ -232,8 +232,9 @@ def test_a_figure_of_equal_curves_is_an_equal_file(tmp_path):
 def report_of(tmp_path, *studies):
     for s in studies:
         tables.write(s, tmp_path / "runs", tmp_path / "studies" / s.name)
-    (tmp_path / "modes.md").write_text("| modes |\n")
-    document.write(studies, tmp_path / "studies", tmp_path / "modes.md", tmp_path / "report.md")
+    (tmp_path / "modes").mkdir()
+    (tmp_path / "modes" / "table.md").write_text("| modes |\n")
+    document.write(studies, [], tmp_path, tmp_path / "report.md")
     return (tmp_path / "report.md").read_text()
 
 

@@ -300,3 +300,103 @@ def test_the_full_job_of_five_seeds_is_planned_from_config_alone(project):
     output = snakemake(project, "-n", "--quiet", "host", config=("config.yaml",))
     assert re.search(r"train\s+265\b", output)  # 53 runs of 5 seeds
     assert re.search(r"report\s+1\b", output)
+
+
+PROBED = """
+seeds: [0, 1]
+threads: 1
+precision: fp32
+datasets:
+  digits: {source: digits, image_size: 32, channels: 3}
+landscapes:
+  both:
+    title: After training
+    study: probed
+    variants: [bn, plain]
+    slices: {images: 20, points: 3, side: 3}
+studies:
+  probed:
+    title: With and without
+    base:
+      data: {name: digits, train: 100, test: 50}
+      model: {name: vgg_a, width: 0.03}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.01}
+      epochs: 2
+      batch_size: 25
+      probe: {every: 3, gradient: {absolute: [0.01, 0.4]}, update: {relative: [1]}, ics: [conv2]}
+    probes: {show: beta}
+    variants:
+      bn: {model: {batch_norm: true}}
+      plain: {}
+      unprobed: {probe: null}
+"""
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory) -> Path:
+    """A study of probed runs and the landscape of two of them, run whole."""
+    project = copy(tmp_path_factory.mktemp("probed"))
+    (project / "config.yaml").write_text(PROBED)
+    snakemake(project, config=())
+    return project
+
+
+def jobs(project: Path) -> set[str]:
+    """Return the rules of which a dry run of everything would start jobs."""
+    output = snakemake(project, "-n", "--quiet", "host", config=())
+    stats = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
+    lines = [line.split() for line in stats.group(1).splitlines()[2:]] if stats else []
+    return {name for name, _ in lines} - {"total", "all"}
+
+
+def test_probes_become_a_table_and_a_figure_and_so_do_landscapes(probed):
+    study = probed / "results" / "studies" / "probed"
+    for name in ("probes.csv", "probes_table.csv", "probes_table.md", "probes.png", "probes.svg"):
+        assert (study / name).stat().st_size > 0
+    landscape = probed / "results" / "landscapes" / "both"
+    assert len(list(landscape.glob("*.json"))) == 4
+    page = (probed / "results" / "report.md").read_text()
+    for part in (
+        "studies/probed/probes.png",
+        "effective beta",
+        "landscapes/both/landscape.png",
+        "## Landscape",
+    ):
+        assert part in page
+    with_probes = {p.parent.parent.name for p in probed.glob("results/runs/*/seed0/probes.csv")}
+    assert len(with_probes) == 2 and len(list(probed.glob("results/runs/*/seed0/run.json"))) == 3
+    assert jobs(probed) == set()
+
+
+DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", "report"}
+OF_LANDSCAPES = {"landscape", "landscape_table", "landscape_figure", "report"}
+RETRAINED = {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "wanted"),
+    [
+        ("src/pj/loss_surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", OF_LANDSCAPES),
+        (
+            "src/pj/training/probing.py",
+            "step % self",
+            "(step + 1) % self",
+            {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES},
+        ),
+        ("src/pj/report/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", "report"}),
+        ("src/pj/report/probe_figures.py", '"without"', '"plain"', {"probe_figures"}),
+        ("src/pj/report/landscape_figures.py", '"Greys"', '"Blues"', {"landscape_figure"}),
+    ],
+)
+def test_editing_probes_or_landscapes_runs_what_uses_them(probed, tmp_path, file, old, new, wanted):
+    project = Path(shutil.copytree(probed, tmp_path / "project"))
+    edit(project, file, old, new)
+    assert jobs(project) == wanted
+
+
+def test_a_layer_that_does_not_exist_ends_the_job_before_training(probed, tmp_path):
+    project = Path(shutil.copytree(probed, tmp_path / "project"))
+    (project / "more.yaml").write_text("studies: {probed: {base: {probe: {ics: [conv9]}}}}")
+    output = snakemake(project, config=("more.yaml",), check=False)
+    assert "probe.ics: no layer named 'conv9'; there are: conv1, conv2" in output

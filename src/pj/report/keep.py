@@ -10,13 +10,15 @@ from typing import Any
 from pj import files
 from pj.config import Config
 from pj.records import EVALUATION
-from pj.report import figures, tables
+from pj.report import figures, landscape_figures, landscapes, probe_figures, probes, tables
+from pj.settings import Study
 
 
 def keep(config: Config, results: Path, folder: Path) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
-    For each study its tables (a row a variant, a row a run) and its learning curves; beside them
+    For each study its tables (a row a variant, a row a run) and its learning curves, and of probed runs
+    a summary and its figure; for each landscape table and figure; beside them
     ``provenance.json``: the settings in force, and how many runs each combination of versions, machine
     and commit made.
     """
@@ -28,10 +30,17 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
             continue
         tables.write(study, results / "runs", folder / "studies" / name)
         figures.write(study, results / "runs", folder / "studies" / name, formats=("png",))
+        if study.probes:
+            _keep_probes(study, results / "runs", folder / "studies" / name)
         kept.append(name)
         machines.update(
             _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds
         )
+    for name in config.settings.landscapes:
+        landscape, measured = config.landscape(name), results / "landscapes" / name
+        if any(landscapes.collect(landscape, measured).values()):
+            landscapes.write(landscape, measured, folder / "landscapes" / name)
+            landscape_figures.write(landscape, measured, folder / "landscapes" / name, formats=("png",))
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():
@@ -40,6 +49,14 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
     content: dict[str, Any] = {"made_with": made_with, "settings": settings}
     files.write_json(folder / "provenance.json", content)
     return kept
+
+
+def _keep_probes(study: Study, runs: Path, folder: Path) -> None:
+    """Keep the summary and the figure of a study's probes; the measures themselves are many megabytes."""
+    found = probes.measures(study, runs)
+    table = probes.summary(found)
+    probes.write_table(study, table, folder)
+    figures.save(probe_figures.draw(study, found, table), folder / "probes", ("png",))
 
 
 def _provenance(run: Path, seed: int) -> str:

@@ -20,6 +20,10 @@ from pj.statistics import estimate
 NETWORKS = ("bn", "plain")
 REPORTED_LAYER = "conv2"  # where report A measured covariate shift
 KEYS = ["trajectory", "quantity", "line", "grid", "layer"]  # a row of the summary
+MEASURED = [
+    *("bn", "plain", "infinite_bn", "infinite_plain", "steps", "seeds"),
+    *("ratio", "ratio_low", "ratio_high", "difference", "difference_half_width"),
+]
 COLUMNS = [
     "trajectory",
     "network",
@@ -200,7 +204,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
         if set(NETWORKS) <= set(wide.columns):
             row |= _contrast(wide.dropna(), difference=row["quantity"] == "ics_cosine")
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*KEYS, *MEASURED])
 
 
 def _contrast(wide: pd.DataFrame, *, difference: bool) -> dict[str, float | int | None]:
@@ -272,7 +276,11 @@ def _ratio(row: pd.Series) -> str:
 def write(study: Study, runs: Path, folder: Path) -> None:
     """Write probes.csv (tidy), probes_table.csv and probes_table.md into ``folder``."""
     found = measures(study, runs)
-    table = summary(found)
     files.write_text(folder / "probes.csv", found.to_csv(index=False))
+    write_table(study, summary(found), folder)
+
+
+def write_table(study: Study, table: pd.DataFrame, folder: Path) -> None:
+    """Write a summary as probes_table.csv and probes_table.md into ``folder``."""
     files.write_text(folder / "probes_table.csv", table.to_csv(index=False))
     files.write_text(folder / "probes_table.md", markdown(study, table))

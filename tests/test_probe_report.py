@@ -1,0 +1,230 @@
+"""From the files of probed runs to measures, medians, paired ratios and figures."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pj.report import probe_figures, probes
+from pj.settings import ProbeView, Scale, Study, Variant
+from pj.spec import RunSpec
+from pj.training.probing import PROBE_COLUMNS, SHIFT_COLUMNS, STEP_COLUMNS
+
+PROBE = {"gradient": {"absolute": [0.1, 0.4]}, "ics": ["conv2"]}
+
+
+def variant(batch_norm, lr=0.1, seeds=(0, 1), probe=PROBE):
+    spec = {
+        "data": {"name": "digits"},
+        "model": {"name": "vgg_a", "batch_norm": batch_norm},
+        "loss": {"name": "cross_entropy"},
+        "optimizer": {"name": "sgd", "lr": lr},
+        "epochs": 1,
+        "batch_size": 10,
+        "probe": probe,
+    }
+    name = f"{'bn' if batch_norm else 'plain'}_{lr:g}"
+    return Variant(
+        study="s",
+        name=name,
+        title=name,
+        spec=RunSpec.model_validate(spec),
+        seeds=seeds,
+        scale=Scale(),
+        reported={},
+    )
+
+
+def study(*variants, show="loss_range", bands=None):
+    view = ProbeView(show=show, bands=bands or {})
+    frame = {"name": "s", "title": "A study", "report": "A 2", "compare": "best_test", "reference": None}
+    return Study(**frame, probes=view, variants=variants)
+
+
+def write_run(
+    runs, variant, seed, losses, distances=(1.0, 2.0), state="complete", shift=1.0, step_losses=(2.0,)
+):
+    """Write a run that was probed at as many steps as ``losses`` has pairs; ‖g‖ is 2."""
+    folder = runs / variant.spec.run / f"seed{seed}"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"state": state}))
+    rows = []
+    for i, pair in enumerate(losses):
+        for size, loss, distance in zip((0.1, 0.4), pair, distances, strict=True):
+            for layer, share in (("all", 1), ("conv1", 0.5)):
+                where = (30 * i, "gradient", "absolute", size, layer)
+                rows.append((*where, loss, 2 * size, share * distance, 2.0))
+    pd.DataFrame(rows, columns=PROBE_COLUMNS).to_csv(folder / "probes.csv", index=False)
+    shifts = [(30 * i, "conv2", shift, shift / 2, 1 - shift / 10) for i in range(len(losses))]
+    pd.DataFrame(shifts, columns=SHIFT_COLUMNS).to_csv(folder / "shifts.csv", index=False)
+    steps = [(i, 1, loss) for i, loss in enumerate(step_losses)]
+    pd.DataFrame(steps, columns=STEP_COLUMNS).to_csv(folder / "steps.csv", index=False)
+
+
+def row(table, quantity, layer="all", trajectory=None):
+    own = table[(table["quantity"] == quantity) & (table["layer"] == layer)]
+    if trajectory:
+        own = own[own["trajectory"].str.startswith(trajectory)]
+    assert len(own) == 1
+    return own.iloc[0]
+
+
+def test_variants_are_paired_where_they_differ_in_batch_norm_alone():
+    bn, plain, other = variant(True), variant(False), variant(True, lr=0.2)
+    unprobed = variant(False, lr=0.3, probe=None)
+    found = probes.pairs(study(bn, other, plain, unprobed))
+    assert [(p.label, p.bn, p.plain) for p in found] == [
+        ("sgd, lr 0.1", bn, plain),
+        ("sgd, lr 0.2", other, None),
+    ]
+
+
+def test_ranges_run_over_step_sizes_and_ratios_are_paired_by_step_and_seed(tmp_path):
+    bn, plain = variant(True), variant(False)
+    s = study(bn, plain)
+    # ranges with BN 1, 2, 3 and 2, 2, 2; without 2, 8, 3 and 4, 8, 6
+    write_run(tmp_path, bn, 0, [(1, 2), (1, 3), (4, 1)])
+    write_run(tmp_path, plain, 0, [(0, 2), (1, 9), (3, 6)])
+    write_run(tmp_path, bn, 1, [(1, 3), (1, 3), (3, 1)])
+    write_run(tmp_path, plain, 1, [(0, 4), (1, 9), (0, 6)])
+    found = row(probes.summary(probes.measures(s, tmp_path)), "loss_range")
+    assert found["bn"] == np.median([1, 2, 3, 2, 2, 2])
+    assert found["plain"] == np.median([2, 8, 3, 4, 8, 6])
+    by_seed = [np.median([1 / 2, 2 / 8, 3 / 3]), np.median([2 / 4, 2 / 8, 2 / 6])]
+    assert found["ratio"] == pytest.approx(math.sqrt(by_seed[0] * by_seed[1]))
+    assert found["ratio_low"] < min(by_seed) and found["ratio_high"] > max(by_seed)
+    assert found["steps"] == 6
+
+
+def test_effective_beta_divides_by_the_distance_moved_and_the_reported_one_by_the_step(tmp_path):
+    bn = variant(True, seeds=(0,))
+    write_run(tmp_path, bn, 0, [(1, 1)], distances=(1.0, 2.0))
+    table = probes.summary(probes.measures(study(bn, show="beta"), tmp_path))
+    assert row(table, "beta")["bn"] == pytest.approx(max(1 / 0.2, 2 / 0.8))
+    assert row(table, "beta_reported")["bn"] == pytest.approx(max(1 / 0.1, 2 / 0.4))
+    assert row(table, "beta", "conv1")["bn"] == pytest.approx(max(0.5 / 0.2, 1 / 0.8))
+
+
+def test_predictiveness_is_the_range_of_gradient_distances(tmp_path):
+    bn = variant(True, seeds=(0,))
+    write_run(tmp_path, bn, 0, [(1, 1)], distances=(1.0, 4.0))
+    found = probes.measures(study(bn, show="predictiveness"), tmp_path)
+    whole = found[found["layer"] == "all"].iloc[0]
+    assert (whole["low"], whole["high"], whole["value"]) == (1.0, 4.0, 3.0)
+
+
+def test_shift_has_norm_relative_norm_and_a_difference_of_cosines(tmp_path):
+    bn, plain = variant(True), variant(False)
+    for seed in (0, 1):
+        write_run(tmp_path, bn, seed, [(1, 1)], shift=1.0)
+        write_run(tmp_path, plain, seed, [(1, 1)], shift=4.0)
+    table = probes.summary(probes.measures(study(bn, plain, show="ics"), tmp_path))
+    assert row(table, "ics", "conv2")["ratio"] == pytest.approx(0.25)
+    assert row(table, "ics_relative", "conv2")["ratio"] == pytest.approx(0.25)
+    assert row(table, "ics_cosine", "conv2")["difference"] == pytest.approx(0.9 - 0.6)
+
+
+def test_the_reports_band_is_the_range_over_runs_at_its_learning_rates(tmp_path):
+    members = [variant(b, lr) for b in (True, False) for lr in (0.1, 0.2, 0.3)]
+    for v in members:
+        for seed in v.seeds:
+            scale = v.spec.optimizer.lr * (1 if v.spec.model.batch_norm else 2)
+            write_run(tmp_path, v, seed, [(1, 1)], step_losses=(scale, 10 * scale))
+    s = study(*members, bands={"text": [0.1, 0.3]})
+    table = probes.summary(probes.measures(s, tmp_path))
+    found = row(table, "loss_band", trajectory="text")
+    assert found["bn"] == pytest.approx(np.median([0.2, 2.0]))
+    assert found["ratio"] == pytest.approx(0.5)
+    shift_band = study(*members, show="ics", bands={"code": [0.1, 0.2]})
+    assert row(probes.summary(probes.measures(shift_band, tmp_path)), "ics_band", "conv2")["bn"] == 0
+
+
+@pytest.mark.parametrize("far", [math.inf, math.nan])
+def test_a_diverging_probe_is_infinite_counted_and_drawn_at_the_edge(far, tmp_path):
+    bn, plain = variant(True, seeds=(0,)), variant(False, seeds=(0,))
+    write_run(tmp_path, bn, 0, [(1, 2), (1, 2), (1, far)])
+    write_run(tmp_path, plain, 0, [(1, 5), (1, far), (1, far)])
+    s = study(bn, plain)
+    measures = probes.measures(s, tmp_path)
+    table = probes.summary(measures)
+    found = row(table, "loss_range")
+    assert (found["infinite_bn"], found["infinite_plain"]) == (1, 2)
+    assert found["plain"] == math.inf  # more than half of them
+    assert found["steps"] == 2  # where both diverge there is no ratio
+    assert found["ratio"] == pytest.approx(np.median([1 / 4, 0]))
+    assert "1 / 2" in probes.markdown(s, table) and "∞" in probes.markdown(s, table)
+    figure = probe_figures.draw(s, measures, table)
+    axes = figure.axes[0]
+    top = axes.get_ylim()[1]
+    marks = {
+        c.get_label(): c.get_offsets().tolist() for c in axes.collections if "diverging" in c.get_label()
+    }
+    assert {name: [x for x, _ in at] for name, at in marks.items()} == {
+        "diverging probe, with batch norm": [60],
+        "diverging probe, without": [30, 60],
+    }
+    assert all(y == top for at in marks.values() for _, y in at)
+    drawn = np.concatenate([line.get_ydata() for line in axes.get_lines()])
+    assert np.isfinite(drawn).all() and drawn.max() <= top
+
+
+def test_diverged_and_missing_runs_enter_nothing(tmp_path):
+    bn, plain = variant(True), variant(False)
+    write_run(tmp_path, bn, 0, [(1, 2)])
+    write_run(tmp_path, bn, 1, [(1, 50)], state="diverged")
+    found = probes.measures(study(bn, plain), tmp_path)
+    assert found["seed"].tolist() == [0]
+    table = probes.summary(found)
+    assert row(table, "loss_range")["bn"] == 1
+    assert table["ratio"].isna().all()
+
+
+def test_one_seed_has_a_ratio_and_no_interval(tmp_path):
+    bn, plain = variant(True, seeds=(0,)), variant(False, seeds=(0,))
+    write_run(tmp_path, bn, 0, [(1, 2)])
+    write_run(tmp_path, plain, 0, [(1, 3)])
+    table = probes.summary(probes.measures(study(bn, plain), tmp_path))
+    assert row(table, "loss_range")["ratio"] == pytest.approx(0.5)
+    assert table["ratio_low"].isna().all()
+
+
+@pytest.mark.parametrize("show", ["loss_range", "predictiveness", "beta", "ics"])
+def test_a_study_without_a_finished_run_says_so_in_table_and_figure(show, tmp_path):
+    s = study(variant(True), show=show)
+    probes.write(s, tmp_path / "runs", tmp_path)
+    assert "No complete probed run" in (tmp_path / "probes_table.md").read_text()
+    probe_figures.write(s, tmp_path)
+    assert (tmp_path / "probes.png").exists() and (tmp_path / "probes.svg").exists()
+
+
+@pytest.mark.parametrize("show", ["loss_range", "predictiveness", "beta", "ics"])
+def test_both_networks_stand_in_every_frame_told_apart_without_colour(show, tmp_path):
+    members = [variant(b, lr) for b in (True, False) for lr in (0.1, 0.2)]
+    for v in members:
+        for seed in v.seeds:
+            write_run(tmp_path / "runs", v, seed, [(1, 2), (3, 1)], step_losses=(1.0, 3.0))
+    s = study(*members, show=show, bands={"text": [0.1, 0.2]} if show in ("loss_range", "ics") else {})
+    probes.write(s, tmp_path / "runs", tmp_path)
+    measures = pd.read_csv(tmp_path / "probes.csv", keep_default_na=False)
+    figure = probe_figures.draw(
+        s, measures, pd.read_csv(tmp_path / "probes_table.csv", keep_default_na=False)
+    )
+    frames = [axes for axes in figure.axes if axes.get_xlabel() == "training step"]
+    assert frames
+    for axes in frames:
+        styles = {(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}
+        assert styles == {("#0072B2", "-"), ("#E69F00", "--")}
+    reported = [axes for axes in figure.axes if "as reported" in axes.get_title()]
+    assert len(reported) == len(s.probes.bands)
+
+
+def test_losses_that_spread_over_decades_get_a_logarithmic_axis(tmp_path):
+    for spread, scale in ((2.0, "linear"), (1e5, "log")):
+        runs = tmp_path / scale
+        bn = variant(True, seeds=(0,))
+        write_run(runs, bn, 0, [(1, spread), (1, spread)])
+        s = study(bn)
+        found = probes.measures(s, runs)
+        assert probe_figures.draw(s, found, probes.summary(found)).axes[0].get_yscale() == scale
