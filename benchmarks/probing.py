@@ -68,10 +68,9 @@ def measure(name: str, options: argparse.Namespace) -> None:
         probe.ics
     )
     added = (probed - step) / step
-    print(
-        f"{name}: a step {step:.3f} s; {points} points add {added:.1f} steps (at most {points + 1}); every "
-        f"{EVERY}th step probed: {added / EVERY:.2f} of a step on average (at most {(points + 1) / EVERY:.2f})"
-    )
+    bound = points + 1
+    print(f"{name}: a step {step:.3f} s; {points} points add {added:.1f} steps (at most {bound})")
+    print(f"  every {EVERY}th step probed: {added / EVERY:.2f} of a step (at most {bound / EVERY:.2f})")
 
 
 if __name__ == "__main__":

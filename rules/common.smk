@@ -40,7 +40,7 @@ LANDSCAPES = list(CONFIG.settings.landscapes)
 
 def one_of(names):
     """Return a pattern that matches these names; of none, one that matches nothing."""
-    return "|".join(names) or "(?!)"
+    return "|".join(sorted(names)) or "(?!)"
 
 
 wildcard_constraints:

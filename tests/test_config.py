@@ -354,8 +354,8 @@ def test_step_grids_that_make_no_sense_are_faults_before_any_job(line, grid, rea
         ),
         (
             "studies: {batch_norm_ics: {probes: {bands: {mine: [0.001, 0.3]}}}}",
-            "studies.batch_norm_ics.probes.bands.mine: no probed variant has the learning rate 0.3; "
-            "there are: 0.0001, 0.0005, 0.001, 0.002",
+            "studies.batch_norm_ics.probes.bands.mine: no probed variant with batch norm has the learning rate "
+            "0.3; there are: 0.0001, 0.0005, 0.001, 0.002",
         ),
         (
             "studies: {batch_norm_ics: {base: {probe: {update: {absolute: null, relative: null}}}}}",
@@ -370,8 +370,26 @@ def test_step_grids_that_make_no_sense_are_faults_before_any_job(line, grid, rea
     ],
 )
 def test_what_probes_and_landscapes_cannot_show_is_a_fault(text, wanted, tmp_path):
-    (fault,) = faults(tmp_path, text)
-    assert fault.startswith(wanted)
+    assert faults(tmp_path, text)[0].startswith(wanted)
+
+
+@pytest.mark.parametrize(
+    ("study", "text", "wanted"),
+    [
+        ("batch_norm_smoothness", "{probes: {bands: {a: [0.001, 0.01]}}}", "nothing to draw beside beta"),
+        ("batch_norm_ics", "{variants: {bn_2e-3: {probe: {ics: [conv4]}}}}", "with batch norm has the"),
+        ("batch_norm_ics", "{variants: {plain_2e-3: {probe: null}}}", "without batch norm has the"),
+        ("batch_norm_ics", "{variants: {bn_2e-3: {optimizer: {momentum: 0.5}}}}", "differ in more than"),
+    ],
+)
+def test_bands_mix_nothing_but_learning_rates(study, text, wanted, tmp_path):
+    (fault,) = faults(tmp_path, f"studies: {{{study}: {text}}}")
+    assert fault.startswith(f"studies.{study}.probes.bands") and wanted in fault
+
+
+def test_a_layer_probed_twice_is_a_fault_before_any_job(tmp_path):
+    (fault,) = faults(tmp_path, "studies: {batch_norm_ics: {base: {probe: {ics: [conv2, conv2]}}}}")
+    assert "allowed: each layer once" in fault
 
 
 def test_a_probe_is_part_of_what_a_run_is_and_its_absence_renames_none():

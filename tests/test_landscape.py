@@ -178,3 +178,28 @@ def test_an_unknown_layer_is_refused_with_the_known_ones():
     model, loss, batch = network()
     with pytest.raises(ValueError, match=r"'conv9'.*conv1, .*conv8, linear1, linear2, linear3"):
         landscape.ics(model, loss, batch, dict(model.named_parameters()), ["conv9"])
+
+
+def test_covariate_shift_counts_batch_norms_parameters_among_the_layers_before():
+    model, loss, batch = network()
+    after = after_a_step(model, loss, batch)
+    found = landscape.ics(model, loss, batch, after, ["conv2"])["conv2"]
+    names = list(after)
+    for name in names[: names.index("features.2.0.weight")]:  # conv1 and its batch norm
+        model.get_parameter(name).data = after[name]
+    assert {n.split(".")[2] for n in names[: names.index("features.2.0.weight")]} == {"0", "1"}
+    moved = landscape.point(model, loss, batch).gradient
+    before, _, _ = network()
+    start = landscape.point(before, loss, batch).gradient
+    own = ["features.2.0.weight", "features.2.0.bias"]
+    wanted = torch.cat([(moved[n] - start[n]).flatten() for n in own]).norm()
+    assert found.norm.item() == pytest.approx(wanted.item())
+
+
+def test_a_layer_without_a_gradient_has_no_relative_shift_and_no_cosine():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    nn.init.constant_(model[0].bias, -100.0)  # no unit is ever active
+    batch = (torch.randn(4, 2).double(), torch.arange(4) % 2)
+    loss = losses.create("cross_entropy")
+    found = landscape.ics(model, loss, batch, dict(model.named_parameters()), ["linear1"])["linear1"]
+    assert found.norm == 0 and found.relative.isnan() and found.cosine.isnan()

@@ -75,18 +75,46 @@ def test_directions_have_every_filters_norm_and_leave_biases_and_batch_norm_alon
             assert not direction[name].any()
         else:
             torch.testing.assert_close(direction[name].flatten(1).norm(dim=1), w.flatten(1).norm(dim=1))
+    plain = dict(models.create("vgg_a", width=0.05).named_parameters())
+    same_draw = filter_normalised(plain, generator(0))
+    for (name, w), (other, v) in zip(
+        [(n, w) for n, w in weights.items() if w.ndim > 1],
+        [(n, w) for n, w in plain.items() if w.ndim > 1],
+        strict=True,
+    ):  # with and without batch norm one draw, scaled to either's filters
+        a, b = direction[name].flatten(1), same_draw[other].flatten(1)
+        lengths = [t.flatten(1).norm(dim=1, keepdim=True) for t in (w, v)]
+        torch.testing.assert_close(a / lengths[0], b / lengths[1])
     again = filter_normalised(weights, generator(0))
     assert all(torch.equal(direction[name], again[name]) for name in weights)
 
 
 @pytest.mark.parametrize(
     ("eigenvalues", "largest"),
-    [((1.0, 4.0, 9.0), 9.0), ((-9.0, 1.0, 4.0), 4.0), ((-9.0, -5.0, -1.0), -1.0), ((0.0, 0.0), 0.0)],
+    [
+        ((1.0, 4.0, 9.0), 9.0),
+        ((-9.0, 1.0, 4.0), 4.0),
+        ((-9.0, -5.0, -1.0), -1.0),
+        ((10.0, -9.9, 3.0, 1.0), 10.0),
+        ((0.0, 0.0), 0.0),
+        ((-2.0, -2.0), -2.0),
+    ],
 )
 def test_the_largest_eigenvalue_is_found_even_if_a_negative_one_is_larger(eigenvalues, largest):
     found = largest_eigenvalue(quadratic(*eigenvalues), value, BATCHES, generator(0))
     assert found.converged
     assert found.eigenvalue == pytest.approx(largest, rel=5e-3, abs=1e-9)
+
+
+def test_between_equal_and_opposite_eigenvalues_nothing_is_claimed():
+    assert not largest_eigenvalue(quadratic(4.0, -4.0, 1.0), value, BATCHES, generator(0)).converged
+
+
+def test_both_iterations_must_converge(monkeypatch):
+    """Of two, the second on the shifted Hessian may be the slow one, or the first."""
+    for eigenvalues, most in (((-9.0, 1.0, 2.0), 8), ((-9.0, 8.99, 1.0), 20)):
+        monkeypatch.setattr(loss_surface, "MOST_ITERATIONS", most)
+        assert not largest_eigenvalue(quadratic(*eigenvalues), value, BATCHES, generator(0)).converged
 
 
 def test_the_largest_eigenvalue_of_a_network_is_that_of_its_full_hessian():
@@ -132,7 +160,8 @@ def test_a_finished_run_is_measured_and_left_as_it_was(run, digits, tmp_path):
     # the middle of line and plane is the network itself
     assert found["line"]["loss"][2] == pytest.approx(found["loss"])
     assert found["plane"]["loss"][1][1] == pytest.approx(found["loss"])
-    # the plane's middle column is the line
+    # the plane's middle column is the line, and its middle row another one
+    assert found["plane"]["loss"][1] != pytest.approx([row[1] for row in found["plane"]["loss"]])
     assert [row[1] for row in found["plane"]["loss"]] == pytest.approx(found["line"]["loss"][::2])
     assert (run / CHECKPOINT).read_bytes() == before
 
@@ -185,7 +214,7 @@ def test_the_table_of_landscapes_has_means_and_names_what_is_missing_in_them(spe
     a, b, _ = shown.variants
     for seed, eigenvalue in ((0, 10.0), (1, 20.0)):
         write_measured(tmp_path, a, seed, eigenvalue)
-    write_measured(tmp_path, b, 0, 60.0, ends=None)
+    write_measured(tmp_path, b, 0, 60.0, ends=None)  # null: not finite
     write_measured(tmp_path, b, 1, 0.0, state="diverged")
     landscapes.write(shown, tmp_path, tmp_path)
     rows = {
@@ -194,6 +223,7 @@ def test_the_table_of_landscapes_has_means_and_names_what_is_missing_in_them(spe
         if "|" in line
     }
     assert "15 ± " in rows["a"] and "| 4 ± 0 " in rows["a"]
+    assert "| ∞ " in rows["b"]
     assert "diverged: seed 1; power iteration not converged" in rows["b"]
     assert rows["c"].split("|")[2].strip() == "0"
     table = pd.read_csv(tmp_path / "table.csv")
@@ -216,3 +246,21 @@ def test_a_landscape_of_nothing_measured_yet_is_drawn_empty(spec, tmp_path):
     landscapes.write(shown, tmp_path, tmp_path)
     landscape_figures.write(shown, tmp_path, tmp_path)
     assert "on nothing yet" in (tmp_path / "table.md").read_text()
+
+
+def test_a_run_in_bf16_is_measured_in_fp32(spec, digits, tmp_path):
+    loop.train(spec(epochs=1, precision="bf16"), 0, digits, tmp_path / "run")
+    write(tmp_path / "run", digits, tmp_path / "out.json", SLICES)
+    loaded = finished.load(tmp_path / "run", digits, precision="fp32")
+    assert loaded.conditions.precision == "fp32"
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["loss"] == pytest.approx(loss_surface.measure(loaded, SLICES)["loss"], rel=1e-6)
+
+
+def test_a_plane_is_drawn_with_its_first_direction_upwards(spec, tmp_path, monkeypatch):
+    drawn = []
+    shown = landscape(spec, "a", seeds=(0,))
+    write_measured(tmp_path, shown.variants[0], 0, 10.0)
+    monkeypatch.setattr("matplotlib.axes.Axes.contourf", lambda self, x, y, z, *a, **k: drawn.append(z))
+    landscape_figures.draw(shown, landscapes.collect(shown, tmp_path))
+    assert drawn[0].filled(0).tolist() == [[3.0, 2.0, 0], [2.0, 0.5, 2.0], [4.0, 3.0, 4.0]]  # rows go upwards

@@ -1,5 +1,7 @@
 """Probes along a run: they change nothing, resume exactly, and measure what they say."""
 
+import math
+
 import pandas as pd
 import pytest
 import torch
@@ -151,3 +153,58 @@ def test_a_run_that_records_losses_alone_is_not_probed(spec, digits, tmp_path):
     train(spec(probe={"every": 1}), digits, tmp_path)
     assert len(pd.read_csv(tmp_path / STEPS)) == 8
     assert pd.read_csv(tmp_path / PROBES).empty and pd.read_csv(tmp_path / SHIFTS).empty
+
+
+def taken(spec, digits, steps):
+    training = Training(spec, 0, store.load(digits), configure("cpu", "fp32", 1))
+    training.batches.start_epoch(0)
+    for _ in range(steps):
+        training.train_step()
+    return training
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SGD | {"momentum": 0.9, "weight_decay": 0.01},
+        {"name": "adamw", "lr": 0.003, "weight_decay": 0.1},
+        SAM,
+    ],
+)
+def test_the_whole_update_ends_at_the_next_weights(optimizer, spec, digits, tmp_path):
+    """Also where it is no step along the gradient; and covariate shift takes that update."""
+    train(spec(optimizer=optimizer, probe=PROBE | {"ics": ["conv3"]}), digits, tmp_path)
+    table = pd.read_csv(tmp_path / PROBES)
+    rows = table.query("step == 3 and line == 'update' and grid == 'relative' and layer == 'all'")
+    unprobed = spec(optimizer=optimizer)
+    before, after = taken(unprobed, digits, 3), taken(unprobed, digits, 4)
+    batch = before.batches[3]
+    wanted = landscape.point(after.model, after.loss, batch).loss.item()
+    assert rows.set_index("size")["loss"][1.0] == pytest.approx(wanted, rel=1e-4)
+    shift = landscape.ics(before.model, before.loss, batch, dict(after.model.named_parameters()), ["conv3"])
+    found = pd.read_csv(tmp_path / SHIFTS).query("step == 3").iloc[0]
+    assert found["norm"] == pytest.approx(shift["conv3"].norm.item(), rel=1e-3)
+    assert found["cosine"] == pytest.approx(shift["conv3"].cosine.item(), rel=1e-3)
+
+
+def test_probes_see_the_dropout_mask_of_their_step(spec, digits, tmp_path):
+    """A vanishing step leaves the loss of the step itself."""
+    model = {"name": "mlp", "width": 0.1, "dropout": 0.5}
+    probe = {"every": 1, "gradient": {"absolute": [1e-9]}}
+    train(spec(model=model, probe=probe), digits, tmp_path)
+    probed = pd.read_csv(tmp_path / PROBES).query("layer == 'all'")
+    steps = pd.read_csv(tmp_path / STEPS)
+    assert probed["loss"].tolist() == pytest.approx(steps["loss"].tolist(), rel=1e-5)
+
+
+def test_relative_steps_follow_the_schedule(spec, digits, tmp_path):
+    probe = {"every": 1, "gradient": {"relative": [1.0]}, "update": {"absolute": [0.01]}}
+    schedule = {"name": "cosine"}
+    train(spec(optimizer=SGD, schedule=schedule, probe=probe), digits, tmp_path)
+    table = pd.read_csv(tmp_path / PROBES).query("layer == 'all'").set_index("step")
+    gradient, update = (table[table["line"] == line] for line in ("gradient", "update"))
+    rates = gradient["length"] / gradient["gradient_norm"]
+    cosine = [0.05 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
+    assert rates.tolist() == pytest.approx(cosine)
+    # plain SGD's update divided by its rate is the gradient, whatever the rate is
+    assert (update["length"] / update["gradient_norm"]).tolist() == pytest.approx([0.01] * 8, rel=1e-3)

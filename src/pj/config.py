@@ -12,7 +12,17 @@ from pydantic import ValidationError
 from pj import yaml_files
 from pj.errors import UserError
 from pj.faults import choice_fault, faults_of
-from pj.settings import Landscape, Reported, Scale, Settings, Source, Study, Variant
+from pj.settings import (
+    REPORTED_LAYER,
+    Landscape,
+    ProbeView,
+    Reported,
+    Scale,
+    Settings,
+    Source,
+    Study,
+    Variant,
+)
 from pj.spec import RunSpec, Strict
 
 
@@ -231,14 +241,36 @@ def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
             faults.append(
                 f"studies.{name}.probes.show: {study.probes.show!r} needs {needed} in the base or a variant"
             )
-        rates = {v.spec.optimizer.lr for v in own if v.spec.probe}
-        for band, wanted in study.probes.bands.items():
-            if missing := [f"{lr:g}" for lr in wanted if lr not in rates]:
+        faults += _band_faults(f"studies.{name}.probes.bands", study.probes, own)
+    return faults
+
+
+def _band_faults(path: str, view: ProbeView, variants: Sequence[Variant]) -> list[str]:
+    """Return why the bands of a study cannot be had, or would mix what does not belong together."""
+    if view.bands and view.show not in ("loss_range", "ics"):
+        return [f"{path}: nothing to draw beside {view.show}; allowed with loss_range and ics"]
+    faults = []
+    for batch_norm in (True, False):
+        own = [v.spec for v in variants if v.spec.probe and v.spec.has_batch_norm == batch_norm]
+        network = "with" if batch_norm else "without"
+        if view.show == "ics":
+            own = [spec for spec in own if spec.probe and REPORTED_LAYER in spec.probe.ics]
+        rates = {spec.optimizer.lr for spec in own}
+        for band, wanted in view.bands.items():
+            if rates and (missing := [f"{lr:g}" for lr in wanted if lr not in rates]):
                 faults.append(
-                    f"studies.{name}.probes.bands.{band}: no probed variant has the learning rate "
+                    f"{path}.{band}: no probed variant {network} batch norm has the learning rate "
                     f"{', '.join(missing)}; there are: {', '.join(f'{lr:g}' for lr in sorted(rates))}"
                 )
+            if len({_but_for_the_rate(spec) for spec in own if spec.optimizer.lr in wanted}) > 1:
+                faults.append(f"{path}.{band}: its variants differ in more than learning rate and batch norm")
     return faults
+
+
+def _but_for_the_rate(spec: RunSpec) -> str:
+    content = spec.model_dump(mode="json", exclude={"probe"})
+    del content["optimizer"]["lr"]
+    return str(content)
 
 
 def _landscape_faults(settings: Settings) -> list[str]:

@@ -42,7 +42,7 @@ class Probe:
     losses: Tensor  # [S]
     gradient_distances: Tensor  # [S], ‖∇L(W + step · direction) - ∇L(W)‖
     lengths: Tensor  # [S], step · ‖direction‖
-    beta: Tensor  # scalar, the largest of gradient_distances / lengths
+    beta: Tensor  # scalar, the largest of gradient_distances / lengths; NaN if a step diverges
     by_layer: dict[str, Tensor]  # gradient_distances [S] of each layer's parameters alone
 
 
@@ -52,7 +52,7 @@ class Shift:
 
     norm: Tensor  # ‖G - G'‖
     relative: Tensor  # the same over ‖G‖
-    cosine: Tensor  # between G and G'
+    cosine: Tensor  # between G and G'; like the one before NaN where there is no gradient
 
 
 def layers(model: nn.Module) -> dict[str, list[str]]:
@@ -167,9 +167,9 @@ def ics(
 ) -> dict[str, Shift]:
     """Return the internal covariate shift of layers (Santurkar et al. 2018, definition 2.1).
 
-    For each layer, G is its gradient at the weights W and G' its gradient when only the layers before it
-    have been updated. The first layer's shift is 0. It is not gradient predictiveness, for which see
-    `probe`.
+    For each layer, G is its gradient at the weights W and G' its gradient when only the parameters before
+    it, in the order of the model's parameters, have been updated. The first layer's shift is 0. It is not
+    gradient predictiveness, for which see `probe`.
 
     Args:
         model: left as it is.
@@ -196,8 +196,9 @@ def ics(
         g = torch.cat([start.gradient[key].flatten() for key in own])
         g_moved = torch.cat([moved.gradient[key].flatten() for key in own])
         distance = torch.linalg.vector_norm(g - g_moved)
-        cosine = torch.cosine_similarity(g, g_moved, dim=0)
-        shifts[name] = Shift(norm=distance, relative=distance / torch.linalg.vector_norm(g), cosine=cosine)
+        lengths = torch.linalg.vector_norm(g), torch.linalg.vector_norm(g_moved)
+        cosine = (g / lengths[0]) @ (g_moved / lengths[1])
+        shifts[name] = Shift(norm=distance, relative=distance / lengths[0], cosine=cosine)
     return shifts
 
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from pj.randomness import generator
 from pj.settings import Slices
 
 log = logging.getLogger(__name__)
-TOLERANCE = 1e-3  # relative change of the eigenvalue at which the power iteration ends
+TOLERANCE = 1e-3  # relative change of the eigenvalue under which the power iteration may end,
+RESIDUAL = 0.05  # and ‖Hv - λv‖ / |λ|: between two equal and opposite eigenvalues λ alone may stand still
 MOST_ITERATIONS = 500
 
 
@@ -38,7 +39,7 @@ class Curvature:
 
     eigenvalue: float
     iterations: int
-    converged: bool  # to a relative change under `TOLERANCE`
+    converged: bool  # to `TOLERANCE` and `RESIDUAL`
 
 
 def write(
@@ -122,7 +123,7 @@ def slice_losses(
     """Return the mean loss at W + Σ offset · direction for every combination of offsets.
 
     Args:
-        model: left as it is, in the mode it is in.
+        model: in eval mode; left as it is.
         loss: maps the model's output and the targets to the mean over a batch.
         batches: of inputs [N, …] and targets [N].
         directions: D of them, by parameter name.
@@ -157,14 +158,14 @@ def largest_eigenvalue(
     goes on with the Hessian shifted by it, whose largest magnitude is the largest eigenvalue's.
 
     Args:
-        model: left as it is, in the mode it is in.
+        model: in eval mode; left as it is.
         loss: maps the model's output and the targets to the mean over a batch.
         batches: of inputs [N, …] and targets [N].
         draw: a CPU generator, of the first vector.
 
     """
     found = _power_iteration(model, loss, batches, draw, shift=0.0)
-    if found.eigenvalue >= 0:
+    if not found.eigenvalue < 0:
         return found
     shifted = _power_iteration(model, loss, batches, draw, shift=-found.eigenvalue)
     return Curvature(
@@ -185,13 +186,15 @@ def _power_iteration(
     for iteration in range(1, MOST_ITERATIONS + 1):
         product_ = _hessian_times(model, loss, batches, parameters, vector)
         eigenvalue = float(vector @ product_)
-        if abs(eigenvalue - before) < TOLERANCE * abs(eigenvalue):
-            return Curvature(eigenvalue, iteration, converged=True)
+        residual = float(torch.linalg.vector_norm(product_ - eigenvalue * vector))
+        settled = abs(eigenvalue - before) <= TOLERANCE * abs(eigenvalue)
+        if (settled and residual <= RESIDUAL * abs(eigenvalue)) or not isfinite(eigenvalue):
+            return Curvature(eigenvalue, iteration, converged=isfinite(eigenvalue))
         before = eigenvalue
         vector = product_ + shift * vector
         length = torch.linalg.vector_norm(vector)
-        if length == 0:  # a flat loss
-            return Curvature(0.0, iteration, converged=True)
+        if length == 0:  # every eigenvalue is the same
+            return Curvature(eigenvalue, iteration, converged=True)
         vector /= length
     return Curvature(eigenvalue, MOST_ITERATIONS, converged=False)
 

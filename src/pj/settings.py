@@ -17,6 +17,7 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 Rates = Annotated[list[Positive], Field(min_length=2)]
+REPORTED_LAYER = "conv2"  # where report A measured covariate shift
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 

@@ -228,13 +228,21 @@ class Line(Strict):
         return self
 
 
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{names}; allowed: each layer once")
+    return names
+
+
 class Probe(Strict):
     """What to measure around the weights along a run, which it does not change. Step losses always are."""
 
     every: Count = 30  # steps
     gradient: Line | None = None  # along the negative gradient
     update: Line | None = None  # along the optimizer's real update, divided by the learning rate
-    ics: list[str] = []  # layers whose internal covariate shift is measured: conv1, conv2, …, linear1, …
+    ics: Annotated[
+        list[str], AfterValidator(_distinct)
+    ] = []  # layers whose internal covariate shift is measured: conv1, conv2, …, linear1, …
 
 
 class RunSpec(Strict):

@@ -40,8 +40,8 @@ LANDSCAPES = """\
 The training loss around the selected weights, batch norm's statistics as trained. Directions are random and
 filter-normalised (Li et al. 2018): Gaussian, scaled filter by filter to the weights' norms, zero on biases
 and batch norm; every network sees the same draw. The eigenvalue is of the Hessian with respect to all
-parameters; scaling a kernel before batch norm changes it and not the network, so between networks with and
-without batch norm it says less than the slices.
+parameters; networks that compute the same can differ in it (a kernel before batch norm and its running mean
+and deviation, all times c), so between networks with and without batch norm it says less than the slices.
 """
 PROBES = {
     "loss_range": """\

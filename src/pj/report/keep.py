@@ -10,17 +10,16 @@ from typing import Any
 from pj import files
 from pj.config import Config
 from pj.records import EVALUATION
-from pj.report import figures, landscape_figures, landscapes, probe_figures, probes, tables
+from pj.report import figures, landscape_figures, landscapes, probe_figures, probe_measures, probes, tables
 from pj.settings import Study
 
 
 def keep(config: Config, results: Path, folder: Path) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
-    For each study its tables (a row a variant, a row a run) and its learning curves, and of probed runs
-    a summary and its figure; for each landscape table and figure; beside them
-    ``provenance.json``: the settings in force, and how many runs each combination of versions, machine
-    and commit made.
+    For each study its tables (a row a variant, a row a run), its learning curves and, of probed runs, a
+    summary and its figure; for each landscape its table and figure; and in ``provenance.json`` the
+    settings in force, and how many runs each combination of versions, machine and commit made.
     """
     kept = []
     machines: Counter[str] = Counter()
@@ -53,9 +52,9 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
 
 def _keep_probes(study: Study, runs: Path, folder: Path) -> None:
     """Keep the summary and the figure of a study's probes; the measures themselves are many megabytes."""
-    found = probes.measures(study, runs)
+    found = probe_measures.measures(study, runs)
     table = probes.summary(found)
-    probes.write_table(study, table, folder)
+    probes.write_table(study, table, runs, folder)
     figures.save(probe_figures.draw(study, found, table), folder / "probes", ("png",))
 
 

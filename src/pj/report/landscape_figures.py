@@ -25,7 +25,7 @@ def write(landscape: Landscape, measured: Path, folder: Path, formats: Sequence[
 
 def draw(landscape: Landscape, found: Found) -> Figure:
     """Return the figure: the loss along one direction, a line a run, and over a plane for a run each."""
-    shown = [(v, runs[0]) for v in landscape.variants if (runs := complete(found, v))]
+    shown = [(v, complete(found, v)[0]) for v in landscape.variants if complete(found, v)]
     figure = Figure(figsize=(4.2 + 3.2 * len(shown), 3.6), layout="constrained")
     axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
     palette = colours(len(landscape.variants))
@@ -41,7 +41,11 @@ def draw(landscape: Landscape, found: Found) -> Figure:
     planes = [np.asarray(run["plane"]["loss"], dtype=float) for _, run in shown]
     for (variant, run), plane, own in zip(shown, planes, axes[1:], strict=True):
         _contours(own, run["plane"]["offsets"], plane, planes)
-        own.set(title=f"{variant.title}: two directions", xlabel="second direction", ylabel="first direction")
+        own.set(
+            title=f"{variant.title}: two directions, first seed",
+            xlabel="second direction",
+            ylabel="first direction",
+        )
     for own in axes:
         own.title.set_fontsize(9)
     first = landscape.variants[0]
@@ -56,7 +60,7 @@ def _contours(axes: Axes, offsets: list[float], plane: np.ndarray[Any, Any], pla
     if not len(positive):
         return
     levels = np.unique(np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 13))
-    masked = np.ma.masked_invalid(plane)
+    masked = np.ma.masked_invalid(plane).clip(min=positive.min())
     axes.contourf(offsets, offsets, masked, levels, cmap="Greys", norm="log", alpha=0.6)
     lines = axes.contour(offsets, offsets, masked, levels, colors="black", linewidths=0.6)
     axes.clabel(lines, fontsize=6, fmt=lambda v: f"{v:.2g}")

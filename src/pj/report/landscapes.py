@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pj import files
-from pj.report.labels import interval, number, scale_label
+from pj.report.labels import interval, scale_label
 from pj.settings import Landscape, Variant
 from pj.statistics import estimate
 
@@ -68,6 +68,8 @@ def markdown(landscape: Landscape, found: Found) -> str:
         notes = (
             [f"diverged: seed {s}" for s in own.loc[own["state"] == "diverged", "seed"]] if len(own) else []
         )
+        if len(complete) and np.isinf(complete["loss_at_the_ends"]).any():
+            row[f"loss at ±{landscape.slices.radius:g}"] = "∞"
         if len(complete) and not complete["converged"].all():
             notes.append("power iteration not converged")
         row["notes"] = "; ".join(notes)
@@ -81,7 +83,8 @@ def markdown(landscape: Landscape, found: Found) -> str:
 def _label(landscape: Landscape, found: Found) -> str:
     first = landscape.variants[0]
     images = {run["images"] for v in landscape.variants for run in complete(found, v)}
-    counted = f"the first {number(max(images), '{:,.0f}')} training images" if images else "nothing yet"
+    counts = " or ".join(f"{count:,}" for count in sorted(images))
+    counted = f"the first {counts} training images" if images else "nothing yet"
     return f"**{first.spec.data.name}, {scale_label(first.scale)}**; on {counted}, in eval mode, fp32."
 
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from pj.report.figures import FORMATS, LOG_SPREAD, save
 from pj.report.labels import study_label
-from pj.report.probes import NETWORKS, REPORTED_LAYER
-from pj.settings import Study
+from pj.report.probe_measures import NETWORKS
+from pj.settings import REPORTED_LAYER, Study
 
 # dark and solid against light and dashed: told apart without colour too
 STYLES: dict[str, dict[str, Any]] = {
@@ -26,7 +26,7 @@ LINES = {
     ("gradient", "absolute"): "along -g, step sizes",
     ("gradient", "relative"): "along -g, multiples of lr",
     ("update", "absolute"): "along the update, step sizes",
-    ("update", "relative"): "along the update, multiples of it",
+    ("update", "relative"): "along the update, multiples of lr",
 }
 SHIFTS = {"ics": "‖G - G'‖", "ics_relative": "‖G - G'‖ / ‖G‖", "ics_cosine": "cosine of G and G'"}
 
@@ -63,8 +63,9 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_ylabel(_ylabel(kind, part), fontsize=8)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    named = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    entries = {label: handle for handle, label in named if not label.startswith("along")}
+    figure.legend(entries.values(), entries, loc="outside lower center", ncols=4, frameon=False)
     seeds = found["seed"].nunique()
     over = f"median over {seeds} seeds" if seeds > 1 else "1 seed"
     figure.suptitle(f"{study.title}\n{study_label(study)}, {over}", fontsize=10)
@@ -88,6 +89,10 @@ def _frames(show: str, found: pd.DataFrame) -> list[list[tuple[str, str, pd.Data
             for (line, grid), title in LINES.items()
             if len(cell := part[(part["line"] == line) & (part["grid"] == grid)])
         ]
+        reported = found[(found["trajectory"] == label) & (found["quantity"] == "beta_reported")]
+        if len(reported):
+            whole = reported[reported["layer"] == "all"]
+            row.append(("lines", f"{label}\nas reported, along -g", whole))
         layers = own[(own["trajectory"] == label) & (own["layer"] != "all")]
         if len(layers):
             row.append(("layers", f"{label}\nby layer, median over steps", layers))
@@ -102,6 +107,7 @@ def _ylabel(kind: str, part: pd.DataFrame) -> str:
     if quantity == "ics_band":
         return f"ICS at {REPORTED_LAYER}"
     names = {"loss_range": "loss", "loss_band": "loss", "predictiveness": "‖Δg‖", "beta": "effective beta"}
+    names["beta_reported"] = "max ‖Δg‖ / step"
     return names.get(quantity) or SHIFTS[quantity]
 
 
@@ -159,7 +165,8 @@ def _lines(axes: Axes, network: str, values: pd.Series, top: float) -> None:
         axes.plot(table.index, table[column].clip(upper=top), **style, **thin)
         _clipped(axes, network, table[column], top)
     if table.shape[1] > 1:
-        axes.plot(table.index, table.median(axis=1), **style, lw=1.8, label=TITLES[network])
+        median = table.median(axis=1).clip(upper=top)
+        axes.plot(table.index, median, **style, lw=1.8, label=TITLES[network])
 
 
 def _clipped(axes: Axes, network: str, values: pd.Series, top: float) -> None:
@@ -174,19 +181,19 @@ def _clipped(axes: Axes, network: str, values: pd.Series, top: float) -> None:
 
 
 def _layers(axes: Axes, part: pd.DataFrame, medians: pd.DataFrame) -> None:
-    """Draw the ratio of the networks' medians by layer, a line a direction; dots stand for no order."""
+    """Draw the paired ratio by layer, a marker a line; what is infinite or 0 lies on the frame's edge."""
     own = medians[
         (medians["trajectory"] == part["trajectory"].iloc[0])
         & (medians["quantity"] == part["quantity"].iloc[0])
         & (medians["layer"] != "all")
     ]
+    own = own.assign(ratio=pd.to_numeric(own["ratio"], errors="coerce"))
+    top = _scale(axes, np.append(own["ratio"].to_numpy(dtype=float), 1.0))
     for (kind, title), marker in zip(LINES.items(), "osDv", strict=True):
-        cell = own[(own["line"] == kind[0]) & (own["grid"] == kind[1])]
-        ratio = pd.to_numeric(cell["ratio"], errors="coerce") if "ratio" in cell else pd.Series(dtype=float)
-        if len(cell) and ratio.notna().any():
-            axes.plot(cell["layer"], ratio, marker, ms=3.5, color="black", mfc="none", label=f"{title}")
+        cell = own[(own["line"] == kind[0]) & (own["grid"] == kind[1])].dropna(subset="ratio")
+        if len(cell):
+            ratio = cell["ratio"].clip(axes.get_ylim()[0], top)
+            axes.plot(cell["layer"], ratio, marker, ms=3.5, color="black", mfc="none", label=title)
     axes.axhline(1, color="grey", lw=0.8)
     axes.tick_params(axis="x", rotation=90)
-    lines = [np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()]
-    _scale(axes, np.concatenate(lines))
     axes.legend(fontsize=6, frameon=False)
