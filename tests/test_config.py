@@ -354,8 +354,8 @@ def test_step_grids_that_make_no_sense_are_faults_before_any_job(line, grid, rea
         ),
         (
             "studies: {batch_norm_ics: {probes: {bands: {mine: [0.001, 0.3]}}}}",
-            "studies.batch_norm_ics.probes.bands.mine: no probed variant with batch norm has the learning rate "
-            "0.3; there are: 0.0001, 0.0005, 0.001, 0.002",
+            "studies.batch_norm_ics.probes.bands.mine: no probed variant with batch norm has the learning "
+            "rate 0.3; there are: 0.0001, 0.0005, 0.001, 0.002",
         ),
         (
             "studies: {batch_norm_ics: {base: {probe: {update: {absolute: null, relative: null}}}}}",
