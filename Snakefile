@@ -12,6 +12,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/landscape.smk"
+include: "rules/pruning.smk"
 include: "rules/report.smk"
 
 
@@ -22,3 +23,5 @@ rule all:
         expand("results/studies/{study}/curves.png", study=STUDIES),
         expand("results/studies/{study}/probes.png", study=PROBED_STUDIES),
         expand("results/landscapes/{landscape}/landscape.png", landscape=LANDSCAPES),
+        expand("results/studies/{study}/path.png", study=PATH_STUDIES),
+        expand("results/prunings/{pruning}/pruning.png", pruning=PRUNINGS),

@@ -36,6 +36,8 @@ PROBED_STUDIES = [
 
 
 LANDSCAPES = list(CONFIG.settings.landscapes)
+PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
+PRUNINGS = list(CONFIG.settings.prunings)
 
 
 def one_of(names):
@@ -49,6 +51,7 @@ wildcard_constraints:
     study=one_of(STUDIES),
     dataset=one_of(SOURCES),
     landscape=one_of(LANDSCAPES),
+    pruning=one_of(PRUNINGS),
 
 
 def settings(**values):
@@ -82,13 +85,33 @@ def landscape_settings(landscape):
     )
 
 
-def landscape_files(landscape):
-    """Return what is measured of every run that a landscape names."""
+def pruning_settings(pruning):
+    return json.dumps(CONFIG.pruning(pruning).model_dump(mode="json"), sort_keys=True)
+
+
+def measured_files(folder, variants):
+    """Return what is measured of every run of some variants, a file each."""
     return [
-        f"results/landscapes/{landscape}/{variant.spec.run}-seed{seed}.json"
-        for variant in CONFIG.landscape(landscape).variants
+        f"{folder}/{variant.spec.run}-seed{seed}.json"
+        for variant in variants
         for seed in variant.seeds
     ]
+
+
+def landscape_files(landscape):
+    folder = f"results/landscapes/{landscape}"
+    return measured_files(folder, CONFIG.landscape(landscape).variants)
+
+
+def pruning_files(pruning):
+    folder = f"results/prunings/{pruning}"
+    return measured_files(folder, CONFIG.pruning(pruning).variants)
+
+
+def pruning_methods(pruning, run):
+    """Return the orders in which a run's units go: those of the variant that it is."""
+    found = CONFIG.pruning(pruning)
+    return next(found.methods[v.name] for v in found.variants if v.spec.run == run)
 
 
 def source_settings(dataset):

@@ -47,6 +47,7 @@ rule report:
         landscapes=expand(
             "results/landscapes/{landscape}/table.md", landscape=LANDSCAPES
         ),
+        prunings=expand("results/prunings/{pruning}/table.md", pruning=PRUNINGS),
         modes="results/modes/table.md",
     output:
         "results/report.md",
@@ -58,6 +59,7 @@ rule report:
         settings=settings(
             studies=[study_settings(study) for study in STUDIES],
             landscapes=[landscape_settings(name) for name in LANDSCAPES],
+            prunings=[pruning_settings(name) for name in PRUNINGS],
         ),
         code=code("report.py"),
     script:

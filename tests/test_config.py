@@ -31,6 +31,9 @@ ROWS = {
     "batch_norm_predictiveness": 8,
     "batch_norm_ics": 8,
     "batch_norm_smoothness": 4,
+    "dessilbi_lenet": 4,
+    "weight_decay_lenet": 4,
+    "dessilbi_vgg": 3,
 }
 
 
@@ -53,14 +56,16 @@ def variant(config, study, name):
 def test_the_full_configuration_holds_every_study():
     config = load(FULL)
     assert {name: len(config.study(name).variants) for name in config.settings.studies} == ROWS
-    assert all(not v.scale.reductions and v.spec.data.name == "cifar10" for v in config.variants)
+    assert all(not v.scale.reductions and v.spec.data.name in ("cifar10", "mnist") for v in config.variants)
 
 
 def test_the_quick_configuration_has_every_study_one_seed_and_says_so():
     config = load(FULL, QUICK)
     assert list(config.settings.studies) == list(ROWS)
     assert {v.seeds for v in config.variants} == {(0,)}
-    assert all(study_label(config.study(name)).startswith("digits, smoke scale") for name in ROWS)
+    assert all(
+        study_label(config.study(name)).startswith(("digits, smoke", "digits-gray, smoke")) for name in ROWS
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from pj.training.schedule import factor
 from pj.training.state import ResumeStates, RunningElsewhereError
 
 SAM = {"name": "sam", "lr": 0.05, "rho": 0.1, "adaptive": True, "momentum": 0.9}
+LAMBDAS = {"conv": 0.001, "linear": 0.0001}  # so small that units are selected within the first steps
+DESSILBI = {"name": "dessilbi", "lr": 0.05, "nu": 5.0, "momentum": 0.9, "lambdas": LAMBDAS}
 ADAMW = {"name": "adamw", "lr": 0.01, "weight_decay": 0.1}
 MLP = {"model": {"name": "mlp", "width": 0.1}, "select": "best_validation"}
 
@@ -44,10 +46,12 @@ def content(folder: Path):
 def assert_equal_runs(a: Path, b: Path) -> None:
     (first, first_metrics), (second, second_metrics) = content(a), content(b)
     assert repr(first_metrics) == repr(second_metrics)  # where NaN equals NaN
-    weights, others = first.pop("weights"), second.pop("weights")
+    assert first.keys() == second.keys()
+    for part in {"weights", "gamma", "selected"} & first.keys():
+        tensors, others = first.pop(part), second.pop(part)
+        assert tensors.keys() == others.keys()
+        assert all(tensors[k].numpy().tobytes() == others[k].numpy().tobytes() for k in tensors)
     assert first == second
-    assert weights.keys() == others.keys()
-    assert all(weights[k].numpy().tobytes() == others[k].numpy().tobytes() for k in weights)
 
 
 class Killed(BaseException):
@@ -76,10 +80,20 @@ def killed_after(steps, monkeypatch, spec, digits, folder, resume, **options):
         {},
         {"optimizer": ADAMW, **MLP},
         {"optimizer": SAM},
+        {"optimizer": DESSILBI},
+        {"optimizer": DESSILBI | {"inner": "adam", "lr": 0.01}, "select": "best_validation"},
         {"optimizer": {"name": "rmsprop", "lr": 0.001}, "schedule": {"name": "cosine"}},
         {"optimizer": ADAMW, "schedule": {"name": "step", "every": 1}, "precision": "bf16"},
     ],
-    ids=["sgd", "mlp-best-validation", "sam", "rmsprop-cosine", "adamw-step-bf16"],
+    ids=[
+        "sgd",
+        "mlp-best-validation",
+        "sam",
+        "dessilbi",
+        "dessilbi-adam",
+        "rmsprop-cosine",
+        "adamw-step-bf16",
+    ],
 )
 def test_a_run_killed_at_any_step_resumes_bit_for_bit(steps, changes, spec, digits, tmp_path, monkeypatch):
     run = spec(**changes)

@@ -69,6 +69,16 @@ def _parser() -> argparse.ArgumentParser:
     table = command("table", _table, "print a study's table from whatever runs are there")
     table.add_argument("study")
 
+    prune = command("prune", _prune, "export a finished run without some of its units, as a smaller network")
+    prune.add_argument("run", type=Path, help="folder of the run, such as results/runs/<run>/seed0")
+    prune.add_argument("--layers", nargs="+", required=True, metavar="LAYER", help="conv3, linear1, …")
+    prune.add_argument("--percent", type=float, required=True, help="of each layer's units, in [0, 100)")
+    prune.add_argument("--order", choices=("path", "magnitude", "random"), default="magnitude")
+    prune.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
+    prune.add_argument(
+        "--output", type=Path, required=True, help="a .pt2 file, which torch.export.load reads"
+    )
+
     keep = command("keep", _keep, "copy the tables and figures of all that is finished, with provenance")
     keep.add_argument("folder", type=Path, help="such as reference/<machine>")
     return parser
@@ -212,6 +222,23 @@ def _table(options: argparse.Namespace) -> None:
     from pj.report import tables  # loads pandas
 
     print(tables.markdown(tables.collect(_study(_load(options), options.study), RESULTS / "runs")))
+
+
+def _prune(options: argparse.Namespace) -> None:
+    from pj import finished, pruning_curve  # load torch
+    from pj.settings import Percents
+
+    if not 0 <= options.percent < 100:
+        raise UserError(f"--percent {options.percent:g}; allowed: from 0 to less than 100")
+    files.check_writable(options.output.parent)
+    data = records.read_run(options.run)["spec"]["data"]["name"]
+    run = finished.load(options.run, options.data or RESULTS / "data" / f"{data}.npz", device="cpu")
+    settings = Percents(layers=options.layers, percents=[options.percent], draws=1)
+    row = pruning_curve.export(run, settings, options.order, options.output)
+    before, after = row["whole"], row["size"]
+    left = f"{after['parameters']:,} of {before['parameters']:,} parameters"
+    print(f"test accuracy {row['accuracy']:.2f} %, {left}")
+    print(f"{after['macs']:,} of {before['macs']:,} MACs an image; written to {options.output}")
 
 
 def _keep(options: argparse.Namespace) -> None:

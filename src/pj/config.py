@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from pj import yaml_files
+from pj import checks, yaml_files
+from pj.checks import label
 from pj.errors import UserError
 from pj.faults import choice_fault, faults_of
 from pj.settings import (
-    REPORTED_LAYER,
     Landscape,
-    ProbeView,
+    Pruning,
     Reported,
     Scale,
     Settings,
@@ -57,15 +57,24 @@ class Config:
         return Study(
             name=name,
             variants=tuple(v for v in self.variants if v.study == name),
-            **frame.model_dump(include={"title", "report", "compare", "reference", "probes"}),
+            **frame.model_dump(include={"title", "report", "compare", "reference", "probes", "path"}),
         )
 
     def landscape(self, name: str) -> Landscape:
         """Return a landscape with its study's variants."""
         frame = self.settings.landscapes[name]
-        own = {v.name: v for v in self.variants if v.study == frame.study}
-        variants = tuple(own[variant] for variant in frame.variants)
+        variants = self._variants_of(frame.study, frame.variants)
         return Landscape(name=name, variants=variants, **frame.model_dump(include={"title", "slices"}))
+
+    def pruning(self, name: str) -> Pruning:
+        """Return a pruning with its study's variants."""
+        frame = self.settings.prunings[name]
+        variants = self._variants_of(frame.study, frame.methods)
+        return Pruning(name=name, variants=variants, **frame.model_dump(exclude={"study"}))
+
+    def _variants_of(self, study: str, names: Iterable[str]) -> tuple[Variant, ...]:
+        own = {v.name: v for v in self.variants if v.study == study}
+        return tuple(own[name] for name in names)
 
     def runs(self) -> dict[str, Run]:
         """Return the runs by name; variants with equal specifications share one."""
@@ -84,11 +93,6 @@ class Config:
     def sources(self) -> dict[str, Source]:
         """Return the data sources by label, which names their file."""
         return {label(name, source): source for name, source in self.settings.datasets.items()}
-
-
-def label(name: str, source: Source) -> str:
-    """Return what a dataset is called in run names and tables: its label, or its key."""
-    return source.label or name
 
 
 def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -115,8 +119,7 @@ def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
         faults += faults_of(error, Settings, ())
         raise ConfigError(faults + _variant_faults(merged)) from None
     variants, found = _variants(settings)
-    faults += found + _label_faults(settings)
-    faults += _probe_faults(settings, variants) + _landscape_faults(settings)
+    faults += found + checks.faults(settings, variants)
     if faults:
         raise ConfigError(faults)
     return Config(settings, tuple(variants))
@@ -223,78 +226,3 @@ def _at_scale(spec: RunSpec, scale: Scale, source: Source) -> RunSpec:
     except ValidationError as error:
         reasons = [fault.removeprefix("the file: ") for fault in faults_of(error, RunSpec, ())]
         raise _ScaleError("; ".join(reasons)) from None
-
-
-def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return what studies of probed runs show without measuring it."""
-    faults = []
-    for name, study in settings.studies.items():
-        own = [v for v in variants if v.study == name]
-        if study.probes is None or not own:
-            continue
-        probes = [v.spec.probe for v in own if v.spec.probe]
-        if study.probes.show == "ics":
-            needed, there = "probe.ics", any(p.ics for p in probes)
-        else:
-            needed, there = "probe.gradient or probe.update", any(p.gradient or p.update for p in probes)
-        if not there:
-            faults.append(
-                f"studies.{name}.probes.show: {study.probes.show!r} needs {needed} in the base or a variant"
-            )
-        faults += _band_faults(f"studies.{name}.probes.bands", study.probes, own)
-    return faults
-
-
-def _band_faults(path: str, view: ProbeView, variants: Sequence[Variant]) -> list[str]:
-    """Return why the bands of a study cannot be had, or would mix what does not belong together."""
-    if view.bands and view.show not in ("loss_range", "ics"):
-        return [f"{path}: nothing to draw beside {view.show}; allowed with loss_range and ics"]
-    faults = []
-    for batch_norm in (True, False):
-        own = [v.spec for v in variants if v.spec.probe and v.spec.has_batch_norm == batch_norm]
-        network = "with" if batch_norm else "without"
-        if view.show == "ics":
-            own = [spec for spec in own if spec.probe and REPORTED_LAYER in spec.probe.ics]
-        rates = {spec.optimizer.lr for spec in own}
-        for band, wanted in view.bands.items():
-            if rates and (missing := [f"{lr:g}" for lr in wanted if lr not in rates]):
-                faults.append(
-                    f"{path}.{band}: no probed variant {network} batch norm has the learning rate "
-                    f"{', '.join(missing)}; there are: {', '.join(f'{lr:g}' for lr in sorted(rates))}"
-                )
-            if len({_but_for_the_rate(spec) for spec in own if spec.optimizer.lr in wanted}) > 1:
-                faults.append(f"{path}.{band}: its variants differ in more than learning rate and batch norm")
-    return faults
-
-
-def _but_for_the_rate(spec: RunSpec) -> str:
-    content = spec.model_dump(mode="json", exclude={"probe"})
-    del content["optimizer"]["lr"]
-    return str(content)
-
-
-def _landscape_faults(settings: Settings) -> list[str]:
-    """Return the studies and variants that landscapes name and that are not there."""
-    faults = []
-    for name, landscape in settings.landscapes.items():
-        if landscape.study not in settings.studies:
-            faults.append(choice_fault(("landscapes", name, "study"), landscape.study, settings.studies))
-            continue
-        known = settings.studies[landscape.study].variants
-        for variant in landscape.variants:
-            if variant not in known:
-                faults.append(choice_fault(("landscapes", name, "variants"), variant, known))
-    return faults
-
-
-def _label_faults(settings: Settings) -> list[str]:
-    seen: dict[str, tuple[str, Source]] = {}
-    faults = []
-    for name, source in settings.datasets.items():
-        other_name, other = seen.setdefault(label(name, source), (name, source))
-        if other.model_copy(update={"label": None}) != source.model_copy(update={"label": None}):
-            faults.append(
-                f"datasets.{name}.label: {label(name, source)!r} already names datasets.{other_name}, "
-                "which is defined otherwise; give each its own label"
-            )
-    return faults

@@ -6,7 +6,6 @@ norm's buffers, the optimizer and the random state are bit-identical before and 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from pj.models import naming
 from pj.spec import increasing
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Batch = tuple[Tensor, Tensor]
 Weights = Mapping[str, Tensor]
-KINDS = {nn.Conv2d: "conv", nn.Linear: "linear"}
 
 
 @dataclass(frozen=True)
@@ -56,22 +55,11 @@ class Shift:
 
 
 def layers(model: nn.Module) -> dict[str, list[str]]:
-    """Return the convolutions and linear layers with their parameters' names.
-
-    They are numbered by kind in the order of the model's parameters (conv1, conv2, …, linear1, …), so that
-    a layer has one name with and without batch norm.
-    """
-    found = {}
-    counts: Counter[str] = Counter()
-    for name, module in model.named_modules():
-        kind = next((kind for cls, kind in KINDS.items() if isinstance(module, cls)), None)
-        if kind is not None:
-            counts[kind] += 1
-            prefix = f"{name}." if name else ""
-            found[f"{kind}{counts[kind]}"] = [
-                prefix + own for own, _ in module.named_parameters(recurse=False)
-            ]
-    return found
+    """Return the convolutions and linear layers, named as by `pj.models.naming`, with their parameters."""
+    return {
+        name: [f"{path}.{own}" if path else own for own, _ in model.get_submodule(path).named_parameters()]
+        for name, path in naming.layers(model).items()
+    }
 
 
 def point(

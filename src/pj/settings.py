@@ -6,6 +6,7 @@ Imports no torch: every cluster job parses this.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -16,9 +17,17 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
+Percent = Annotated[float, Field(ge=0, lt=100)]
+Methods = Annotated[list[Literal["path", "magnitude", "random"]], Field(min_length=1)]
 Rates = Annotated[list[Positive], Field(min_length=2)]
 REPORTED_LAYER = "conv2"  # where report A measured covariate shift
 Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+def _ascending(percents: list[float]) -> list[float]:
+    if any(b <= a for a, b in pairwise(percents)):
+        raise ValueError(f"{percents}; allowed: increasing percentages")
+    return percents
 
 
 def _device(value: str) -> str:
@@ -112,6 +121,12 @@ class ProbeView(Strict):
     bands: dict[Name, Rates] = Field(default={})  # name -> learning rates
 
 
+class PathView(Strict):
+    """What a study of DessiLBI runs shows besides its table: |supp Γ| over epochs, and a layer's weights."""
+
+    weights_of: str  # a layer: conv1, linear1, …
+
+
 class StudySettings(Strict):
     """A table of a report as config.yaml has it: a base specification and what each row changes."""
 
@@ -122,6 +137,7 @@ class StudySettings(Strict):
     compare: Literal["best_test", "selected"] = "selected"  # which accuracy the report printed
     reference: str | None = None  # the variant that the others are subtracted from
     probes: ProbeView | None = None
+    path: PathView | None = None
     seeds: Seeds | None = None
     scale: Scale | None = None
 
@@ -145,6 +161,34 @@ class LandscapeSettings(Strict):
     slices: Slices = Slices()
 
 
+class Percents(Strict):
+    """Which layers are pruned, and by how much."""
+
+    layers: Annotated[list[str], Field(min_length=1)]  # conv1, linear1, …
+    percents: Annotated[list[Percent], Field(min_length=1), AfterValidator(_ascending)]
+    draws: Count = 5  # of random orders
+
+
+class PruningSettings(Strict):
+    """Which runs are pruned: for each variant of a study the orders in which its units go."""
+
+    title: str
+    report: str = ""
+    study: Name
+    methods: Annotated[dict[Name, Methods], Field(min_length=1)]
+    settings: Percents
+    reported: list[float | None] | None = None  # the report's accuracy at each percentage
+
+    @model_validator(mode="after")
+    def _one_number_a_percentage(self) -> PruningSettings:
+        if self.reported is not None and len(self.reported) != len(self.settings.percents):
+            raise ValueError(
+                f"reported has {len(self.reported)} numbers for {len(self.settings.percents)} percents; "
+                "allowed: one each, null where the report has none"
+            )
+        return self
+
+
 class Settings(Strict):
     """The whole of config.yaml."""
 
@@ -152,6 +196,7 @@ class Settings(Strict):
     seeds: Seeds
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
     landscapes: dict[Name, LandscapeSettings] = Field(default={})
+    prunings: dict[Name, PruningSettings] = Field(default={})
     scale: Scale = Scale()
     device: Annotated[str, AfterValidator(_device)] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -179,6 +224,7 @@ class Study(Strict):
     compare: Literal["best_test", "selected"]
     reference: str | None
     probes: ProbeView | None = None
+    path: PathView | None = None
     variants: tuple[Variant, ...]
 
 
@@ -188,4 +234,16 @@ class Landscape(Strict):
     name: str
     title: str
     slices: Slices
+    variants: tuple[Variant, ...]
+
+
+class Pruning(Strict):
+    """Finished runs that are pruned. Rules hand it on as JSON."""
+
+    name: str
+    title: str
+    report: str
+    methods: dict[str, list[str]]
+    settings: Percents
+    reported: list[float | None] | None
     variants: tuple[Variant, ...]

@@ -183,7 +183,27 @@ class SAM(Strict):
     weight_decay: NonNegative = 0.0
 
 
-Optimizer = Annotated[SGD | Adam | RMSprop | SAM, Field(discriminator="name")]
+class Lambdas(Strict):
+    """Thresholds by kind of weight: of a filter's norm, and of a linear layer's single weights."""
+
+    conv: NonNegative = 1.0
+    linear: NonNegative = 1.0
+
+
+class DessiLBI(Strict):
+    name: Literal["dessilbi"]
+    lr: Positive
+    kappa: Positive = 1.0
+    nu: Positive = 20.0
+    inner: Literal["sgd", "adam"] = "sgd"
+    momentum: Probability = 0.0
+    betas: Annotated[list[Probability], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Positive = 1e-8
+    lambdas: Lambdas = Lambdas()
+    relative: bool = False  # lambdas in units of the run's sum of lr / nu, which bounds how far V can go
+
+
+Optimizer = Annotated[SGD | Adam | RMSprop | SAM | DessiLBI, Field(discriminator="name")]
 
 
 # Schedules

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from pj.jobs import logged
 from pj.report import document
-from pj.settings import Landscape, Study
+from pj.settings import Landscape, Pruning, Study
 
 with logged(snakemake.log[0]):
     content = json.loads(snakemake.params.settings)
     document.write(
         [Study.model_validate_json(study) for study in content["studies"]],
         [Landscape.model_validate_json(landscape) for landscape in content["landscapes"]],
+        [Pruning.model_validate_json(pruning) for pruning in content["prunings"]],
         Path("results"),
         Path(snakemake.output[0]),
     )

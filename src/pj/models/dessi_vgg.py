@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from pj.models.layers import conv_bn, pooled, scaled
@@ -9,6 +11,10 @@ from pj.models.layers import conv_bn, pooled, scaled
 
 class DessiVGG(nn.Module):
     """conv-BN-ReLU 64, 128, 256, then 256 with a skip before its ReLU; linear 4096, 1024, classes."""
+
+    # for pruning: who reads a layer's channels, and which module carries them past the next layer
+    CONSUMERS: ClassVar = {"conv1": ["conv2"], "conv2": ["conv3"], "conv3": ["conv4"]}
+    SKIPS: ClassVar = {"conv3": "skip"}
 
     def __init__(
         self,
@@ -26,6 +32,7 @@ class DessiVGG(nn.Module):
         self.conv2 = conv_bn(c64, c128)
         self.conv3 = conv_bn(c128, c256)
         self.conv4 = conv_bn(c256, c256, activation=None)
+        self.skip = nn.Identity()
         self.pool = nn.MaxPool2d(2)
         self.head = nn.Sequential(
             nn.Flatten(),
@@ -43,5 +50,5 @@ class DessiVGG(nn.Module):
         x = self.pool(self.conv1(x))
         x = self.pool(self.conv2(x))
         x = self.conv3(x)
-        x = self.pool((self.conv4(x) + x).relu())
+        x = self.pool((self.conv4(x) + self.skip(x)).relu())
         return self.head(x)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from pj.models.layers import scaled
@@ -9,6 +11,8 @@ from pj.models.layers import scaled
 
 class LeNet(nn.Module):
     """conv5 6, pool, conv5 16, pool, conv5 120, linear 84, linear classes (LeCun et al. 1998)."""
+
+    CONSUMERS: ClassVar = {"conv1": ["conv2"], "conv2": ["conv3"], "conv3": ["linear1"]}  # for pruning
 
     def __init__(
         self, *, num_classes: int = 10, in_channels: int = 1, image_size: int = 28, width: float = 1.0

@@ -1,4 +1,4 @@
-"""The optimizers of both reports, by name: torch.optim's own, and SAM."""
+"""The optimizers of both reports, by name: torch.optim's own, SAM and DessiLBI."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ REGISTRY = {
     "adamw": "pj.optim.builtin:adamw",
     "rmsprop": "pj.optim.builtin:rmsprop",
     "sam": "pj.optim.sam:SAM",
+    "dessilbi": "pj.optim.dessilbi:DessiLBI",
 }
 
 
@@ -32,7 +33,7 @@ def create(name: str, params: Iterable[nn.Parameter], **options: Any) -> Optimiz
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public class (SAM) when it is asked for, so that naming an optimizer loads no torch."""
-    if name == "SAM":
-        return resolve_name(REGISTRY["sam"])
+    """Load a public class when it is asked for, so that naming an optimizer loads no torch."""
+    if name in ("SAM", "DessiLBI"):
+        return resolve_name(REGISTRY[name.lower()])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pj import files
 from pj.report.labels import reduced, study_label
-from pj.settings import Landscape, Study
+from pj.settings import Landscape, Pruning, Study
 
 INTRODUCTION = """\
 # Report
@@ -33,6 +33,20 @@ ASSUMPTIONS = """\
 - Report A's batch norm studies: assumed no augmentation, mean and deviation 0.5, momentum 0.9, and Adam for
   the learning rates of its 2.1. Trained and probed in fp32, on the batch of the step, every 30 steps.
 - Each study's runs, a row each, stand in its `runs.csv`.
+"""
+PATHS = """\
+DessiLBI carries beside the weights W a sparse Γ, which begins at zero; a unit is in the support once its Γ is
+not. Below: the share of each layer's units in the support (filters of convolutions, single weights of linear
+layers), and the absolute weights of one layer beside those of the rivals.
+"""
+PRUNINGS = """\
+## Pruning
+
+Units are removed from the selected network, which is not trained again, and the test set is measured once.
+*Last selected first* goes by the epoch at which a unit's Γ first was not zero, those never selected before
+all others, then by the norms of Γ and of W. *Smallest first* goes by the weights alone, which needs no
+DessiLBI, and *at random* is what any order must beat. A removed filter takes its bias with it and the scale
+and shift of its batch norm; the narrowed network, without the removed filters, computes the same.
 """
 LANDSCAPES = """\
 ## Landscape of finished networks
@@ -69,7 +83,13 @@ stand beside it. *As reported*: its range at the second convolution over runs at
 }
 
 
-def write(studies: Sequence[Study], landscapes: Sequence[Landscape], results: Path, output: Path) -> None:
+def write(
+    studies: Sequence[Study],
+    landscapes: Sequence[Landscape],
+    prunings: Sequence[Pruning],
+    results: Path,
+    output: Path,
+) -> None:
     """Write the report from the tables in ``results``, with links to the figures beside them."""
     labels = dict.fromkeys(study_label(study) for study in studies)
     scope = f"All of it on {next(iter(labels))}." if len(labels) == 1 else MIXED
@@ -86,6 +106,22 @@ def write(studies: Sequence[Study], landscapes: Sequence[Landscape], results: Pa
             networks = f"{study.title}: with batch norm (blue, solid) and without (orange, dashed)"
             parts += [PROBES[study.probes.show], _table(folder / "probes_table.md")]
             parts.append(_image(networks, folder / "probes.png", output.parent))
+        if study.path:
+            parts.append(PATHS)
+            shown = f"{study.title}: share of each layer's units in the support, by epoch"
+            parts.append(_image(shown, folder / "path.png", output.parent))
+            shown = f"{study.title}: weights of {study.path.weights_of}, a picture a variant"
+            parts.append(_image(shown, folder / "weights.png", output.parent))
+    if prunings:
+        parts.append(PRUNINGS)
+    for pruning in prunings:
+        folder = results / "prunings" / pruning.name
+        where = f"Report {pruning.report}. " if pruning.report else ""
+        parts.append(f"### {pruning.title}\n\n{where}{_table(folder / 'table.md')}")
+        shown = (
+            f"{pruning.title}: test accuracy against the share of units removed, a line an order of removal"
+        )
+        parts.append(_image(shown, folder / "pruning.png", output.parent))
     if landscapes:
         parts.append(LANDSCAPES)
     for landscape in landscapes:

@@ -10,7 +10,18 @@ from typing import Any
 from pj import files
 from pj.config import Config
 from pj.records import EVALUATION
-from pj.report import figures, landscape_figures, landscapes, probe_figures, probe_measures, probes, tables
+from pj.report import (
+    figures,
+    landscape_figures,
+    landscapes,
+    paths,
+    probe_figures,
+    probe_measures,
+    probes,
+    pruning_figures,
+    prunings,
+    tables,
+)
 from pj.settings import Study
 
 
@@ -18,7 +29,8 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
     For each study its tables (a row a variant, a row a run), its learning curves and, of probed runs, a
-    summary and its figure; for each landscape its table and figure; and in ``provenance.json`` the
+    summary and its figure, of DessiLBI's their paths; for each landscape and each pruning its table and
+    figure; and in ``provenance.json`` the
     settings in force, and how many runs each combination of versions, machine and commit made.
     """
     kept = []
@@ -31,6 +43,8 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         figures.write(study, results / "runs", folder / "studies" / name, formats=("png",))
         if study.probes:
             _keep_probes(study, results / "runs", folder / "studies" / name)
+        if study.path:
+            paths.write(study, results / "runs", folder / "studies" / name, formats=("png",))
         kept.append(name)
         machines.update(
             _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds
@@ -40,6 +54,11 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         if any(landscapes.collect(landscape, measured).values()):
             landscapes.write(landscape, measured, folder / "landscapes" / name)
             landscape_figures.write(landscape, measured, folder / "landscapes" / name, formats=("png",))
+    for name in config.settings.prunings:
+        pruning, measured = config.pruning(name), results / "prunings" / name
+        if len(prunings.collect(pruning, measured)):
+            prunings.write(pruning, measured, folder / "prunings" / name)
+            pruning_figures.write(pruning, measured, folder / "prunings" / name, formats=("png",))
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():

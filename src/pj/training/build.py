@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
-from pj import losses, models
+from pj import losses, models, optim
 from pj.data.store import Dataset
 from pj.errors import UserError
-from pj.spec import RunSpec, Strict
+from pj.spec import DessiLBI, RunSpec, Strict
+from pj.training import schedule
 
 
 def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
@@ -26,6 +28,17 @@ def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
     except ValueError as error:
         raise UserError(f"{spec.run}: {error}") from error
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def optimizer(spec: RunSpec, model: nn.Module, steps_per_epoch: int) -> Optimizer:
+    """Return the optimizer. DessiLBI's relative thresholds become absolute by the run's sum of lr / nu."""
+    settings = options(spec.optimizer)
+    if isinstance(spec.optimizer, DessiLBI) and settings.pop("relative"):
+        steps = range(spec.epochs * steps_per_epoch)
+        rates = (schedule.factor(spec.schedule, step / steps_per_epoch, spec.epochs) for step in steps)
+        reach = spec.optimizer.lr * sum(rates) / spec.optimizer.nu
+        settings["lambdas"] = {kind: share * reach for kind, share in settings["lambdas"].items()}
+    return optim.create(spec.optimizer.name, model.parameters(), **settings)
 
 
 def loss(spec: RunSpec) -> losses.Loss:

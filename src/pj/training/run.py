@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from pj import optim
 from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
+from pj.models import naming
 from pj.randomness import derive
 from pj.spec import RunSpec
 from pj.training import build, observers
@@ -18,6 +18,8 @@ from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
 from pj.training.measure import loss_and_accuracy, predict
 from pj.training.schedule import factor
+
+PATH = ("gamma", "selected")  # of a checkpoint: Γ, and the epoch at which each unit was first in its support
 
 
 class Training:
@@ -29,14 +31,12 @@ class Training:
         torch.manual_seed(derive(seed, "init"))
         self.model = build.network(spec, dataset, device)
         self.loss = build.loss(spec)
-        self.optimizer = optim.create(
-            spec.optimizer.name, self.model.parameters(), **build.options(spec.optimizer)
-        )
-        if hasattr(self.optimizer, "second_pass"):
-            self.optimizer.second_pass = partial(frozen_running_statistics, self.model)
         self.splits = splits(dataset, spec.data, device)
         self.normalise = Normalise(spec.data, dataset.channels, device)
         self.batches = TrainingBatches(self.splits["train"], spec.data, spec.batch_size, self.normalise, seed)
+        self.optimizer = build.optimizer(spec, self.model, self.batches.steps)
+        if hasattr(self.optimizer, "second_pass"):
+            self.optimizer.second_pass = partial(frozen_running_statistics, self.model)
         self.probing = observers.probing(spec, self.model, self.loss)
         self.epoch, self.step = 0, 0  # epochs completed, steps completed in the epoch under way
         self.step_losses = torch.zeros(self.batches.steps, device=device)
@@ -98,6 +98,9 @@ class Training:
             "epoch": self.epoch + 1,
             "lr": self.optimizer.param_groups[0]["lr"],
         }  # of the last step
+        if hasattr(self.optimizer, "end_epoch"):
+            shares = self.optimizer.end_epoch(self.epoch + 1, self.model)
+            row |= {f"support_{name}": share for name, share in shares.items()}
         self.rows.append(row | self._running(step_losses) | self._held_out())
         if self.probing:
             self.probing.losses += step_losses.tolist()
@@ -107,6 +110,7 @@ class Training:
             if not self.best or accuracy > self.best["accuracy"]:  # the earliest of equals
                 weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
                 self.best = {"accuracy": accuracy, "epoch": self.epoch + 1, "weights": weights}
+                self.best |= self._path()
         self.epoch, self.step = self.epoch + 1, 0
         self.correct.zero_()
 
@@ -139,16 +143,25 @@ class Training:
     def selected(self) -> dict[str, Any]:
         """Return the checkpoint: weights, the epoch they are of, and how they were selected."""
         if self.best:
-            weights, epoch = self.best["weights"], self.best["epoch"]
+            weights, epoch, path = self.best["weights"], self.best["epoch"], self.best
         else:
-            weights, epoch = self.model.state_dict(), self.epoch
+            weights, epoch, path = self.model.state_dict(), self.epoch, self._path()
         return {
             "weights": {k: v.detach().cpu().contiguous() for k, v in weights.items()},
+            **{name: {k: v.cpu() for k, v in path[name].items()} for name in PATH if name in path},
+            "layers": {name: f"{where}.weight" for name, where in naming.layers(self.model).items()},
             "epoch": epoch,
             "selected_by": self.spec.select,
             "spec": self.spec.json_text,
             "seed": self.seed,
         }
+
+    def _path(self) -> dict[str, dict[str, torch.Tensor]]:
+        """Return what DessiLBI has selected; nothing with another optimizer."""
+        if not hasattr(self.optimizer, "path"):
+            return {}
+        found: dict[str, dict[str, torch.Tensor]] = self.optimizer.path(self.model)
+        return found
 
     STATE = ("epoch", "step", "rows", "best", "diverged_at", "seconds", "resumed_at", "conditions_before")
 

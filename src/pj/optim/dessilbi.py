@@ -1,0 +1,194 @@
+"""DessiLBI: training that selects structure on its way (Fu et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pj.models.naming import layers
+from pj.optim import builtin
+
+INNER = ("sgd", "adam")
+LAMBDAS = {"conv": 1.0, "linear": 1.0}
+
+
+class DessiLBI(builtin.WithoutCompiler):
+    """Deep structurally splitting linearised Bregman iteration.
+
+    Beside the weights W of convolutions and linear layers it carries V and the sparse Γ, both 0 at first.
+    With the old values on the right (Fu et al. 2020, equations 4a to 4c):
+
+        W ← W - κα (∇L + (W - Γ)/ν)      V ← V + (α/ν)(W - Γ)      Γ ← κ prox(V)
+
+    where prox is the group lasso of every output filter of a convolution, max(0, 1 - λ/‖v‖) v, and the soft
+    threshold λ for every weight of a linear layer. Momentum acts on ∇L alone. With ``inner="adam"`` Adam's
+    direction takes the place of ∇L and nothing else changes. Biases and batch norm take the plain step
+    W ← W - κα ∇L.
+
+    Args:
+        params: parameters, or pairs of name and parameter as for any optimizer; tensors of four dimensions
+            are convolutions, of two linear layers.
+        lr: α.
+        kappa: κ, above 0.
+        nu: ν, above 0; the larger, the looser W and Γ are coupled.
+        inner: sgd or adam.
+        momentum: of ``inner="sgd"``.
+        betas: of ``inner="adam"``.
+        eps: of ``inner="adam"``.
+        lambdas: λ by kind of weight, conv and linear, each 0 or more; 1 where it is not given.
+
+    Raises:
+        ValueError: a setting that is not allowed.
+
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter] | Iterable[tuple[str, nn.Parameter]],
+        lr: float,
+        kappa: float = 1.0,
+        nu: float = 20.0,
+        inner: str = "sgd",
+        momentum: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        lambdas: Mapping[str, float] | None = None,
+    ) -> None:
+        chosen = LAMBDAS | dict(lambdas or {})
+        _check(kappa, nu, inner, chosen)
+        settings = {"kappa": kappa, "nu": nu, "momentum": momentum, "betas": betas, "eps": eps}
+        by_kind: dict[str, list[Any]] = {"conv": [], "linear": [], "plain": []}
+        for item in params:
+            by_kind[_kind(item[1] if isinstance(item, tuple) else item)].append(item)
+        groups = [
+            {"params": members, "kind": kind, "threshold": chosen.get(kind, 0.0)}
+            for kind, members in by_kind.items()
+            if members
+        ]
+        super().__init__(groups, {"lr": lr, "inner": inner, **settings})
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p] = _start(p, group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
+        """Do one step; return what ``closure``, if there is one, returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            members = [p for p in group["params"] if p.grad is not None]
+            if members:
+                self._step(group, members)
+        return loss
+
+    def _step(self, group: dict[str, Any], members: list[Tensor]) -> None:
+        direction = self._direction(group, members)
+        alpha, kappa, nu = group["lr"], group["kappa"], group["nu"]
+        if group["kind"] != "plain":
+            v, gamma = ([self.state[p][name] for p in members] for name in ("v", "gamma"))
+            gap = torch._foreach_sub(members, gamma)
+            direction = list(torch._foreach_add(direction, gap, alpha=1 / nu))
+            torch._foreach_add_(v, gap, alpha=alpha / nu)
+            shrink = group_lasso if group["kind"] == "conv" else soft_threshold
+            torch._foreach_copy_(gamma, torch._foreach_mul(shrink(v, group["threshold"]), kappa))
+        torch._foreach_add_(members, direction, alpha=-kappa * alpha)
+
+    def _direction(self, group: dict[str, Any], members: list[Tensor]) -> list[Tensor]:
+        """Return what stands for ∇L: the gradient, with momentum, or Adam's direction."""
+        gradients: list[Tensor] = [p.grad for p in members]  # type: ignore[misc]
+        if group["inner"] == "sgd":
+            if not group["momentum"]:
+                return gradients
+            buffers = [self.state[p]["momentum"] for p in members]
+            torch._foreach_mul_(buffers, group["momentum"])
+            torch._foreach_add_(buffers, gradients)
+            return buffers
+        first, second = ([self.state[p][name] for p in members] for name in ("exp_avg", "exp_avg_sq"))
+        beta1, beta2 = group["betas"]
+        steps = [self.state[p]["step"] for p in members]
+        torch._foreach_add_(steps, 1)
+        count = steps[0].item()  # on the CPU: nothing waits for the device
+        torch._foreach_lerp_(first, gradients, 1 - beta1)
+        torch._foreach_mul_(second, beta2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
+        scale = torch._foreach_sqrt(second)
+        torch._foreach_div_(scale, (1 - beta2**count) ** 0.5)
+        torch._foreach_add_(scale, group["eps"])
+        directions = torch._foreach_div(first, scale)
+        torch._foreach_div_(directions, 1 - beta1**count)
+        return list(directions)
+
+    @torch.no_grad()
+    def end_epoch(self, epoch: int, model: nn.Module) -> dict[str, float]:
+        """Note for every unit (a filter, or a weight of a linear layer) whether its Γ is now first not zero.
+
+        Args:
+            epoch: that has just ended, counted from 1.
+            model: whose parameters these are.
+
+        Returns:
+            The share of each layer's units in the support of Γ, in percent.
+
+        """
+        shares = {}
+        for name, path in layers(model).items():
+            state = self.state[model.get_parameter(f"{path}.weight")]
+            there = support(state["gamma"])
+            state["selected"].masked_fill_(there & (state["selected"] < 0), epoch)
+            shares[name] = 100 * there.double().mean().item()
+        return shares
+
+    def path(self, model: nn.Module) -> dict[str, dict[str, Tensor]]:
+        """Return copies of Γ and of the epochs of first selection (below 0: never), by parameter name."""
+        coupled = {name: self.state[p] for name, p in model.named_parameters() if "gamma" in self.state[p]}
+        return {key: {name: s[key].clone() for name, s in coupled.items()} for key in ("gamma", "selected")}
+
+
+def support(gamma: Tensor) -> Tensor:
+    """Return which units are selected: of filters bool [C_out], of linear weights bool [out, in]."""
+    return (gamma != 0).flatten(1).any(dim=1) if gamma.ndim == 4 else gamma != 0
+
+
+def group_lasso(tensors: list[Tensor], threshold: float) -> list[Tensor]:
+    """Return max(0, 1 - threshold/‖v‖) v for every output filter v of the kernels."""
+    norms = [torch.linalg.vector_norm(t, dim=(1, 2, 3), keepdim=True) for t in tensors]
+    factors = [(1 - threshold / n).clamp_(min=0) for n in norms]  # of a zero filter: 1 - inf, and so 0
+    return list(torch._foreach_mul(tensors, factors))
+
+
+def soft_threshold(tensors: list[Tensor], threshold: float) -> list[Tensor]:
+    """Return sign(v) max(0, |v| - threshold) for every weight v."""
+    clipped = torch._foreach_clamp_max(tensors, threshold)
+    torch._foreach_clamp_min_(clipped, -threshold)
+    return list(torch._foreach_sub(tensors, clipped))
+
+
+def _kind(parameter: Tensor) -> str:
+    return {4: "conv", 2: "linear"}.get(parameter.ndim, "plain")
+
+
+def _start(p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
+    state = {}
+    if group["inner"] == "adam":
+        state = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+    elif group["momentum"]:
+        state = {"momentum": torch.zeros_like(p)}
+    if group["kind"] != "plain":
+        state |= {"v": torch.zeros_like(p), "gamma": torch.zeros_like(p)}
+        # in floats, which is what an optimizer's state is loaded as; -1: not yet
+        state["selected"] = torch.full_like(p[:, 0, 0, 0] if p.ndim == 4 else p, -1.0)
+    return {name: t.detach() for name, t in state.items()}
+
+
+def _check(kappa: float, nu: float, inner: str, lambdas: Mapping[str, float]) -> None:
+    if kappa <= 0 or nu <= 0:
+        raise ValueError(f"DessiLBI needs kappa > 0 and nu > 0, not kappa={kappa}, nu={nu}")
+    if inner not in INNER:
+        raise ValueError(f"DessiLBI has no inner {inner!r}; there are: {', '.join(INNER)}")
+    if set(lambdas) != set(LAMBDAS) or min(lambdas.values()) < 0:
+        raise ValueError(f"DessiLBI's lambdas {dict(lambdas)}; allowed: {', '.join(LAMBDAS)}, each 0 or more")

@@ -1,0 +1,101 @@
+"""Pruning curves: what was measured, and their table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pj import files
+from pj.report.labels import interval, number, scale_label
+from pj.settings import Pruning, Variant
+from pj.statistics import estimate
+
+METHODS = {"path": "last selected first", "magnitude": "smallest first", "random": "at random"}
+COLUMNS = ["variant", "seed", "state", "method", "percent", "draw", "accuracy", "loss", "outside_support"]
+SIZES = ["parameters", "nonzero", "macs"]  # of the narrowed network
+
+
+def collect(pruning: Pruning, folder: Path) -> pd.DataFrame:
+    """Return a row a run, method, percentage and draw from ``folder`` (results/prunings/<name>).
+
+    A diverged run is one row with its state; runs that are not there are left out.
+    """
+    rows: list[dict[str, Any]] = []
+    for variant in pruning.variants:
+        for seed in variant.seeds:
+            path = folder / f"{variant.spec.run}-seed{seed}.json"
+            if not path.is_file():
+                continue
+            content = json.loads(path.read_text(encoding="utf-8"))
+            head = {"variant": variant.name, "seed": seed, "state": content["state"]}
+            rows += [head | _flat(row) for row in content.get("rows", [{}])]
+    return pd.DataFrame(rows, columns=[*COLUMNS, *SIZES])
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    return row | row.get("size", {})
+
+
+def by_seed(found: pd.DataFrame) -> pd.DataFrame:
+    """Return complete runs with the draws of a seed averaged: a row a variant, method, percent and seed."""
+    keys = ["variant", "method", "percent", "seed"]
+    complete = found[found["state"] == "complete"]
+    return complete.groupby(keys, sort=False)[["accuracy", "outside_support", *SIZES]].mean().reset_index()
+
+
+def markdown(pruning: Pruning, found: pd.DataFrame) -> str:
+    """Return the table for people: a row an order of removal, a column a percentage."""
+    means = by_seed(found)
+    rows = (
+        [_row("report", [number(value, "{:.2f}") for value in pruning.reported], pruning)]
+        if pruning.reported
+        else []
+    )
+    for variant in pruning.variants:
+        for method in pruning.methods[variant.name]:
+            own = means[(means["variant"] == variant.name) & (means["method"] == method)]
+            name = f"{variant.title}, {METHODS[method]}"
+            rows.append(_row(name, _cells(own, "accuracy", pruning), pruning))
+            if method == "path":
+                shares = _cells(own, "outside_support", pruning)
+                rows.append(_row("share of the removed outside the support (%)", shares, pruning))
+    size = means.drop_duplicates(["percent"]).set_index("percent")
+    for column, title in (("parameters", "parameters"), ("nonzero", "not zero"), ("macs", "MACs an image")):
+        cells = [number(size[column].get(p), "{:,.0f}") for p in pruning.settings.percents]
+        rows.append(_row(f"narrowed network: {title}", cells, pruning))
+    table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    return f"{_label(pruning, found)}\n\n{table}\n"
+
+
+def _row(name: str, cells: list[str], pruning: Pruning) -> dict[str, str]:
+    headings = [f"{percent:g} %" for percent in pruning.settings.percents]
+    return {"order of removal": name} | dict(zip(headings, cells, strict=True))
+
+
+def _cells(own: pd.DataFrame, column: str, pruning: Pruning) -> list[str]:
+    values = {percent: group[column].tolist() for percent, group in own.groupby("percent")}
+    return [interval(estimate(values.get(p, [])), "{:.2f}") for p in pruning.settings.percents]
+
+
+def _label(pruning: Pruning, found: pd.DataFrame) -> str:
+    first: Variant = pruning.variants[0]
+    seeds = found.loc[found["state"] == "complete", "seed"].nunique()
+    over = {0: "nothing measured yet", 1: "1 seed, so no interval"}.get(
+        seeds, f"{seeds} seeds, mean ± 95 % interval"
+    )
+    diverged = found[found["state"] == "diverged"]
+    named = [f"{v} seed {s}" for v, s in diverged[["variant", "seed"]].drop_duplicates().to_numpy()]
+    left_out = f" Diverged: {', '.join(named)}." if named else ""
+    layers = " and ".join(pruning.settings.layers)
+    what = f"test accuracy (%) with units of {layers} removed"
+    return f"**{first.spec.data.name}, {scale_label(first.scale)}**; {what}; {over}.{left_out}"
+
+
+def write(pruning: Pruning, measured: Path, folder: Path) -> None:
+    """Write table.csv (a row a run, method, percentage and draw) and table.md into ``folder``."""
+    found = collect(pruning, measured)
+    files.write_text(folder / "table.csv", found.to_csv(index=False))
+    files.write_text(folder / "table.md", markdown(pruning, found))

@@ -1,0 +1,20 @@
+"""Measure what a finished run keeps of its accuracy as units are removed."""
+
+import json
+from pathlib import Path
+
+from pj import pruning_curve
+from pj.jobs import logged
+from pj.settings import Percents
+
+with logged(snakemake.log[0]):
+    content = json.loads(snakemake.params.settings)
+    pruning_curve.write(
+        Path(snakemake.input.record).parent,
+        Path(snakemake.input.data),
+        Path(snakemake.output[0]),
+        Percents.model_validate(content["settings"]),
+        content["methods"],
+        device=snakemake.resources.device,
+        threads=snakemake.threads,
+    )
