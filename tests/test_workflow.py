@@ -309,6 +309,7 @@ threads: 1
 precision: fp32
 datasets:
   digits: {source: digits, image_size: 32, channels: 3}
+  gray: {source: digits, image_size: 28, channels: 1}
 landscapes:
   both:
     title: After training
@@ -331,12 +332,32 @@ studies:
       bn: {model: {batch_norm: true}}
       plain: {}
       unprobed: {probe: null}
+  selected:
+    title: A sparse path
+    seeds: [0]
+    base:
+      data: {name: gray, train: 100, test: 50}
+      model: {name: lenet, width: 0.3}
+      loss: {name: cross_entropy}
+      optimizer: {name: dessilbi, lr: 0.1, lambdas: {conv: 0.01, linear: 0.001}}
+      epochs: 2
+      batch_size: 25
+    path: {weights_of: conv3}
+    variants:
+      path: {}
+      rival: {optimizer: {name: sgd, lr: 0.1}}
+prunings:
+  conv3:
+    title: Pruned
+    study: selected
+    methods: {path: [path, magnitude], rival: [random]}
+    settings: {layers: [conv3], percents: [0, 50], draws: 1}
 """
 
 
 @pytest.fixture(scope="module")
 def probed(tmp_path_factory) -> Path:
-    """A study of probed runs and the landscape of two of them, run whole."""
+    """Studies of probed runs and of DessiLBI, the landscape of some and the pruning of others, run whole."""
     project = copy(tmp_path_factory.mktemp("probed"))
     (project / "config.yaml").write_text(PROBED)
     snakemake(project, config=())
@@ -351,7 +372,7 @@ def jobs(project: Path) -> set[str]:
     return {name for name, _ in lines} - {"total", "all"}
 
 
-def test_probes_become_a_table_and_a_figure_and_so_do_landscapes(probed):
+def test_what_looks_at_runs_becomes_tables_and_figures_in_the_report(probed):
     study = probed / "results" / "studies" / "probed"
     for name in ("probes.csv", "probes_table.csv", "probes_table.md", "probes.png", "probes.svg"):
         assert (study / name).stat().st_size > 0
@@ -365,13 +386,20 @@ def test_probes_become_a_table_and_a_figure_and_so_do_landscapes(probed):
         "## Landscape",
     ):
         assert part in page
+    for name in ("path.png", "path.svg", "weights.png"):
+        assert (probed / "results" / "studies" / "selected" / name).stat().st_size > 0
+    pruned = (probed / "results" / "prunings" / "conv3" / "table.md").read_text()
+    assert "path, last selected first" in pruned and "rival, at random" in pruned
+    assert "prunings/conv3/pruning.png" in page and "studies/selected/path.png" in page
     with_probes = {p.parent.parent.name for p in probed.glob("results/runs/*/seed0/probes.csv")}
-    assert len(with_probes) == 2 and len(list(probed.glob("results/runs/*/seed0/run.json"))) == 3
+    assert len(with_probes) == 2 and len(list(probed.glob("results/runs/*/seed0/run.json"))) == 5
     assert jobs(probed) == set()
 
 
 DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", "report"}
 OF_LANDSCAPES = {"landscape", "landscape_table", "landscape_figure", "report"}
+OF_PRUNINGS = {"prune", "pruning_table", "pruning_figure", "report"}
+OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_PRUNINGS}
 RETRAINED = {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES}
 
 
@@ -387,10 +415,13 @@ RETRAINED = {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES}
         ),
         ("src/pj/report/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", "report"}),
         ("src/pj/report/probe_figures.py", '"without"', '"plain"', {"probe_figures"}),
+        ("src/pj/pruning.py", "percent / 100", "percent / 101", OF_PRUNINGS),
+        ("src/pj/report/paths.py", "> 1e-3", "> 1e-4", {"paths"}),
+        ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
         ("src/pj/report/landscape_figures.py", '"Greys"', '"Blues"', {"landscape_figure"}),
     ],
 )
-def test_editing_probes_or_landscapes_runs_what_uses_them(probed, tmp_path, file, old, new, wanted):
+def test_editing_what_looks_at_runs_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):
     project = Path(shutil.copytree(probed, tmp_path / "project"))
     edit(project, file, old, new)
     assert jobs(project) == wanted
