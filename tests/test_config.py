@@ -412,3 +412,20 @@ def test_studies_of_the_same_probed_run_share_it():
         ("batch_norm_ics", "bn_1e-3"),
         ("batch_norm_smoothness", "bn_1e-3"),
     )
+
+
+def test_a_probed_layer_that_does_not_exist_is_a_fault_before_any_job(tmp_path):
+    found = faults(tmp_path, "studies: {batch_norm_ics: {base: {probe: {ics: [conv2, covn3]}}}}")
+    assert any("probe.ics: no layer named 'covn3'; there are: conv1, conv2" in fault for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("base: {probe: {evry: 3}}", "base.probe.evry: unknown key; allowed: every, gradient, update, ics"),
+        ("base: {probe: {gradient: {absolut: [1]}}}", "absolut: unknown key; allowed: absolute, relative"),
+        ("probes: {bnds: {}}", "probes.bnds: unknown key; allowed: show, bands; did you mean 'bands'?"),
+    ],
+)
+def test_an_unknown_key_of_an_optional_part_lists_the_known_ones(text, wanted, tmp_path):
+    assert any(wanted in fault for fault in faults(tmp_path, f"studies: {{batch_norm_ics: {{{text}}}}}"))

@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from pj.components import Data
 from pj.data import sources, store
 from pj.data.batches import Normalise, TrainingBatches, in_order, splits
 from pj.data.sources import official
 from pj.data.store import DataError
 from pj.settings import DigitsSource, FolderSource, NpzSource, TorchvisionSource
-from pj.spec import Data
 
 CPU = torch.device("cpu")
 

@@ -66,7 +66,7 @@ def changed(project, file, old, new):
         ("src/pj/provenance.py", '"numpy"', '"pandas"', set()),
         ("src/pj/training/build.py", 'exclude={"name"}', "exclude=set()", {"resnet9", "mlp", "sam"}),
         ("src/pj/report/labels.py", "{scale.name} scale", "{scale.name} size", {"figures"}),
-        ("src/pj/spec.py", "WITHOUT_BATCH_NORM = {", 'WITHOUT_BATCH_NORM = {"new", ', set()),
+        ("src/pj/components.py", "WITHOUT_BATCH_NORM = {", 'WITHOUT_BATCH_NORM = {"new", ', set()),
     ],
 )
 def test_an_edit_changes_the_fingerprints_of_what_uses_it(project, file, old, new, wanted):

@@ -425,10 +425,3 @@ def test_editing_what_looks_at_runs_runs_what_uses_it(probed, tmp_path, file, ol
     project = Path(shutil.copytree(probed, tmp_path / "project"))
     edit(project, file, old, new)
     assert jobs(project) == wanted
-
-
-def test_a_layer_that_does_not_exist_ends_the_job_before_training(probed, tmp_path):
-    project = Path(shutil.copytree(probed, tmp_path / "project"))
-    (project / "more.yaml").write_text("studies: {probed: {base: {probe: {ics: [conv9]}}}}")
-    output = snakemake(project, config=("more.yaml",), check=False)
-    assert "probe.ics: no layer named 'conv9'; there are: conv1, conv2" in output

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from pj import checks, yaml_files
 from pj.checks import label
+from pj.components import Strict
 from pj.errors import UserError
 from pj.faults import choice_fault, faults_of
 from pj.settings import (
@@ -23,7 +24,7 @@ from pj.settings import (
     Study,
     Variant,
 )
-from pj.spec import RunSpec, Strict
+from pj.spec import RunSpec
 
 
 class ConfigError(UserError):

@@ -100,19 +100,27 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     annotation: Any = model
     for part in loc[:-1]:
         annotation, _ = _inside(annotation, part)
+    annotation = _unwrapped(annotation)
     known = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return list(annotation.model_fields) if known else []
 
 
-def _inside(annotation: Any, part: int | str) -> tuple[Any, bool]:
-    """Return the type one step of a location leads to, and whether that step is a union's tag."""
+def _unwrapped(annotation: Any) -> Any:
+    """Return the type that is annotated, or that may be None."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):
         members = [m for m in get_args(annotation) if m is not type(None)]
-        if len(members) > 1:
-            return next((m for m in members if part in _tags(m)), None), True
-        return _inside(members[0], part)
+        if len(members) == 1:
+            return _unwrapped(members[0])
+    return annotation
+
+
+def _inside(annotation: Any, part: int | str) -> tuple[Any, bool]:
+    """Return the type one step of a location leads to, and whether that step is a union's tag."""
+    annotation = _unwrapped(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((m for m in get_args(annotation) if part in _tags(m)), None), True
     if get_origin(annotation) in (dict, list):
         return get_args(annotation)[-1], False
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and part in annotation.model_fields:

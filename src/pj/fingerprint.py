@@ -21,7 +21,7 @@ REGISTRY = "REGISTRY"
 # These cannot change a result: they check settings (which stand in the rules' parameters themselves),
 # word messages, or note what a result was made with.
 WITHOUT_EFFECT = {
-    *("pj.spec", "pj.settings", "pj.config", "pj.checks", "pj.faults", "pj.yaml_files"),
+    *("pj.spec", "pj.components", "pj.settings", "pj.config", "pj.checks", "pj.faults", "pj.yaml_files"),
     *("pj.errors", "pj.jobs", "pj.provenance", "pj.training.progress"),
 }
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pj.components import Data
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator
-from pj.spec import Data
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "bn": {"color": "#0072B2", "linestyle": "-"},
     "plain": {"color": "#E69F00", "linestyle": "--"},
 }
+FEW_POINTS = 50
 TITLES = {"bn": "with batch norm", "plain": "without"}
 LINES = {
     ("gradient", "absolute"): "along -g, step sizes",
@@ -68,6 +69,8 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
     figure.legend(entries.values(), entries, loc="outside lower center", ncols=4, frameon=False)
     seeds = found["seed"].nunique()
     over = f"median over {seeds} seeds" if seeds > 1 else "1 seed"
+    if study.probes.show == "ics":
+        over += "; thin: a learning rate each, thick: their median"
     figure.suptitle(f"{study.title}\n{study_label(study)}, {over}", fontsize=10)
     return figure
 
@@ -152,8 +155,9 @@ def _band(axes: Axes, network: str, low: pd.Series, high: pd.Series, top: float)
     axes.fill_between(
         low.index, low.clip(upper=top), high.clip(upper=top), color=style["color"], alpha=0.35, lw=0
     )
-    axes.plot(low.index, low.clip(upper=top), **style, lw=0.8, label=TITLES[network])
-    axes.plot(high.index, high.clip(upper=top), **style, lw=0.8)
+    marked = _marker(low)
+    axes.plot(low.index, low.clip(upper=top), **style, **marked, lw=0.8, label=TITLES[network])
+    axes.plot(high.index, high.clip(upper=top), **style, **marked, lw=0.8)
     _clipped(axes, network, high, top)
 
 
@@ -166,7 +170,12 @@ def _lines(axes: Axes, network: str, values: pd.Series, top: float) -> None:
         _clipped(axes, network, table[column], top)
     if table.shape[1] > 1:
         median = table.median(axis=1).clip(upper=top)
-        axes.plot(table.index, median, **style, lw=1.8, label=TITLES[network])
+        axes.plot(table.index, median, **style, **_marker(median), lw=1.8, label=TITLES[network])
+
+
+def _marker(values: pd.Series) -> dict[str, Any]:
+    """Return a marker for few points, between which a line says nothing."""
+    return {"marker": "o", "ms": 2.5} if len(values) <= FEW_POINTS else {}
 
 
 def _clipped(axes: Axes, network: str, values: pd.Series, top: float) -> None:

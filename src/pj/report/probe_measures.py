@@ -155,7 +155,7 @@ def _shifts(folder: Path) -> pd.DataFrame:
 def _bands(study: Study, runs: Path) -> Iterator[pd.DataFrame]:
     """Yield the reports' own measure: the range of a quantity over runs at several learning rates."""
     assert study.probes is not None
-    for name, rates in study.probes.bands.items():
+    for name, rates in sorted(study.probes.bands.items()):
         label = f"{name}: lr {', '.join(f'{lr:g}' for lr in sorted(rates, reverse=True))}"
         for network in NETWORKS:
             members = [getattr(pair, network) for pair in pairs(study)]

@@ -36,9 +36,10 @@ NAMES = {
 def summary(found: pd.DataFrame) -> pd.DataFrame:
     """Return medians over steps and seeds, and batch norm against none, paired by seed and step.
 
-    ``ratio`` is the median over steps of BN / plain, a seed at a time, and then the geometric mean over
-    ``seeds`` with the 95 % t interval of the logarithms, ``ratio_low`` … ``ratio_high`` (two seeds or
-    more). Should a seed's median be 0 or infinite, it is the median over seeds, without an interval.
+    ``ratio`` is the median over steps of BN / plain (of its logarithm), a seed at a time, and then the
+    geometric mean over ``seeds`` with the 95 % t interval of the logarithms, ``ratio_low`` …
+    ``ratio_high`` (two seeds or more). Should a seed's median be 0 or infinite, it is the median over
+    seeds, without an interval.
     Infinite measures enter medians as the largest; where both networks' are, the step has no ratio.
     ``infinite_*`` counts them, ``undefined_*`` those that are 0 / 0, which enter nothing; ``steps`` are
     the pairs that have a ratio. For the cosine, ``difference`` takes the ratio's place.
@@ -60,7 +61,9 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def _contrast(wide: pd.DataFrame, *, difference: bool) -> dict[str, float | int | None]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = (wide["bn"] - wide["plain"] if difference else wide["bn"] / wide["plain"]).dropna()
+        # ratios as logarithms: of an even number the median is a mean of two
+        each = wide["bn"] - wide["plain"] if difference else (wide["bn"] / wide["plain"]).map(np.log)
+    each = each.dropna()
     by_seed = each.groupby("seed").median()
     row: dict[str, float | int | None] = {"steps": len(each), "seeds": len(by_seed)}
     if difference:
@@ -68,11 +71,9 @@ def _contrast(wide: pd.DataFrame, *, difference: bool) -> dict[str, float | int 
         if found is not None:
             row |= {"difference": found.mean, "difference_half_width": found.half_width}
         return row
-    with np.errstate(divide="ignore"):
-        logs = np.log(by_seed)
-    found = estimate(logs.tolist())
-    if len(by_seed) and not np.isfinite(logs).all():  # one network diverges at most steps of a seed
-        row["ratio"] = float(by_seed.median())
+    found = estimate(by_seed.tolist())
+    if len(by_seed) and not np.isfinite(by_seed).all():  # one network diverges at most steps of a seed
+        row["ratio"] = float(np.exp(by_seed.median()))
     elif found is not None:
         row["ratio"] = float(np.exp(found.mean))
         if found.half_width is not None:
@@ -90,7 +91,7 @@ def left_out(study: Study, runs: Path) -> list[str]:
 
 HEAD = """\
 **{label}**; medians over probed steps and seeds. BN / without: paired by step and seed, the median over
-steps; over seeds the geometric mean and the 95 % t interval of the logarithms.{left_out}
+steps (of logarithms); over seeds their geometric mean and 95 % t interval.{left_out}
 """
 
 

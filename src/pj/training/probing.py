@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from pj import landscape, records
-from pj.errors import UserError
+from pj.components import Line, Probe
 from pj.landscape import Point
-from pj.spec import Line, Probe
 
 STEP_COLUMNS = ("step", "epoch", "loss")
 PROBE_COLUMNS = (
@@ -39,18 +38,11 @@ class Probing:
         model: left as it is.
         loss: maps logits and targets to a scalar.
 
-    Raises:
-        UserError: a layer of ``spec.ics`` that the model lacks.
-
     """
 
     def __init__(self, spec: Probe, model: nn.Module, loss: landscape.Loss) -> None:
         self.spec, self.model, self.loss = spec, model, loss
         self.groups = landscape.layers(model)
-        try:
-            landscape.check_layers(spec.ics, self.groups)
-        except ValueError as error:
-            raise UserError(f"probe.ics: {error}") from error
         self.losses: list[float] = []  # of every step
         self.found: list[dict[str, Any]] = []  # a dictionary of tensors a probed step
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pj.spec import Schedule, StepSchedule
+from pj.components import Schedule, StepSchedule
 
 
 def factor(schedule: Schedule, progress: float, epochs: int) -> float:
