@@ -31,9 +31,9 @@ ROWS = {
     "batch_norm_predictiveness": 8,
     "batch_norm_ics": 8,
     "batch_norm_smoothness": 4,
-    "dessilbi_lenet": 4,
+    "dessilbi_lenet": 5,
     "weight_decay_lenet": 4,
-    "dessilbi_vgg": 3,
+    "dessilbi_vgg": 4,
 }
 
 
@@ -429,3 +429,43 @@ def test_a_probed_layer_that_does_not_exist_is_a_fault_before_any_job(tmp_path):
 )
 def test_an_unknown_key_of_an_optional_part_lists_the_known_ones(text, wanted, tmp_path):
     assert any(wanted in fault for fault in faults(tmp_path, f"studies: {{batch_norm_ics: {{{text}}}}}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("settings: {layers: [conv9]}", "settings.layers: 'conv9'; allowed: conv1, conv2, conv3, linear1"),
+        ("settings: {layers: [conv3, conv3]}", "settings.layers: ['conv3', 'conv3']; allowed: each"),
+        ("settings: {percents: [0, 100]}", "settings.percents.1: 100; allowed: less than 100"),
+        ("settings: {percents: [-5, 20]}", "settings.percents.0: -5; allowed: greater than or equal to 0"),
+        ("settings: {percents: [20, 10]}", "settings.percents: [20.0, 10.0]; allowed: increasing"),
+        ("methods: {sgd: [path]}", "methods.sgd: path needs a Γ, which training with sgd does not leave"),
+        ("methods: {sdg: [random]}", "methods: 'sdg'; allowed: dessilbi, sgd"),
+        ("reported: [98.94]", "reported has 1 numbers for 7 percents"),
+    ],
+)
+def test_what_cannot_be_pruned_is_a_fault_before_any_job(text, wanted, tmp_path):
+    found = faults(tmp_path, f"prunings: {{lenet_conv3: {{{text}}}}}")
+    assert any(wanted in fault for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("path: {weights_of: conv9}", "studies.dessilbi_lenet.path.weights_of: 'conv9'; allowed: conv1"),
+        ("base: {optimizer: {name: dessilbi, kappa: 0.0}}", "optimizer.kappa: 0.0; allowed: greater than 0"),
+        (
+            "base: {optimizer: {name: dessilbi, lr: 0.1, nu: -1.0}}",
+            "optimizer.nu: -1.0; allowed: greater than 0",
+        ),
+        ("variants: {dessilbi: {optimizer: {inner: adam}}}", "momentum belongs to inner: sgd"),
+    ],
+)
+def test_settings_of_paths_that_make_no_sense_are_faults(text, wanted, tmp_path):
+    found = faults(tmp_path, f"studies: {{dessilbi_lenet: {{{text}}}}}")
+    assert any(wanted in fault for fault in found), found
+
+
+def test_a_study_without_dessilbi_has_no_path(tmp_path):
+    (fault,) = faults(tmp_path, "studies: {loss: {path: {weights_of: conv1}}}")
+    assert fault == "studies.loss.path: none of its variants is trained with dessilbi"

@@ -191,6 +191,7 @@ def test_state_survives_saving_and_loading(tmp_path):
     [
         ({"kappa": 0.0}, "kappa > 0 and nu > 0, not kappa=0.0"),
         ({"nu": -1.0}, "nu=-1.0"),
+        ({"inner": "adam", "momentum": 0.9}, "adam has its own"),
         ({"inner": "rmsprop"}, "no inner 'rmsprop'; there are: sgd, adam"),
         ({"lambdas": {"conv": -1.0}}, "each 0 or more"),
         ({"lambdas": {"bias": 1.0}}, "allowed: conv, linear"),
@@ -199,3 +200,45 @@ def test_state_survives_saving_and_loading(tmp_path):
 def test_settings_that_are_not_allowed_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         optim.create("dessilbi", network().parameters(), lr=0.1, **settings)
+
+
+def test_without_a_threshold_nothing_shrinks_and_a_zero_filter_stays_zero():
+    kernel = torch.randn(3, 2, 1, 1)
+    kernel[1] = 0
+    torch.testing.assert_close(group_lasso([kernel], 0.0)[0], kernel)
+    assert not group_lasso([kernel], 0.5)[0][1].any()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_while_nothing_is_selected_it_rests_where_decay_of_one_minus_momentum_over_nu_does(momentum):
+    """On a quadratic: torch decays inside of momentum, DessiLBI outside."""
+    nu, out_of_reach = 20.0, {"conv": 1e9, "linear": 1e9}
+    rest = []
+    for name, settings in (
+        ("dessilbi", {"nu": nu, "lambdas": out_of_reach}),
+        ("sgd", {"weight_decay": (1 - momentum) / nu}),
+    ):
+        w = nn.Parameter(torch.full((1, 1), 3.0, dtype=torch.float64))
+        optimizer = optim.create(name, [w], lr=0.1, momentum=momentum, **settings)
+        for _ in range(3000):
+            w.grad = 0.05 * (w.detach() - 1.0)
+            optimizer.step()
+        rest.append(w.item())
+    assert rest[0] == pytest.approx(rest[1], rel=1e-6)
+    assert rest[0] < 0.99  # decayed
+
+
+def test_while_nothing_is_selected_the_adam_form_is_adamw():
+    model = network()
+    rival = copy.deepcopy(model)
+    settings = {"nu": 20.0, "inner": "adam", "lambdas": {"conv": 1e9, "linear": 1e9}}
+    optimizer = optim.create("dessilbi", model.parameters(), lr=0.01, **settings)
+    groups = [{"params": [p for p in rival.parameters() if p.ndim > 1], "weight_decay": 1 / 20}]
+    groups += [{"params": [p for p in rival.parameters() if p.ndim == 1], "weight_decay": 0.0}]
+    adamw = torch.optim.AdamW(groups, lr=0.01)
+    for step in range(20):
+        for m, o in ((model, optimizer), (rival, adamw)):
+            gradients(m, step)
+            o.step()
+    for p, q in zip(model.parameters(), rival.parameters(), strict=True):
+        torch.testing.assert_close(p, q)

@@ -9,8 +9,8 @@ from torch import nn
 
 from pj import finished, models, pruning, pruning_curve
 from pj.errors import UserError
-from pj.report import pruning_figures, prunings
-from pj.settings import Percents, Pruning, Scale, Variant
+from pj.report import paths, pruning_figures, prunings
+from pj.settings import PathView, Percents, Pruning, Scale, Study, Variant
 from pj.training import loop
 
 LENET = {"model": {"name": "lenet"}, "data": {"name": "digits", "train": 200, "test": 100}}
@@ -168,13 +168,16 @@ def test_a_curve_begins_at_the_networks_own_accuracy_and_counts_what_it_removes(
     logits = predict(run.model, run.splits["test"], run.normalise, run.conditions)
     assert whole["accuracy"].iloc[0] == loss_and_accuracy(logits, run.splits["test"], run.loss)["accuracy"]
     assert rows["removed"].tolist()[1] == {"conv3": 60, "linear1": 5040}
+    assert [size["parameters"] for size in rows["size"][:2]] == [61_706, 61_706 - 60 * 401 - 60 * 84]
+    draws = rows[(rows["method"] == "random") & (rows["percent"] == 50)]
+    assert draws["loss"].nunique() == 2
     assert whole["outside_support"].isna().all()
 
 
 def test_what_is_selected_last_goes_first_and_the_share_outside_the_support_is_told(run):
     key = "conv3.weight"
     gamma = torch.zeros_like(run.checkpoint["gamma"][key])
-    gamma[:30] = 1.0  # the only ones selected
+    gamma[:30] = 1e-3  # the only ones selected
     run.checkpoint["gamma"][key] = gamma
     run.checkpoint["selected"][key] = torch.where(torch.arange(120) < 30, 1.0, -1.0)
     settings = Percents(layers=["conv3"], percents=[50, 80])
@@ -218,7 +221,7 @@ def shown(spec, seeds=(0, 1)):
     )  # fmt: skip
 
 
-def write_measured(folder, variant, seed, accuracies):
+def write_measured(folder, variant, seed, accuracies, outside=None):
     size = {"parameters": 100, "nonzero": 90, "macs": 1000}
     rows = [
         {
@@ -227,7 +230,7 @@ def write_measured(folder, variant, seed, accuracies):
             "draw": d,
             "accuracy": a,
             "loss": 1.0,
-            "outside_support": None,
+            "outside_support": outside,
             "size": size,
         }
         for m, p, d, a in accuracies
@@ -350,3 +353,67 @@ def test_relative_thresholds_are_shares_of_how_far_v_can_go(spec, gray):
         "linear": pytest.approx(0.01 * reach),
         "plain": 0,
     }
+
+
+@pytest.mark.parametrize("name", models.names())
+@torch.no_grad()
+def test_every_layer_that_is_called_prunable_is(name, spec):
+    options = {} if name == "lenet" else {"width": 0.05}
+    model, images = network(name, **options)
+    units = pruning.prunable(model)
+    assert list(units) == spec(model={"name": name, **options}).prunable
+    for layer, count in units.items():
+        removed = {layer: torch.arange(count // 2)}
+        masked, narrowed = pruning.masked(model, removed), pruning.narrowed(model, removed)
+        torch.testing.assert_close(masked(images), narrowed(images), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("outside", "note"),
+    [
+        (100.0, "a: nothing that was removed had been selected; by ‖W‖ alone."),
+        (0.0, "a: every removed unit was in the support; by epoch, then ‖Γ‖."),
+        (40.0, None),
+    ],
+)
+def test_the_table_says_where_the_order_of_selection_is_none(outside, note, spec, tmp_path):
+    p = shown(spec, seeds=(0,))
+    write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)], outside)
+    prunings.write(p, tmp_path, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    assert f"| share of the removed outside the support (%) | | {outside:.2f} |" in " ".join(text.split())
+    notes = [line for line in text.splitlines() if line.startswith("a: ")]
+    assert notes == ([note] if note else [])
+
+
+def test_a_pruning_for_which_the_report_has_no_number_is_drawn(spec, tmp_path):
+    p = shown(spec, seeds=(0,)).model_copy(update={"reported": [None, None]})
+    write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)])
+    assert len(pruning_figures.draw(p, tmp_path).axes[0].get_lines()) == 4  # three orders and the report
+
+
+def path_study(spec, gray, tmp_path):
+    frame = {"study": "s", "seeds": (0, 1), "scale": Scale(), "reported": {}}
+    specs = {"a": spec(**LENET, optimizer=DESSILBI), "b": spec(**LENET)}
+    variants = tuple(Variant(name=n, title=n, spec=s, **frame) for n, s in specs.items())
+    for variant in variants:
+        for seed in variant.seeds:
+            loop.train(variant.spec, seed, gray, tmp_path / variant.spec.run / f"seed{seed}")
+    frame = {"name": "s", "title": "A study", "report": "A 3", "compare": "selected", "reference": None}
+    return Study(**frame, path=PathView(weights_of="conv3"), variants=variants)
+
+
+def test_a_path_has_a_line_a_layer_and_weights_a_picture_a_variant(spec, gray, tmp_path):
+    study = path_study(spec, gray, tmp_path)
+    (axes,) = paths.draw_path(study, tmp_path).axes  # the rival has no path
+    lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
+    assert list(lines) == ["conv1", "conv2", "conv3", "linear1", "linear2"]
+    run = tmp_path / study.variants[0].spec.run
+    tables = [pd.read_csv(run / f"seed{seed}" / "metrics.csv") for seed in (0, 1)]
+    mean = sum(table["support_linear1"] for table in tables) / 2
+    assert lines["linear1"].tolist() == pytest.approx(mean.tolist())
+    pictures = [axes for axes in paths.draw_weights(study, tmp_path, "conv3").axes if axes.images]
+    assert [axes.get_title().splitlines()[0] for axes in pictures] == ["a", "a: Γ", "b"]
+    weights = torch.load(run / "seed0" / "checkpoint.pt", weights_only=True)["weights"]["conv3.weight"]
+    drawn = sorted(pictures[0].images[0].get_array().ravel())
+    assert drawn == pytest.approx(sorted(weights.abs().flatten().tolist()))

@@ -81,7 +81,7 @@ def killed_after(steps, monkeypatch, spec, digits, folder, resume, **options):
         {"optimizer": ADAMW, **MLP},
         {"optimizer": SAM},
         {"optimizer": DESSILBI},
-        {"optimizer": DESSILBI | {"inner": "adam", "lr": 0.01}, "select": "best_validation"},
+        {"optimizer": DESSILBI | {"inner": "adam", "lr": 0.01, "momentum": 0.0}, "select": "best_validation"},
         {"optimizer": {"name": "rmsprop", "lr": 0.001}, "schedule": {"name": "cosine"}},
         {"optimizer": ADAMW, "schedule": {"name": "step", "every": 1}, "precision": "bf16"},
     ],

@@ -107,26 +107,39 @@ def _label_faults(settings: Settings) -> list[str]:
 
 
 def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return the studies that show a regularisation path without having one."""
-    with_path = {v.study for v in variants if v.spec.optimizer.name == "dessilbi"}
-    return [
-        f"studies.{name}.path: none of its variants is trained with dessilbi"
-        for name, study in settings.studies.items()
-        if study.path and name not in with_path and any(v.study == name for v in variants)
-    ]
+    """Return the studies that show a regularisation path, or a layer's weights, without having them."""
+    faults = []
+    for name, study in settings.studies.items():
+        own = [v.spec for v in variants if v.study == name]
+        if study.path is None or not own:
+            continue
+        if not any(spec.optimizer.name == "dessilbi" for spec in own):
+            faults.append(f"studies.{name}.path: none of its variants is trained with dessilbi")
+        layer = study.path.weights_of
+        missing = next((spec.layers for spec in own if layer not in spec.layers), None)
+        if missing is not None:
+            faults.append(choice_fault(("studies", name, "path", "weights_of"), layer, missing))
+    return faults
 
 
 def _pruning_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
     """Return what prunings name that is not there, or cannot be had of a run."""
     faults = []
-    optimizers = {(v.study, v.name): v.spec.optimizer.name for v in variants}
+    specs = {(v.study, v.name): v.spec for v in variants}
     for name, pruning in settings.prunings.items():
         faults += _variant_faults(("prunings", name), pruning.study, pruning.methods, "methods", settings)
         for variant, methods in pruning.methods.items():
-            optimizer = optimizers.get((pruning.study, variant), "dessilbi")
-            if "path" in methods and optimizer != "dessilbi":
+            spec = specs.get((pruning.study, variant))
+            if spec is None:
+                continue
+            if "path" in methods and spec.optimizer.name != "dessilbi":
                 faults.append(
-                    f"prunings.{name}.methods.{variant}: path needs a Γ, which training with {optimizer} "
-                    "does not leave; allowed: magnitude, random"
+                    f"prunings.{name}.methods.{variant}: path needs a Γ, which training with "
+                    f"{spec.optimizer.name} does not leave; allowed: magnitude, random"
                 )
+            faults += [
+                choice_fault(("prunings", name, "settings", "layers"), layer, spec.prunable)
+                for layer in pruning.settings.layers
+                if layer not in spec.prunable
+            ]
     return faults

@@ -231,8 +231,8 @@ def _prune(options: argparse.Namespace) -> None:
     if not 0 <= options.percent < 100:
         raise UserError(f"--percent {options.percent:g}; allowed: from 0 to less than 100")
     files.check_writable(options.output.parent)
-    data = records.read_run(options.run)["spec"]["data"]["name"]
-    run = finished.load(options.run, options.data or RESULTS / "data" / f"{data}.npz", device="cpu")
+    path = RESULTS / "data" / f"{records.read_run(options.run)['spec']['data']['name']}.npz"
+    run = finished.load(options.run, options.data or path, device="cpu", precision="fp32")
     settings = Percents(layers=options.layers, percents=[options.percent], draws=1)
     row = pruning_curve.export(run, settings, options.order, options.output)
     before, after = row["whole"], row["size"]

@@ -128,6 +128,7 @@ LAYERS = {
     "mlp": (0, 2),
     "cnn": (2, 1),
 }
+PRUNABLE_CONVOLUTIONS = {"lenet": 3, "dessi_vgg": 3}  # the first ones: who reads them is known
 WITHOUT_BATCH_NORM = {"lenet"}  # the other nets without a batch_norm option always have it
 
 
@@ -213,6 +214,12 @@ class DessiLBI(Strict):
     lambdas: Lambdas = Lambdas()
     relative: bool = False  # lambdas in units of the run's sum of lr / nu, which bounds how far V can go
 
+    @model_validator(mode="after")
+    def _one_momentum(self) -> DessiLBI:
+        if self.inner == "adam" and self.momentum:
+            raise ValueError("momentum belongs to inner: sgd; adam has its own (betas)")
+        return self
+
 
 Optimizer = Annotated[SGD | Adam | RMSprop | SAM | DessiLBI, Field(discriminator="name")]
 
@@ -259,7 +266,8 @@ class Line(Strict):
         return self
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
+    """Return names as they are; ValueError if one is there twice."""
     if len(set(names)) < len(names):
         raise ValueError(f"{names}; allowed: each layer once")
     return names
@@ -272,5 +280,5 @@ class Probe(Strict):
     gradient: Line | None = None  # along the negative gradient
     update: Line | None = None  # along the optimizer's real update, divided by the learning rate
     ics: Annotated[
-        list[str], AfterValidator(_distinct)
+        list[str], AfterValidator(distinct)
     ] = []  # layers whose internal covariate shift is measured: conv1, conv2, …, linear1, …

@@ -183,8 +183,8 @@ def _parts(model: nn.Module, name: str) -> tuple[Any, Any]:
     path = layers(model)[name]
     parent, _, last = path.rpartition(".")
     around = model.get_submodule(parent)
-    follower = list(around.children())[int(last) + 1] if isinstance(around, nn.Sequential) else None
-    norm = follower if isinstance(follower, nn.BatchNorm2d) else None
+    behind = list(around.children())[int(last) + 1 :] if isinstance(around, nn.Sequential) else []
+    norm = behind[0] if behind and isinstance(behind[0], nn.BatchNorm2d) else None
     return model.get_submodule(path), norm
 
 

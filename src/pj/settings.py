@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from pj.components import Count, Positive, Strict
+from pj.components import Count, Positive, Strict, distinct
 from pj.spec import RunSpec
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -165,7 +165,7 @@ class LandscapeSettings(Strict):
 class Percents(Strict):
     """Which layers are pruned, and by how much."""
 
-    layers: Annotated[list[str], Field(min_length=1)]  # conv1, linear1, …
+    layers: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]  # conv1, linear1, …
     percents: Annotated[list[Percent], Field(min_length=1), AfterValidator(_ascending)]
     draws: Count = 5  # of random orders
 

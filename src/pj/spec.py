@@ -14,6 +14,7 @@ from pydantic import model_validator
 
 from pj.components import (
     LAYERS,
+    PRUNABLE_CONVOLUTIONS,
     WITHOUT_BATCH_NORM,
     Count,
     Data,
@@ -77,6 +78,12 @@ class RunSpec(Strict):
         return [
             f"{kind}{i + 1}" for kind, n in (("conv", convolutions), ("linear", linear)) for i in range(n)
         ]
+
+    @property
+    def prunable(self) -> list[str]:
+        """The names of the layers that `pj.pruning` can prune."""
+        convolutions = [f"conv{i + 1}" for i in range(PRUNABLE_CONVOLUTIONS.get(self.model.name, 0))]
+        return [*convolutions, *(name for name in self.layers if name.startswith("linear"))]
 
     @property
     def has_batch_norm(self) -> bool:

@@ -19,7 +19,7 @@ class DessiLBI(builtin.WithoutCompiler):
     """Deep structurally splitting linearised Bregman iteration.
 
     Beside the weights W of convolutions and linear layers it carries V and the sparse Γ, both 0 at first.
-    With the old values on the right (Fu et al. 2020, equations 4a to 4c):
+    With the old values on the right (Fu et al. 2020, the discretised inclusion):
 
         W ← W - κα (∇L + (W - Γ)/ν)      V ← V + (α/ν)(W - Γ)      Γ ← κ prox(V)
 
@@ -58,13 +58,13 @@ class DessiLBI(builtin.WithoutCompiler):
         lambdas: Mapping[str, float] | None = None,
     ) -> None:
         chosen = LAMBDAS | dict(lambdas or {})
-        _check(kappa, nu, inner, chosen)
+        _check(kappa, nu, inner, momentum, chosen)
         settings = {"kappa": kappa, "nu": nu, "momentum": momentum, "betas": betas, "eps": eps}
         by_kind: dict[str, list[Any]] = {"conv": [], "linear": [], "plain": []}
         for item in params:
             by_kind[_kind(item[1] if isinstance(item, tuple) else item)].append(item)
         groups = [
-            {"params": members, "kind": kind, "threshold": chosen.get(kind, 0.0)}
+            {"params": members, "kind": kind, "threshold": chosen.get(kind, 0.0), "steps": 0}
             for kind, members in by_kind.items()
             if members
         ]
@@ -81,9 +81,7 @@ class DessiLBI(builtin.WithoutCompiler):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            members = [p for p in group["params"] if p.grad is not None]
-            if members:
-                self._step(group, members)
+            self._step(group, group["params"])
         return loss
 
     def _step(self, group: dict[str, Any], members: list[Tensor]) -> None:
@@ -110,9 +108,8 @@ class DessiLBI(builtin.WithoutCompiler):
             return buffers
         first, second = ([self.state[p][name] for p in members] for name in ("exp_avg", "exp_avg_sq"))
         beta1, beta2 = group["betas"]
-        steps = [self.state[p]["step"] for p in members]
-        torch._foreach_add_(steps, 1)
-        count = steps[0].item()  # on the CPU: nothing waits for the device
+        group["steps"] += 1  # every parameter takes part in every step
+        count = group["steps"]
         torch._foreach_lerp_(first, gradients, 1 - beta1)
         torch._foreach_mul_(second, beta2)
         torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
@@ -157,7 +154,8 @@ def support(gamma: Tensor) -> Tensor:
 def group_lasso(tensors: list[Tensor], threshold: float) -> list[Tensor]:
     """Return max(0, 1 - threshold/‖v‖) v for every output filter v of the kernels."""
     norms = [torch.linalg.vector_norm(t, dim=(1, 2, 3), keepdim=True) for t in tensors]
-    factors = [(1 - threshold / n).clamp_(min=0) for n in norms]  # of a zero filter: 1 - inf, and so 0
+    tiny = torch.finfo(norms[0].dtype).tiny  # a zero filter stays one
+    factors = [(n - threshold).clamp_(min=0) / n.clamp(min=tiny) for n in norms]
     return list(torch._foreach_mul(tensors, factors))
 
 
@@ -175,7 +173,7 @@ def _kind(parameter: Tensor) -> str:
 def _start(p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
     state = {}
     if group["inner"] == "adam":
-        state = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        state = {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
     elif group["momentum"]:
         state = {"momentum": torch.zeros_like(p)}
     if group["kind"] != "plain":
@@ -185,10 +183,12 @@ def _start(p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
     return {name: t.detach() for name, t in state.items()}
 
 
-def _check(kappa: float, nu: float, inner: str, lambdas: Mapping[str, float]) -> None:
-    if kappa <= 0 or nu <= 0:
+def _check(kappa: float, nu: float, inner: str, momentum: float, lambdas: Mapping[str, float]) -> None:
+    if not (kappa > 0 and nu > 0):
         raise ValueError(f"DessiLBI needs kappa > 0 and nu > 0, not kappa={kappa}, nu={nu}")
     if inner not in INNER:
         raise ValueError(f"DessiLBI has no inner {inner!r}; there are: {', '.join(INNER)}")
+    if inner == "adam" and momentum:
+        raise ValueError("DessiLBI has momentum with inner sgd; adam has its own (betas)")
     if set(lambdas) != set(LAMBDAS) or min(lambdas.values()) < 0:
         raise ValueError(f"DessiLBI's lambdas {dict(lambdas)}; allowed: {', '.join(LAMBDAS)}, each 0 or more")

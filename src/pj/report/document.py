@@ -32,6 +32,8 @@ ASSUMPTIONS = """\
   the selected network in eval mode.
 - Report A's batch norm studies: assumed no augmentation, mean and deviation 0.5, momentum 0.9, and Adam for
   the learning rates of its 2.1. Trained and probed in fp32, on the batch of the step, every 30 steps.
+- Report A's DessiLBI studies: assumed MNIST's pixels in [0, 1], CIFAR-10 with mean and deviation 0.5, no
+  augmentation.
 - Each study's runs, a row each, stand in its `runs.csv`.
 """
 PATHS = """\

@@ -51,9 +51,10 @@ def draw_path(study: Study, runs: Path) -> Figure:
         axes.title.set_fontsize(9)
         axes.grid(alpha=0.3)
     frames[0].set_ylabel("units in the support (%)")
-    handles, labels = frames[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", frameon=False)
-    figure.suptitle(f"{study.title}\n{study_label(study)}", fontsize=10)
+    named = max((axes.get_legend_handles_labels() for axes in frames), key=lambda pair: len(pair[1]))
+    figure.legend(*named, loc="outside right center", frameon=False)
+    spread = "mean over seeds, band from the lowest to the highest"
+    figure.suptitle(f"{study.title}\n{study_label(study)}; {spread}", fontsize=10)
     return figure
 
 

@@ -30,9 +30,8 @@ def draw(pruning: Pruning, measured: Path) -> Figure:
                 low, high = groups.min(), groups.max()
                 axes.fill_between(low.index, low, high, color=colour, alpha=0.15, lw=0)
     if pruning.reported:
-        points = zip(pruning.settings.percents, pruning.reported, strict=True)
-        x, y = zip(*[(p, v) for p, v in points if v is not None], strict=True)
-        axes.plot(x, y, "x", color="black", ms=8, label="report")
+        reported = [float("nan") if value is None else value for value in pruning.reported]
+        axes.plot(pruning.settings.percents, reported, "x", color="black", ms=8, label="report")
     axes.set(
         xlabel=f"removed units of {' and '.join(pruning.settings.layers)} (%)", ylabel="test accuracy (%)"
     )
@@ -40,7 +39,11 @@ def draw(pruning: Pruning, measured: Path) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     first = pruning.variants[0]
-    figure.suptitle(f"{pruning.title}\n{first.spec.data.name}, {scale_label(first.scale)}", fontsize=10)
+    figure.suptitle(
+        f"{pruning.title}\n{first.spec.data.name}, {scale_label(first.scale)}; "
+        "mean over seeds, band from the lowest to the highest",
+        fontsize=10,
+    )
     return figure
 
 

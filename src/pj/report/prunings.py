@@ -63,11 +63,24 @@ def markdown(pruning: Pruning, found: pd.DataFrame) -> str:
                 shares = _cells(own, "outside_support", pruning)
                 rows.append(_row("share of the removed outside the support (%)", shares, pruning))
     size = means.drop_duplicates(["percent"]).set_index("percent")
-    for column, title in (("parameters", "parameters"), ("nonzero", "not zero"), ("macs", "MACs an image")):
+    for column, title in (("parameters", "parameters"), ("macs", "MACs an image")):  # whatever the order
         cells = [number(size[column].get(p), "{:,.0f}") for p in pruning.settings.percents]
         rows.append(_row(f"narrowed network: {title}", cells, pruning))
     table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
-    return f"{_label(pruning, found)}\n\n{table}\n"
+    return f"{_label(pruning, found)}\n\n{table}\n{_note(pruning, means)}"
+
+
+def _note(pruning: Pruning, means: pd.DataFrame) -> str:
+    """Return a sentence for every variant whose order of selection is none."""
+    lines = []
+    for variant in pruning.variants:
+        own = means[(means["variant"] == variant.name) & (means["method"] == "path")]
+        outside = own["outside_support"].dropna()
+        if len(outside) and (outside == 100).all():
+            lines.append(f"\n{variant.title}: nothing that was removed had been selected; by ‖W‖ alone.\n")
+        elif len(outside) and (outside == 0).all():
+            lines.append(f"\n{variant.title}: every removed unit was in the support; by epoch, then ‖Γ‖.\n")
+    return "".join(lines)
 
 
 def _row(name: str, cells: list[str], pruning: Pruning) -> dict[str, str]:
