@@ -76,8 +76,9 @@ def draw_weights(study: Study, runs: Path, layer: str) -> Figure:
                 pictures.append((f"{variant.title}: Γ", gamma.numpy()))
     figure = Figure(figsize=(3.2 * max(len(pictures), 1), 3.4), layout="constrained")
     frames = figure.subplots(1, max(len(pictures), 1), squeeze=False)[0]
+    top = max((picture.max() for _, picture in pictures), default=1.0)  # one scale, so that they compare
     for axes, (title, picture) in zip(frames, pictures, strict=False):
-        image = axes.imshow(picture, cmap="gray_r", aspect="auto", vmin=0, interpolation="nearest")
+        image = axes.imshow(picture, cmap="gray_r", aspect="auto", vmin=0, vmax=top, interpolation="nearest")
         figure.colorbar(image, ax=axes, fraction=0.05)
         axes.set_title(f"{title}\n{100 * (picture > 1e-3).mean():.0f} % above 0.001", fontsize=8)
         axes.set(xlabel="input", ylabel="unit, by norm")
