@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from pj import records
+from pj import files, records
 from pj.data import store
 from pj.data.batches import Normalise, Split, splits
 from pj.errors import UserError
+from pj.provenance import provenance
 from pj.spec import RunSpec
 from pj.training import build
 from pj.training.device import Conditions, configure
@@ -75,3 +77,26 @@ def load(
         normalise=Normalise(spec.data, dataset.channels, conditions.device),
         conditions=conditions,
     )
+
+
+def write(
+    folder: Path,
+    data: Path,
+    output: Path,
+    measure: Callable[[FinishedRun], dict[str, Any]],
+    *,
+    device: str = "auto",
+    precision: str | None = None,
+    threads: int = 1,
+) -> None:
+    """Write what ``measure`` returns of a run as JSON; of a diverged run, that it diverged.
+
+    The other arguments and the errors are those of `load`.
+    """
+    record = records.read_run(folder)
+    content: dict[str, Any] = {"state": record["state"], "diverged_at_step": record["diverged_at_step"]}
+    if record["state"] == "complete":
+        run = load(folder, data, device=device, precision=precision, threads=threads)
+        content |= {"epoch": run.checkpoint["epoch"], **measure(run)}
+        content["provenance"] = provenance(run.conditions.device)
+    files.write_json(output, content)

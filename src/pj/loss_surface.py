@@ -20,10 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from pj import files, finished, records
+from pj import finished
 from pj.data.batches import Split, in_order
 from pj.landscape import Batch, Loss, Weights
-from pj.provenance import provenance
 from pj.randomness import generator
 from pj.settings import Slices
 
@@ -52,12 +51,11 @@ def write(
     threads: int = 1,
 ) -> None:
     """Write the landscape of the run in ``folder`` as JSON; of a diverged run, that it diverged."""
-    record = records.read_run(folder)
-    content: dict[str, Any] = {"state": record["state"], "diverged_at_step": record["diverged_at_step"]}
-    if record["state"] == "complete":
-        run = finished.load(folder, data, device=device, precision="fp32", threads=threads)
-        content |= measure(run, settings) | {"provenance": provenance(run.conditions.device)}
-    files.write_json(output, content)
+
+    def slices(run: finished.FinishedRun) -> dict[str, Any]:
+        return measure(run, settings)
+
+    finished.write(folder, data, output, slices, device=device, precision="fp32", threads=threads)
 
 
 def measure(run: finished.FinishedRun, settings: Slices) -> dict[str, Any]:
@@ -85,7 +83,6 @@ def measure(run: finished.FinishedRun, settings: Slices) -> dict[str, Any]:
     log.info("%s", curvature)
     return {
         "images": len(chosen),
-        "epoch": run.checkpoint["epoch"],
         "loss": float(slice_losses(run.model, run.loss, batches, [], [])),
         "curvature": asdict(curvature),
         "line": losses(offsets(settings.points), 1),

@@ -130,7 +130,7 @@ def masked(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
 def narrowed(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
     """Return a copy that does what `masked` returns, its removed filters gone instead of zero.
 
-    Removed weights of linear layers stay as zeros: they leave no row or column empty.
+    Removed weights of linear layers stay as zeros.
     """
     found: Any = masked(model, removed)
     for name, units in removed.items():

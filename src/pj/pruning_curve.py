@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pj import files, finished, pruning, records
+from pj import files, finished, pruning
 from pj.errors import UserError
-from pj.provenance import provenance
 from pj.randomness import generator
 from pj.settings import Percents
 from pj.training.measure import loss_and_accuracy, predict
@@ -31,17 +30,11 @@ def write(
     threads: int = 1,
 ) -> None:
     """Write the pruning curves of the run in ``folder`` as JSON; of a diverged run, that it diverged."""
-    record = records.read_run(folder)
-    content: dict[str, Any] = {"state": record["state"], "diverged_at_step": record["diverged_at_step"]}
-    if record["state"] == "complete":
-        run = finished.load(folder, data, device=device, threads=threads)
-        rows = measure(run, settings, methods)
-        content |= {
-            "epoch": run.checkpoint["epoch"],
-            "rows": rows,
-            "provenance": provenance(run.conditions.device),
-        }
-    files.write_json(output, content)
+
+    def curves(run: finished.FinishedRun) -> dict[str, Any]:
+        return {"rows": measure(run, settings, methods)}
+
+    finished.write(folder, data, output, curves, device=device, threads=threads)
 
 
 def measure(run: finished.FinishedRun, settings: Percents, methods: list[str]) -> list[dict[str, Any]]:

@@ -30,8 +30,8 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
 
     For each study its tables (a row a variant, a row a run), its learning curves and, of probed runs, a
     summary and its figure, of DessiLBI's their paths; for each landscape and each pruning its table and
-    figure; and in ``provenance.json`` the
-    settings in force, and how many runs each combination of versions, machine and commit made.
+    figure; and in ``provenance.json`` the settings in force, and how many runs each combination of
+    versions, machine and commit made.
     """
     kept = []
     machines: Counter[str] = Counter()

@@ -66,12 +66,11 @@ def _contrast(wide: pd.DataFrame, *, difference: bool) -> dict[str, float | int 
     each = each.dropna()
     by_seed = each.groupby("seed").median()
     row: dict[str, float | int | None] = {"steps": len(each), "seeds": len(by_seed)}
+    found = estimate(by_seed.tolist())
     if difference:
-        found = estimate(by_seed.tolist())
         if found is not None:
             row |= {"difference": found.mean, "difference_half_width": found.half_width}
         return row
-    found = estimate(by_seed.tolist())
     if len(by_seed) and not np.isfinite(by_seed).all():  # one network diverges at most steps of a seed
         row["ratio"] = float(np.exp(by_seed.median()))
     elif found is not None:
