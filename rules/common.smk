@@ -27,14 +27,10 @@ except UserError as error:
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
 STUDIES = list(CONFIG.settings.studies)
-
-
 PROBED = [name for name, run in RUNS.items() if run.spec.probe]
 PROBED_STUDIES = [
     name for name, study in CONFIG.settings.studies.items() if study.probes
 ]
-
-
 LANDSCAPES = list(CONFIG.settings.landscapes)
 PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
 PRUNINGS = list(CONFIG.settings.prunings)
@@ -76,17 +72,15 @@ def run_files(study, *names, probed=False):
 
 
 def study_settings(study):
-    return json.dumps(CONFIG.study(study).model_dump(mode="json"), sort_keys=True)
+    return settings(**CONFIG.study(study).model_dump(mode="json"))
 
 
 def landscape_settings(landscape):
-    return json.dumps(
-        CONFIG.landscape(landscape).model_dump(mode="json"), sort_keys=True
-    )
+    return settings(**CONFIG.landscape(landscape).model_dump(mode="json"))
 
 
 def pruning_settings(pruning):
-    return json.dumps(CONFIG.pruning(pruning).model_dump(mode="json"), sort_keys=True)
+    return settings(**CONFIG.pruning(pruning).model_dump(mode="json"))
 
 
 def measured_files(folder, variants):

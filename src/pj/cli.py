@@ -11,13 +11,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pj import config, files, records
 from pj.errors import UserError
 from pj.faults import choice_fault
 from pj.fingerprint import run_fingerprint
-from pj.settings import Study
+from pj.settings import Order, Study
 from pj.spec import RunSpec
 
 RESULTS = Path("results")
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     prune.add_argument("run", type=Path, help="folder of the run, such as results/runs/<run>/seed0")
     prune.add_argument("--layers", nargs="+", required=True, metavar="LAYER", help="conv3, linear1, …")
     prune.add_argument("--percent", type=float, required=True, help="of each layer's units, in [0, 100)")
-    prune.add_argument("--order", choices=("path", "magnitude", "random"), default="magnitude")
+    prune.add_argument("--order", choices=get_args(Order), default="magnitude")
     prune.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
     prune.add_argument(
         "--output", type=Path, required=True, help="a .pt2 file, which torch.export.load reads"

@@ -8,15 +8,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pj.models.naming import layers
+from pj.settings import Order
 
-METHODS = ("path", "magnitude", "random")
+METHODS = get_args(Order)
 
 
 @dataclass(frozen=True)

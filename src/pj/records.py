@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ def state(folder: Path) -> str:
     """Return ``complete``, ``diverged`` or ``missing``, without checking the checkpoint."""
     path = folder / RUN
     return str(json.loads(path.read_text(encoding="utf-8"))["state"]) if path.is_file() else "missing"
+
+
+def complete(runs: Path, run: str, seeds: Iterable[int]) -> dict[int, Path]:
+    """Return the folders of a run's complete seeds; diverged ones never enter a mean or a median."""
+    folders = {seed: runs / run / f"seed{seed}" for seed in seeds}
+    return {seed: folder for seed, folder in folders.items() if state(folder) == "complete"}
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

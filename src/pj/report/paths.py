@@ -28,8 +28,7 @@ def write(study: Study, runs: Path, folder: Path, formats: Sequence[str] = FORMA
 
 
 def _complete(variant: Variant, runs: Path) -> list[Path]:
-    folders = [runs / variant.spec.run / f"seed{seed}" for seed in variant.seeds]
-    return [folder for folder in folders if records.state(folder) == "complete"]
+    return list(records.complete(runs, variant.spec.run, variant.seeds).values())
 
 
 def draw_path(study: Study, runs: Path) -> Figure:

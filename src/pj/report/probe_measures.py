@@ -87,20 +87,12 @@ def measures(study: Study, runs: Path) -> pd.DataFrame:
     parts = []
     for pair in pairs(study):
         for network, variant in pair.variants():
-            for seed, folder in _complete(variant, runs):
+            for seed, folder in records.complete(runs, variant.spec.run, variant.seeds).items():
                 found = find[study.probes.show](folder)
                 parts.append(found.assign(trajectory=pair.label, network=network, seed=seed))
     parts += _bands(study, runs)
     parts = [part for part in parts if len(part)]
     return pd.concat(parts)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
-
-
-def _complete(variant: Variant, runs: Path) -> Iterator[tuple[int, Path]]:
-    """Yield seed and folder of the complete runs: diverged ones never enter a median."""
-    for seed in variant.seeds:
-        folder = runs / variant.spec.run / f"seed{seed}"
-        if records.state(folder) == "complete":
-            yield seed, folder
 
 
 def _range(table: pd.DataFrame, by: Sequence[str], column: str, quantity: str) -> pd.DataFrame:
@@ -155,12 +147,13 @@ def _shifts(folder: Path) -> pd.DataFrame:
 def _bands(study: Study, runs: Path) -> Iterator[pd.DataFrame]:
     """Yield the reports' own measure: the range of a quantity over runs at several learning rates."""
     assert study.probes is not None
+    trajectories = pairs(study)
     for name, rates in sorted(study.probes.bands.items()):
         label = f"{name}: lr {', '.join(f'{lr:g}' for lr in sorted(rates, reverse=True))}"
         for network in NETWORKS:
-            members = [getattr(pair, network) for pair in pairs(study)]
+            members = [getattr(pair, network) for pair in trajectories]
             chosen = [v for v in members if v is not None and v.spec.optimizer.lr in rates]
-            found = [dict(_complete(variant, runs)) for variant in chosen]
+            found = [records.complete(runs, v.spec.run, v.seeds) for v in chosen]
             for seed in sorted(set.intersection(*map(set, found))) if found else ():
                 tables = [_band_values(study, folders[seed]) for folders in found]
                 band = _range(pd.concat(tables), LINE, "value", "")
