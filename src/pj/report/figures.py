@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from pj.settings import Study, Variant
 mpl.use("Agg")
 # text stays text in an SVG, and equal curves make equal files
 mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "pj", "font.size": 9}
-FORMATS = ("png", "svg")
+FORMATS = {"png": 150, "svg": 150}  # dots an inch
+SMALL = {"png": 100}  # for what is kept
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 FEW = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 LOG_SPREAD = 50  # losses that spread wider than this factor are drawn on a logarithmic axis
 
 
-def write(study: Study, runs: Path, folder: Path, formats: Sequence[str] = FORMATS) -> None:
+def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
     """Write curves.png and curves.svg of a study: loss and accuracy by epoch, a colour a variant.
 
     Held-out curves (validation where there is a split, else test) are solid, running training curves
@@ -35,12 +36,12 @@ def write(study: Study, runs: Path, folder: Path, formats: Sequence[str] = FORMA
     save(draw(study, runs), folder / "curves", formats)
 
 
-def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
+def save(figure: Figure, path: Path, formats: Mapping[str, int]) -> None:
     """Write a figure to ``path`` with each format's extension; equal figures make equal files."""
-    for extension in formats:
+    for extension, dpi in formats.items():
         with files.replaced(path.with_name(f"{path.name}.{extension}")) as temporary:
             metadata = {"Date": None} if extension == "svg" else {"Software": None}
-            figure.savefig(temporary, format=extension, dpi=150, metadata=metadata)
+            figure.savefig(temporary, format=extension, dpi=dpi, metadata=metadata)
 
 
 def draw(study: Study, runs: Path) -> Figure:

@@ -40,11 +40,11 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         if (tables.collect(study, results / "runs").runs["state"] == "missing").all():
             continue
         tables.write(study, results / "runs", folder / "studies" / name)
-        figures.write(study, results / "runs", folder / "studies" / name, formats=("png",))
+        figures.write(study, results / "runs", folder / "studies" / name, formats=figures.SMALL)
         if study.probes:
             _keep_probes(study, results / "runs", folder / "studies" / name)
         if study.path:
-            paths.write(study, results / "runs", folder / "studies" / name, formats=("png",))
+            paths.write(study, results / "runs", folder / "studies" / name, formats=figures.SMALL)
         kept.append(name)
         machines.update(
             _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds
@@ -53,12 +53,12 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         landscape, measured = config.landscape(name), results / "landscapes" / name
         if any(landscapes.collect(landscape, measured).values()):
             landscapes.write(landscape, measured, folder / "landscapes" / name)
-            landscape_figures.write(landscape, measured, folder / "landscapes" / name, formats=("png",))
+            landscape_figures.write(landscape, measured, folder / "landscapes" / name, formats=figures.SMALL)
     for name in config.settings.prunings:
         pruning, measured = config.pruning(name), results / "prunings" / name
         if len(prunings.collect(pruning, measured)):
             prunings.write(pruning, measured, folder / "prunings" / name)
-            pruning_figures.write(pruning, measured, folder / "prunings" / name, formats=("png",))
+            pruning_figures.write(pruning, measured, folder / "prunings" / name, formats=figures.SMALL)
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():
@@ -74,7 +74,7 @@ def _keep_probes(study: Study, runs: Path, folder: Path) -> None:
     found = probe_measures.measures(study, runs)
     table = probes.summary(found)
     probes.write_table(study, table, runs, folder)
-    figures.save(probe_figures.draw(study, found, table), folder / "probes", ("png",))
+    figures.save(probe_figures.draw(study, found, table), folder / "probes", figures.SMALL)
 
 
 def _provenance(run: Path, seed: int) -> str:

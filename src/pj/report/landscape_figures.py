@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pj.settings import Landscape
 DASHES = ("-", "--", "-.", ":")
 
 
-def write(landscape: Landscape, measured: Path, folder: Path, formats: Sequence[str] = FORMATS) -> None:
+def write(landscape: Landscape, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
     """Write landscape.png and landscape.svg into ``folder`` from what lies in ``measured``."""
     save(draw(landscape, collect(landscape, measured)), folder / "landscape", formats)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ SUPPORT = "support_"  # columns of metrics.csv: the share of a layer's units in 
 DASHES = ("-", "--", "-.", ":")
 
 
-def write(study: Study, runs: Path, folder: Path, formats: Sequence[str] = FORMATS) -> None:
+def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
     """Write path.png, path.svg and weights.png of a study with DessiLBI runs."""
     assert study.path is not None
     save(draw_path(study, runs), folder / "path", formats)
-    save(draw_weights(study, runs, study.path.weights_of), folder / "weights", ("png",))
+    save(draw_weights(study, runs, study.path.weights_of), folder / "weights", {"png": formats["png"]})
 
 
 def _complete(variant: Variant, runs: Path) -> list[Path]:

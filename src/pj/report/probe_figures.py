@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ LINES = {
 SHIFTS = {"ics": "‖G - G'‖", "ics_relative": "‖G - G'‖ / ‖G‖", "ics_cosine": "cosine of G and G'"}
 
 
-def write(study: Study, folder: Path, formats: Sequence[str] = FORMATS) -> None:
+def write(study: Study, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
     """Write probes.png and probes.svg from the probes.csv and probes_table.csv beside them."""
     found = pd.read_csv(folder / "probes.csv", keep_default_na=False)
     medians = pd.read_csv(folder / "probes_table.csv", keep_default_na=False)

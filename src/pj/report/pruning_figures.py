@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -47,6 +47,6 @@ def draw(pruning: Pruning, measured: Path) -> Figure:
     return figure
 
 
-def write(pruning: Pruning, measured: Path, folder: Path, formats: Sequence[str] = FORMATS) -> None:
+def write(pruning: Pruning, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
     """Write pruning.png and pruning.svg into ``folder`` from what lies in ``measured``."""
     save(draw(pruning, measured), folder / "pruning", formats)
