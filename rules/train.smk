@@ -18,6 +18,7 @@ rule train:
     resources:
         gpu=1,
         device=CONFIG.settings.device,  # where, not what: no reason to run again
+        max_seconds=CONFIG.settings.max_seconds or 0,  # the same
     params:
         settings=lambda wildcards: RUNS[wildcards.run].spec.json_text,
         code=lambda wildcards: code("train.py", wildcards.run),

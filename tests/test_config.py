@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ ROWS = {
     "loss": 7,
     "activation": 5,
     "optimizer": 5,
+    "final": 10,
     "mlp_cnn": 2,
     "ablation_mlp": 4,
     "ablation_cnn": 4,
@@ -81,6 +83,21 @@ def test_the_quick_configuration_has_every_study_one_seed_and_says_so():
         ("optimizer", "sam", "optimizer.rho", 0.5),
         ("optimizer", "sam", "optimizer.adaptive", True),
         ("optimizer", "adam", "optimizer.weight_decay", 5e-4),
+        ("final", "wrn_16_8", "model.depth", 16),
+        ("final", "wrn_16_8", "data.cutmix.adjust_lambda", True),
+        ("final", "wrn_16_8", "schedule.name", "cosine"),
+        ("final", "wrn_16_8", "optimizer.rho", 0.5),
+        ("final", "wrn_16_8", "epochs", 200),
+        ("final", "wrn_22_8_as_reported", "model.depth", 22),
+        ("final", "wrn_22_8_as_reported", "data.cutmix.adjust_lambda", False),
+        ("final", "wrn_22_8_as_reported", "optimizer.eta", 0.0),
+        ("final", "wrn_22_8_rho_2", "optimizer.rho", 2.0),
+        ("final", "without_sam", "optimizer.name", "sgd"),
+        ("final", "without_cutmix", "data.cutmix", None),
+        ("final", "without_cutmix", "data.crop", 4),
+        ("final", "without_smoothing", "loss.smoothing", 0.0),
+        ("final", "without_cosine", "schedule.name", "constant"),
+        ("final", "sgd_twice_the_epochs", "epochs", 400),
         ("mlp_cnn", "mlp", "optimizer.weight_decay", 1e-3),
         ("mlp_cnn", "cnn", "optimizer.weight_decay", 1e-5),
         ("mlp_cnn", "cnn", "select", "best_validation"),
@@ -167,6 +184,23 @@ def test_a_scale_only_ever_takes_away(tmp_path):
     assert (v.spec.epochs, v.spec.data.train) == (50, 40_000)
 
 
+@pytest.mark.parametrize(("epochs", "wanted"), [(5, (5, 10)), (300, (200, 400))])
+def test_a_control_of_twice_the_epochs_has_twice_as_many_at_every_scale(epochs, wanted, tmp_path):
+    config = load(FULL, overlay(tmp_path, f"scale: {{name: short, epochs: {epochs}}}"))
+    names = ("without_sam", "sgd_twice_the_epochs")
+    assert tuple(variant(config, "final", name).spec.epochs for name in names) == wanted
+
+
+def test_what_compiles_is_a_run_of_its_own_and_false_is_absence(tmp_path):
+    compiled, switched_off = (
+        variant(
+            load(FULL, overlay(tmp_path, f"studies: {{loss: {{base: {{compile: {value}}}}}}}")), "loss", "mse"
+        )
+        for value in ("true", "false")
+    )
+    assert switched_off.spec.run == variant(load(FULL), "loss", "mse").spec.run != compiled.spec.run
+
+
 def test_a_step_schedule_shrinks_with_the_epochs(tmp_path):
     text = """
 studies:
@@ -246,6 +280,20 @@ studies:
         ("studies: {architecture: {variants: {wide_resnet: {model: {depth: 17}}}}}", "depth is 6n"),
         ("studies: {loss: {base: {data: {mean: [0.5]}}}}", "mean and std are given together"),
         ("studies: {loss: {variants: {}, base: {model: 3}}}", "model: 3"),
+        (
+            "studies: {final: {base: {loss: {name: nll}}}}",
+            "the loss nll takes none that are mixed; allowed: any",
+        ),
+        (
+            "studies: {final: {base: {data: {cutmix: {alpha: 0.0}}}}}",
+            r"final\.base\.data\.cutmix\.alpha: 0.0; allowed: greater than 0",
+        ),
+        ("studies: {final: {base: {data: {cutmix: {alpa: 1.0}}}}}", "did you mean 'alpha'"),
+        (
+            "studies: {final: {base: {optimizer: {rho: -0.1}}}}",
+            r"optimizer\.rho: -0.1; allowed: greater than or equal to 0",
+        ),
+        ("max_seconds: 0", "max_seconds: 0; allowed: greater than or equal to 1"),
         ("device: gpu", "device: 'gpu'; allowed: auto, cpu, cuda"),
         (
             "studies: {mlp_cnn: {base: {data: {name: cifar}}}}",
@@ -469,3 +517,46 @@ def test_settings_of_paths_that_make_no_sense_are_faults(text, wanted, tmp_path)
 def test_a_study_without_dessilbi_has_no_path(tmp_path):
     (fault,) = faults(tmp_path, "studies: {loss: {path: {weights_of: conv1}}}")
     assert fault == "studies.loss.path: none of its variants is trained with dessilbi"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("view: {grad_cam: [block4]}", "view.grad_cam: 'block4'; allowed: conv1, conv2"),
+        ("view: {feature_maps: [conv1, linear1]}", "view.feature_maps: 'linear1'; allowed: conv1"),
+        ("view: {feature_maps: [conv1, conv1]}", "allowed: each layer once"),
+        ("view: {image: 10000}", "interpretations.final.view.image: 10000; allowed: 0 to 9999"),
+        ("view: {image: -1}", "view.image: -1; allowed: greater than or equal to 0"),
+        ("view: {images: 10001}", "interpretations.final.view.images: 10001; allowed: 2 to 10000"),
+        ("variants: [wrn]", "interpretations.final.variants: 'wrn'; allowed: wrn_16_8"),
+        ("study: fnal", "interpretations.final.study: 'fnal'"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_a_fault_before_any_job(text, wanted, tmp_path):
+    found = faults(tmp_path, f"interpretations: {{final: {{{text}}}}}")
+    assert any(wanted in fault for fault in found), found
+
+
+def test_the_test_images_of_a_users_own_data_are_counted_before_any_job(tmp_path, arrays):
+    np.savez(tmp_path / "own.npz", **arrays)
+    for k in range(4):
+        (tmp_path / "own/test/a").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"own/test/a/{k}.png").touch()
+    text = (
+        "datasets: {{cifar10: {{source: {source}, path: {path}, label: own}}}}\n"
+        "interpretations: {{final: {{view: {{images: 3, image: {image}}}}}}}"
+    )
+    for source, path, count in (("npz", "own.npz", 12), ("folder", "own", 4)):
+        values = {"source": source, "path": tmp_path / path}
+        load(FULL, overlay(tmp_path, text.format(**values, image=count - 1)))
+        (fault,) = faults(tmp_path, text.format(**values, image=count))
+        assert (
+            fault == f"interpretations.final.view.image: {count}; allowed: 0 to {count - 1}, the test images"
+        )
+
+
+def test_an_image_beyond_a_reduced_test_split_is_a_fault(tmp_path):
+    (fault,) = faults(
+        tmp_path, "scale: {name: small, test: 250}\ninterpretations: {final: {view: {image: 250}}}"
+    )
+    assert fault.endswith("view.image: 250; allowed: 0 to 249, the test images")

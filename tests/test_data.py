@@ -256,7 +256,7 @@ def test_a_split_larger_than_the_data_is_refused(arrays, counts):
 def batches(arrays, batch_size=8, seed=0, **options):
     data = Data(name="x", **options)
     split = splits(store.checked(arrays, 3, "test"), data, CPU)["train"]
-    return TrainingBatches(split, data, batch_size, Normalise(data, 3, CPU), seed)
+    return TrainingBatches(split, data, batch_size, Normalise(data, 3, CPU), 3, seed)
 
 
 def test_an_epoch_sees_every_image_once(arrays):

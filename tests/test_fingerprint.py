@@ -123,12 +123,13 @@ from pathlib import Path
 from pj.fingerprint import fingerprint
 s, chosen = Path("workflow/scripts"), {"pj.models": "vgg_a", "pj.losses": "mse", "pj.optim": "sgd"}
 probed = fingerprint(s / "train.py", chosen | {"pj.training.observers": "probe"})
-print(fingerprint(s / "train.py", chosen), probed, fingerprint(s / "landscape.py", chosen))
+mixed = fingerprint(s / "train.py", chosen | {"pj.data": "cutmix"})
+print(fingerprint(s / "train.py", chosen), probed, mixed, fingerprint(s / "landscape.py", chosen))
 """
     command = [sys.executable, "-c", code]
     environment = {"PYTHONPATH": "src"}
     run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
-    return dict(zip(("plain", "probed", "landscape"), run.stdout.split(), strict=True))
+    return dict(zip(("plain", "probed", "mixed", "landscape"), run.stdout.split(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -137,11 +138,12 @@ print(fingerprint(s / "train.py", chosen), probed, fingerprint(s / "landscape.py
         ("src/pj/training/probing.py", "step % self.spec.every", "step % (self.spec.every + 1)", {"probed"}),
         ("src/pj/landscape.py", "w + step * line", "w + 2 * step * line", {"probed", "landscape"}),
         ("src/pj/loss_surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", {"landscape"}),
-        ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", {"plain", "probed"}),
+        ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", {"plain", "probed", "mixed"}),
+        ("src/pj/data/mixing.py", "0.5 * (1 - kept)", "0.4 * (1 - kept)", {"mixed"}),
         ("src/pj/finished.py", "precision or spec.precision", "spec.precision", {"landscape"}),
     ],
 )
-def test_the_code_of_probes_and_landscapes_concerns_those_alone(project, file, old, new, wanted):
+def test_the_code_of_probes_mixtures_and_landscapes_concerns_those_alone(project, file, old, new, wanted):
     before = of_a_probed_run_and_others(project)
     path = project / file
     assert old in path.read_text()

@@ -164,4 +164,6 @@ def test_the_names_of_layers_are_known_without_torch(name, options, spec):
     """So that a layer that does not exist is told before any job."""
     options = options if name == "wide_resnet" else {}
     model = models.create(name, in_channels=1 if name == "lenet" else 3, width=0.1, **options)
-    assert spec(model={"name": name, **options}).layers == list(naming.layers(model))
+    known = spec(model={"name": name, **options})
+    assert known.layers == list(naming.layers(model))
+    assert known.maps == list(naming.maps(model))

@@ -29,6 +29,14 @@ SAM = {"name": "sam", "lr": 0.05, "rho": 0.1, "adaptive": True, "momentum": 0.9}
 LAMBDAS = {"conv": 0.001, "linear": 0.0001}  # so small that units are selected within the first steps
 DESSILBI = {"name": "dessilbi", "lr": 0.05, "nu": 5.0, "momentum": 0.9, "lambdas": LAMBDAS}
 ADAMW = {"name": "adamw", "lr": 0.01, "weight_decay": 0.1}
+FINAL = {
+    "data": {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "cutmix": {}},
+    "model": {"name": "wide_resnet", "depth": 10, "widen_factor": 1, "width": 0.5},
+    "loss": {"name": "kl_div"},
+    "optimizer": SAM,
+    "schedule": {"name": "cosine"},
+    "precision": "bf16",
+}
 MLP = {"model": {"name": "mlp", "width": 0.1}, "select": "best_validation"}
 
 
@@ -84,6 +92,7 @@ def killed_after(steps, monkeypatch, spec, digits, folder, resume, **options):
         {"optimizer": DESSILBI | {"inner": "adam", "lr": 0.01, "momentum": 0.0}, "select": "best_validation"},
         {"optimizer": {"name": "rmsprop", "lr": 0.001}, "schedule": {"name": "cosine"}},
         {"optimizer": ADAMW, "schedule": {"name": "step", "every": 1}, "precision": "bf16"},
+        FINAL,
     ],
     ids=[
         "sgd",
@@ -93,6 +102,7 @@ def killed_after(steps, monkeypatch, spec, digits, folder, resume, **options):
         "dessilbi-adam",
         "rmsprop-cosine",
         "adamw-step-bf16",
+        "final-recipe",
     ],
 )
 def test_a_run_killed_at_any_step_resumes_bit_for_bit(steps, changes, spec, digits, tmp_path, monkeypatch):
@@ -231,6 +241,53 @@ def test_a_stop_signal_saves_at_the_next_step_and_exits_with_128_more(number, sp
     states = list((tmp_path / "resume").glob("*.pt"))
     assert len(states) == 1
     assert not (tmp_path / "run.json").exists()
+
+
+def test_a_run_in_pieces_of_max_seconds_is_the_run_in_one(spec, digits, tmp_path):
+    """Each piece does at least a step, saves it, and asks by its exit status to be called again."""
+    run = spec(**FINAL)
+    train(run, digits, tmp_path / "whole")
+    pieces = 0
+    while True:
+        try:
+            train(run, digits, tmp_path / "cut", resume=tmp_path / "r", max_seconds=1e-6)
+            break
+        except SystemExit as stopped:
+            assert stopped.code == loop.OUT_OF_TIME == 75
+            pieces += 1
+    assert pieces == 8  # two epochs of four steps
+    assert read_run(tmp_path / "cut")["resumed_at_steps"] == list(range(1, 9))
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_that_fits_into_max_seconds_ends_as_ever(spec, digits, tmp_path):
+    assert train(spec(), digits, tmp_path, resume=tmp_path / "r", max_seconds=600) == "complete"
+
+
+def test_max_seconds_without_a_place_for_states_would_lose_the_work(spec, digits, tmp_path):
+    with pytest.raises(ValueError, match="folder for resume states"):
+        train(spec(), digits, tmp_path, max_seconds=5)
+
+
+def test_a_compiled_run_is_the_same_training_and_resumes_bit_for_bit(spec, digits, tmp_path, monkeypatch):
+    plain, compiled = (spec(**FINAL, batch_size=100, compile=on) for on in (False, True))
+    train(plain, digits, tmp_path / "plain")
+    train(compiled, digits, tmp_path / "whole")
+    rows = [read_metrics(tmp_path / name)[-1] for name in ("plain", "whole")]
+    assert rows[1]["train_loss"] == pytest.approx(rows[0]["train_loss"], rel=1e-2)
+    killed_after(3, monkeypatch, compiled, digits, tmp_path / "cut", tmp_path / "r", save_every=0)
+    torch.compiler.reset()  # a new process compiles anew
+    train(compiled, digits, tmp_path / "cut", resume=tmp_path / "r")
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_compiling_without_a_compiler_is_one_message_that_says_what_to_do(
+    spec, digits, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(UserError, match=r"needs a C\+\+ compiler .*compile: false"):
+        train(spec(compile=True), digits, tmp_path / "run")
 
 
 IDENTITY = {"spec": "{}", "seed": 0, "data": "d", "code": "c", "precision": "fp32"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from pj.faults import choice_fault
 from pj.settings import REPORTED_LAYER, ProbeView, Settings, Source, Variant
@@ -22,6 +25,7 @@ def faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
         *_path_faults(settings, variants),
         *_landscape_faults(settings),
         *_pruning_faults(settings, variants),
+        *_interpretation_faults(settings, variants),
     ]
 
 
@@ -143,3 +147,47 @@ def _pruning_faults(settings: Settings, variants: Sequence[Variant]) -> list[str
                 if layer not in spec.prunable
             ]
     return faults
+
+
+def _interpretation_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return what interpretations name that is not there: studies, variants, layers, images."""
+    faults = []
+    specs = {(v.study, v.name): v.spec for v in variants}
+    sources = {label(name, source): source for name, source in settings.datasets.items()}
+    for name, frame in settings.interpretations.items():
+        path, view = f"interpretations.{name}", frame.view
+        faults += _variant_faults(
+            ("interpretations", name), frame.study, frame.variants, "variants", settings
+        )
+        for spec in filter(None, (specs.get((frame.study, variant)) for variant in frame.variants)):
+            faults += [
+                choice_fault(("interpretations", name, "view", key), layer, spec.maps)
+                for key in ("feature_maps", "grad_cam")
+                for layer in getattr(view, key)
+                if layer not in spec.maps
+            ]
+            count = spec.data.test or _test_images(sources[spec.data.name])
+            if count is not None and view.image >= count:
+                faults.append(f"{path}.view.image: {view.image}; allowed: 0 to {count - 1}, the test images")
+            if count is not None and view.images > count:
+                faults.append(f"{path}.view.images: {view.images}; allowed: 2 to {count}, the test images")
+    return list(dict.fromkeys(faults))
+
+
+def _test_images(source: Source) -> int | None:
+    """Return how many test images a source has, without reading them; None if that cannot be told."""
+    if source.source == "folder":
+        return sum(1 for path in Path(source.path).glob("test/*/*") if path.is_file()) or None
+    if source.source == "npz":
+        return _rows(Path(source.path), "y_test")
+    return {"torchvision": 10_000, "digits": 360}[source.source]
+
+
+def _rows(path: Path, array: str) -> int | None:
+    """Return the length of an array in an .npz, read from its header; None if there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as file:
+            found = re.search(rb"'shape': \((\d+),", file.read(256))
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return None  # the job that reads the data says what is wrong with it
+    return int(found[1]) if found else None

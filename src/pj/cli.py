@@ -60,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
     train.add_argument("--output", type=Path, required=True, help="folder of the run")
+    train.add_argument(
+        "--max-seconds",
+        type=_count,
+        metavar="N",
+        help="end after so long with exit status 75; the same command goes on (default: config.yaml's)",
+    )
 
     command("runs", _runs, "list every run: what it serves, its state and its test accuracy")
 
@@ -113,6 +119,7 @@ def _train(options: argparse.Namespace) -> None:
         resume=options.output / ".resume",
         device=loaded.settings.device,
         threads=loaded.settings.threads,
+        max_seconds=options.max_seconds or loaded.settings.max_seconds,
     )
 
 
@@ -129,6 +136,12 @@ def _refuse_another_run(folder: Path, spec: RunSpec, seed: int) -> None:
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0, 1, 2, …")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 1, 2, …")
     return int(text)
 
 

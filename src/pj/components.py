@@ -25,6 +25,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+class CutMix(Strict):
+    """Rectangles pasted from image to image in every batch (`pj.data.cutmix`)."""
+
+    alpha: Positive = 1.0  # lambda ~ Beta(alpha, alpha)
+    adjust_lambda: bool = True  # False, as reported: labels by the lambda of the unclipped rectangle
+
+
 class Data(Strict):
     """Which images, how many, how prepared. Splits go by position: ``train`` first, then ``validation``."""
 
@@ -34,6 +41,7 @@ class Data(Strict):
     test: Count | None = None
     crop: Annotated[int, Field(ge=0, le=16)] = 0  # random crop after zero padding by so many pixels
     flip: bool = False
+    cutmix: CutMix | None = None
     mean: list[float] | None = None  # of pixels in [0, 1], one a channel; None: pixels stay in [0, 1]
     std: list[Positive] | None = None
 
@@ -128,6 +136,11 @@ LAYERS = {
     "mlp": (0, 2),
     "cnn": (2, 1),
 }
+MAPS = {  # what a net names besides its convolutions, by `pj.models.naming.maps`
+    "resnet9": ("block1", "block2", "features"),
+    "cbam_resnet9": ("block1", "block2", "features"),
+    "wide_resnet": ("block1", "block2", "block3", "features"),
+}
 PRUNABLE_CONVOLUTIONS = {"lenet": 3, "dessi_vgg": 3}  # the first ones: who reads them is known
 WITHOUT_BATCH_NORM = {"lenet"}  # the other nets without a batch_norm option always have it
 
@@ -153,6 +166,8 @@ class KLDiv(Strict):
     name: Literal["kl_div"]
     smoothing: Probability = 0.1
 
+
+HARD_LABELS_ONLY = {"nll"}  # the other losses take probabilities too
 
 Loss = Annotated[CrossEntropy | PlainLoss | SmoothL1 | KLDiv, Field(discriminator="name")]
 

@@ -15,6 +15,7 @@ from pj.components import Strict
 from pj.errors import UserError
 from pj.faults import choice_fault, faults_of
 from pj.settings import (
+    Interpretation,
     Landscape,
     Pruning,
     Reported,
@@ -72,6 +73,12 @@ class Config:
         frame = self.settings.prunings[name]
         variants = self._variants_of(frame.study, frame.methods)
         return Pruning(name=name, variants=variants, **frame.model_dump(exclude={"study"}))
+
+    def interpretation(self, name: str) -> Interpretation:
+        """Return an interpretation with its study's variants."""
+        frame = self.settings.interpretations[name]
+        variants = self._variants_of(frame.study, frame.variants)
+        return Interpretation(name=name, variants=variants, **frame.model_dump(exclude={"study", "variants"}))
 
     def _variants_of(self, study: str, names: Iterable[str]) -> tuple[Variant, ...]:
         own = {v.name: v for v in self.variants if v.study == study}
@@ -164,7 +171,7 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 full = RunSpec.model_validate(merged)
                 if unknown:
                     continue
-                spec = _at_scale(full, scale, settings.datasets[full.data.name])
+                spec = _at_scale(full, scale, settings.datasets[full.data.name], study.base.get("epochs"))
             except ValidationError as error:
                 faults += faults_of(error, RunSpec, path, changes, name)
                 continue
@@ -203,8 +210,11 @@ class _ScaleError(ValueError):
     pass
 
 
-def _at_scale(spec: RunSpec, scale: Scale, source: Source) -> RunSpec:
-    """Return the specification reduced to a scale, its dataset's key replaced by the label."""
+def _at_scale(spec: RunSpec, scale: Scale, source: Source, base_epochs: Any) -> RunSpec:
+    """Return the specification reduced to a scale, its dataset's key replaced by the label.
+
+    A variant keeps the ratio of its epochs to those of its study's base, if that says how many.
+    """
 
     def least(count: int | None, limit: int | None) -> int | None:
         return min((c for c in (count, limit) if c is not None), default=None)
@@ -218,7 +228,9 @@ def _at_scale(spec: RunSpec, scale: Scale, source: Source) -> RunSpec:
         data["validation"] = least(data["validation"], scale.validation)
     if scale.width is not None:
         content["model"]["width"] *= scale.width
-    content["epochs"] = least(spec.epochs, scale.epochs)
+    if scale.epochs is not None:
+        longer = spec.epochs / base_epochs if type(base_epochs) is int and base_epochs > 0 else 1
+        content["epochs"] = min(spec.epochs, max(1, round(scale.epochs * longer)))
     if "every" in content["schedule"]:  # the learning rate still drops after the same share of the run
         every = content["schedule"]["every"] * content["epochs"] / spec.epochs
         content["schedule"]["every"] = max(1, round(every))

@@ -47,6 +47,8 @@ def run_fingerprint(entry: Path, spec: RunSpec) -> str:
         "pj.losses": spec.loss.name,
         "pj.optim": spec.optimizer.name,
     }
+    if spec.data.cutmix:
+        chosen["pj.data"] = "cutmix"
     if spec.probe:
         chosen["pj.training.observers"] = "probe"
     return fingerprint(entry, chosen)

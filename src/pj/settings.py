@@ -82,7 +82,7 @@ class Scale(Strict):
     """What a reduced run takes away from a study; every table names it. All unset: full scale."""
 
     name: Name = "full"
-    epochs: Count | None = None
+    epochs: Count | None = None  # of a study's base; a variant of twice as many keeps twice as many
     train: Count | None = None
     validation: Count | None = None
     test: Count | None = None
@@ -191,6 +191,27 @@ class PruningSettings(Strict):
         return self
 
 
+class View(Strict):
+    """What is looked at inside a network. Layers: conv1, …, and of residual nets block1, …, features."""
+
+    image: Annotated[int, Field(ge=0)] = 0  # of the test split, shown through the network
+    feature_maps: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]  # three channels each
+    grad_cam: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]  # the last: sheet, check
+    per_class: Count = 3  # images of the sheet
+    images: Annotated[int, Field(ge=2)] = 200  # of the deletion curves and the check, the first test images
+    draws: Count = 5  # of random maps
+
+
+class InterpretationSettings(Strict):
+    """Into which finished runs one looks."""
+
+    title: str
+    report: str = ""
+    study: Name
+    variants: Annotated[list[Name], Field(min_length=1)]
+    view: View
+
+
 class Settings(Strict):
     """The whole of config.yaml."""
 
@@ -199,10 +220,12 @@ class Settings(Strict):
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
     landscapes: dict[Name, LandscapeSettings] = Field(default={})
     prunings: dict[Name, PruningSettings] = Field(default={})
+    interpretations: dict[Name, InterpretationSettings] = Field(default={})
     scale: Scale = Scale()
     device: Annotated[str, AfterValidator(_device)] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: Count = 2
+    max_seconds: Count | None = None
 
 
 class Variant(Strict):
@@ -248,4 +271,14 @@ class Pruning(Strict):
     methods: dict[str, list[str]]
     settings: Percents
     reported: list[float | None] | None
+    variants: tuple[Variant, ...]
+
+
+class Interpretation(Strict):
+    """Finished runs that are looked into. Rules hand it on as JSON."""
+
+    name: str
+    title: str
+    report: str
+    view: View
     variants: tuple[Variant, ...]

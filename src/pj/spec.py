@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from pj.components import (
+    HARD_LABELS_ONLY,
     LAYERS,
+    MAPS,
     PRUNABLE_CONVOLUTIONS,
     WITHOUT_BATCH_NORM,
     Count,
@@ -41,6 +43,7 @@ class RunSpec(Strict):
     batch_size: Count
     select: Literal["last", "best_validation"] = "last"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: Annotated[bool | None, AfterValidator(lambda value: value or None)] = None  # by torch.compile
     probe: Probe | None = None
 
     @model_validator(mode="after")
@@ -58,6 +61,11 @@ class RunSpec(Strict):
         if self.data.train is not None and self.batch_size > self.data.train:
             raise ValueError(
                 f"batch_size {self.batch_size} is larger than the {self.data.train} training images"
+            )
+        if self.data.cutmix and self.loss.name in HARD_LABELS_ONLY:
+            raise ValueError(
+                f"data.cutmix mixes labels, and the loss {self.loss.name} takes none that are mixed; "
+                "allowed: any other loss (cross_entropy is the same function as nll), or cutmix: null"
             )
         unknown = [name for name in (self.probe.ics if self.probe else ()) if name not in self.layers]
         if unknown:
@@ -78,6 +86,12 @@ class RunSpec(Strict):
         return [
             f"{kind}{i + 1}" for kind, n in (("conv", convolutions), ("linear", linear)) for i in range(n)
         ]
+
+    @property
+    def maps(self) -> list[str]:
+        """The names of the places whose feature maps `pj.interpret` can show."""
+        convolutions = [name for name in self.layers if name.startswith("conv")]
+        return [*convolutions, *MAPS.get(self.model.name, ())]
 
     @property
     def prunable(self) -> list[str]:

@@ -18,5 +18,6 @@ with logged(snakemake.log[0]):
         progress=Path(f"results/.progress/{run}-seed{seed}.json"),
         device=snakemake.resources.device,
         threads=snakemake.threads,
+        max_seconds=snakemake.resources.max_seconds or None,
         keep_state=True,  # until evaluate has used the run: Snakemake deletes what it did not see end
     )

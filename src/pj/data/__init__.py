@@ -1,1 +1,49 @@
-"""Images: where they come from, how they are kept, how they reach the device."""
+"""Images: where they come from, how they are kept, how they reach the device.
+
+What mixes images is named instead of imported, so that nothing here loads torch and its code is part of
+the fingerprint of those runs alone that mix.
+"""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+REGISTRY = {"cutmix": "pj.data.mixing:CutMix"}
+
+
+def create_mixing(name: str, **options: Any) -> Any:
+    """Return what mixes the images of a batch, by name."""
+    return resolve_name(REGISTRY[name])(**options)
+
+
+def cutmix(
+    images: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    generator: Generator,
+    adjust_lambda: bool = True,
+    alpha: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Paste a rectangle of each image into another one of the batch (CutMix, Yun et al. 2019).
+
+    Args:
+        images: [N, C, H, W] with H = W; not modified.
+        labels: int64 [N].
+        num_classes: K.
+        generator: on the CPU; draws lambda, the rectangle and the permutation.
+        adjust_lambda: count the label of an image by the pixels it keeps; False keeps the drawn lambda,
+            which is wrong by what the image's edge clips off the rectangle (as reported).
+        alpha: of Beta(alpha, alpha), from which lambda comes; ValueError unless above 0.
+
+    Returns:
+        Images [N, C, H, W] and probabilities float32 [N, K].
+
+    """
+    mixing = create_mixing("cutmix", num_classes=num_classes, adjust_lambda=adjust_lambda, alpha=alpha)
+    mixing.start_epoch([len(images)], images.shape[-1], generator, images.device)
+    mixed: tuple[Tensor, Tensor] = mixing(0, slice(None), images, labels)
+    return mixed

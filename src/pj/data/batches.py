@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pj.components import Data
+from pj.data import create_mixing
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator
 
@@ -66,11 +67,13 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
 class TrainingBatches:
     """Shuffled, augmented batches as a function of (seed, epoch, step) alone.
 
-    Order, crops and flips of an epoch are drawn at its start on the CPU, so that they do not depend on
-    the device, and one gather a step does the cropping and flipping.
+    Order, crops, flips and mixtures of an epoch are drawn at its start on the CPU, so that they do not
+    depend on the device, and one gather a step does the cropping and flipping.
     """
 
-    def __init__(self, split: Split, data: Data, batch_size: int, normalise: Normalise, seed: int) -> None:
+    def __init__(
+        self, split: Split, data: Data, batch_size: int, normalise: Normalise, classes: int, seed: int
+    ) -> None:
         count, size = len(split), split.images.shape[1]
         if batch_size > count:
             raise DataError(f"batch_size {batch_size} is larger than the {count} training images")
@@ -81,28 +84,43 @@ class TrainingBatches:
         pad = (0, 0, data.crop, data.crop, data.crop, data.crop)
         self.images = torch.nn.functional.pad(split.images, pad)  # black, before normalising
         self.pixels = torch.arange(size, device=split.labels.device)
+        options = data.cutmix.model_dump() if data.cutmix else None
+        self.cutmix = create_mixing("cutmix", num_classes=classes, **options) if options else None
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the order, the crops and the flips of an epoch."""
+        """Draw the order, the crops, the flips and the mixtures of an epoch."""
         draw = generator(self.seed, "augment", epoch)
         device = self.labels.device
         self.order = torch.randperm(self.count, generator=generator(self.seed, "order", epoch)).to(device)
         self.top, self.left = torch.randint(2 * self.crop + 1, (2, self.count), generator=draw).to(device)
         self.mirror = (torch.rand(self.count, generator=draw) < 0.5).to(device)
+        if self.cutmix:
+            sizes = [len(self.order[self._cut(step)]) for step in range(self.steps)]
+            self.cutmix.start_epoch(sizes, self.size, generator(self.seed, "cutmix", epoch), device)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return images float32 [B, C, H, W] (channels_last) and labels int64 [B] of a step."""
-        cut = slice(step * self.batch_size, (step + 1) * self.batch_size)
+        """Return images float32 [B, C, H, W] (channels_last) and the labels of a step.
+
+        Labels are int64 [B]; with CutMix probabilities float32 [B, K].
+        """
+        cut = self._cut(step)
+        images, labels = self.normalise(self._gathered(cut)), self.labels[self.order[cut]]
+        return self.cutmix(step, cut, images, labels) if self.cutmix else (images, labels)
+
+    def _cut(self, step: int) -> slice:
+        return slice(step * self.batch_size, (step + 1) * self.batch_size)
+
+    def _gathered(self, cut: slice) -> Tensor:
+        """Return images uint8 [B, H, W, C], cropped and flipped."""
         index = self.order[cut]
         if not self.crop and not self.flip:
-            return self.normalise(self.images[index]), self.labels[index]
+            return self.images[index]
         columns = self.pixels.expand(len(index), -1)
         if self.flip:
             columns = torch.where(self.mirror[cut, None], self.size - 1 - columns, columns)
         rows = self.pixels + self.top[cut, None]
         columns = columns + self.left[cut, None]
-        images = self.images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
-        return self.normalise(images), self.labels[index]
+        return self.images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def in_order(split: Split, normalise: Normalise, batch_size: int = 500) -> Iterator[tuple[Tensor, Tensor]]:

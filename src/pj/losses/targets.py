@@ -11,3 +11,9 @@ def probabilities(target: Tensor, logits: Tensor) -> Tensor:
     if target.ndim == 1:
         return F.one_hot(target, logits.shape[1]).to(logits.dtype)
     return target.to(logits.dtype)
+
+
+def label_mass(logits: Tensor, target: Tensor) -> Tensor:
+    """Return how much of the targets lies on the predicted classes, summed: of class indices, the hits."""
+    predicted = logits.argmax(dim=1, keepdim=True)
+    return probabilities(target, logits.float()).gather(1, predicted).sum()

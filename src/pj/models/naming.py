@@ -23,3 +23,13 @@ def layers(model: nn.Module) -> dict[str, str]:
             counts[kind] += 1
             found[f"{kind}{counts[kind]}"] = path
     return found
+
+
+def maps(model: nn.Module) -> dict[str, str]:
+    """Return where a network's feature maps are: its convolutions, and what else it names.
+
+    Residual nets name their blocks (block1, block2, …; of a wide residual net its groups) and ``features``,
+    the last maps, after batch norm and ReLU, before the global pooling.
+    """
+    convolutions = {name: path for name, path in layers(model).items() if name.startswith("conv")}
+    return convolutions | getattr(model, "maps", {})

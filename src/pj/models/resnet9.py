@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ class ResNet9(nn.Module):
     """Stem, residual block, convolution, residual block, convolution, global max pool, linear."""
 
     block: Callable[[int, int], nn.Module] = ResidualBlock
+    maps: ClassVar = {"block1": "features.2", "block2": "features.5", "features": "features"}
 
     def __init__(
         self, *, num_classes: int = 10, in_channels: int = 3, image_size: int = 32, width: float = 1.0

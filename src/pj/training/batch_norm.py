@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 
 @contextmanager
 def frozen_running_statistics(model: nn.Module) -> Iterator[None]:
-    """Let batch norm use the batch's statistics without moving its running ones."""
+    """Put batch norm's running statistics back afterwards.
+
+    They are put back rather than switched off, which a compiled network would have to be compiled again for.
+    """
     layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    tracked = [layer.track_running_stats for layer in layers]
-    for layer in layers:
-        layer.track_running_stats = False
+    buffers = [buffer for layer in layers for buffer in layer.buffers()]
+    before = [buffer.clone() for buffer in buffers]
     try:
         yield
     finally:
-        for layer, value in zip(layers, tracked, strict=True):
-            layer.track_running_stats = value
+        if buffers:
+            torch._foreach_copy_(buffers, before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Any
 
 import torch
@@ -29,6 +31,20 @@ def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
     except ValueError as error:
         raise UserError(f"{spec.run}: {error}") from error
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    """Return a network as torch.compile makes it; parameters and buffers are those of ``model``.
+
+    UserError without a C++ compiler, which torch.compile needs on every device.
+    """
+    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
+        raise UserError(
+            "compile: true needs a C++ compiler (g++, clang++, or the one that CXX names); install one, or "
+            "set compile: false, which trains the same more slowly"
+        )
+    # a run that resumes to the same bits needs the same kernels: none are chosen by how fast they were
+    return torch.compile(model, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]
 
 
 def optimizer(spec: RunSpec, model: nn.Module, steps_per_epoch: int) -> Optimizer:

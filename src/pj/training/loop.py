@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -25,6 +26,7 @@ from pj.training.state import ResumeStates, remove
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 60.0  # seconds between resume states
+OUT_OF_TIME = 75  # exit status of a run that max_seconds ended: EX_TEMPFAIL, "try again later"
 
 
 def train(
@@ -39,6 +41,7 @@ def train(
     device: str = "auto",
     threads: int = 1,
     save_every: float = SAVE_EVERY,
+    max_seconds: float | None = None,
     keep_state: bool = False,
 ) -> str:
     """Train a run into ``folder`` and return its state, ``complete`` or ``diverged``.
@@ -54,12 +57,17 @@ def train(
         device: auto, cpu, cuda or cuda:<index>.
         threads: of the CPU.
         save_every: seconds between resume states.
+        max_seconds: end after the step that passes so many, at least one, with a resume state (which
+            ``resume`` must allow) and the exit status `OUT_OF_TIME`; called again, the run goes on.
         keep_state: leave a last resume state, from which the run folder can be written again at once
             should it be deleted before anyone has used it.
 
     SIGTERM and SIGINT save a resume state at the next step and exit with 128 + the signal's number.
 
     """
+    deadline = time.monotonic() + (max_seconds or math.inf)
+    if max_seconds and not resume:
+        raise ValueError("max_seconds needs a folder for resume states, or the work would be lost")
     conditions = configure(device, spec.precision, threads)
     dataset = store.load(data)
     identity = {"spec": spec.json_text, "seed": seed, "data": dataset.sha256, "code": code}
@@ -69,7 +77,7 @@ def train(
         with states.held() if states else nullcontext(), _stop_signals() as stop:
             training = Training(spec, seed, dataset, conditions)
             _resume(training, states)
-            _run(training, states, Progress(progress, spec, seed), stop, save_every)
+            _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
             if states and keep_state:
                 _save(training, states)
             state = "complete" if training.diverged_at is None else "diverged"
@@ -104,7 +112,12 @@ def _other_conditions(training: Training) -> list[dict[str, Any]]:
 
 
 def _run(
-    training: Training, states: ResumeStates | None, progress: Progress, stop: list[int], save_every: float
+    training: Training,
+    states: ResumeStates | None,
+    progress: Progress,
+    stop: list[int],
+    save_every: float,
+    deadline: float,
 ) -> None:
     saved = tick = time.monotonic()
     while not training.finished:
@@ -113,12 +126,12 @@ def _run(
             training.train_step()
             now = time.monotonic()
             training.seconds, tick = training.seconds + now - tick, now
-            if states and (stop or now - saved > save_every):
+            ended = stop or now > deadline
+            if states and (ended or now - saved > save_every):
                 _save(training, states)
                 saved = time.monotonic()
-            if stop:
-                log.warning("stopped by signal %d after step %d", stop[0], training.steps_done)
-                raise SystemExit(128 + stop[0])
+            if ended:
+                _end(training, stop)
             progress.step(training.epoch, training.step, training.batches.steps, training.seconds)
         training.end_epoch()
         training.conditions.synchronize()
@@ -126,6 +139,17 @@ def _run(
         training.seconds, tick = training.seconds + now - tick, now
         training.rows[-1]["seconds"] = round(training.seconds, 3)
         progress.epoch(training.rows[-1])
+
+
+def _end(training: Training, stop: list[int]) -> NoReturn:
+    """Leave a run that is not finished, by a signal or because its time is up."""
+    if stop:
+        log.warning("stopped by signal %d after step %d", stop[0], training.steps_done)
+        raise SystemExit(128 + stop[0])
+    steps = training.spec.epochs * training.batches.steps
+    done = training.steps_done
+    log.warning("max_seconds are over after step %d of %d: call again, and it goes on there", done, steps)
+    raise SystemExit(OUT_OF_TIME)
 
 
 def _save(training: Training, states: ResumeStates) -> None:

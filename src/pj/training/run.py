@@ -10,6 +10,7 @@ import torch
 
 from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
+from pj.losses.targets import label_mass
 from pj.models import naming
 from pj.randomness import derive
 from pj.spec import RunSpec
@@ -30,17 +31,20 @@ class Training:
         device = conditions.device
         torch.manual_seed(derive(seed, "init"))
         self.model = build.network(spec, dataset, device)
+        self.network = build.compiled(self.model) if spec.compile else self.model  # of the training steps
         self.loss = build.loss(spec)
         self.splits = splits(dataset, spec.data, device)
         self.normalise = Normalise(spec.data, dataset.channels, device)
-        self.batches = TrainingBatches(self.splits["train"], spec.data, spec.batch_size, self.normalise, seed)
+        self.batches = TrainingBatches(
+            self.splits["train"], spec.data, spec.batch_size, self.normalise, dataset.classes, seed
+        )
         self.optimizer = build.optimizer(spec, self.model, self.batches.steps)
         if hasattr(self.optimizer, "second_pass"):
             self.optimizer.second_pass = partial(frozen_running_statistics, self.model)
         self.probing = observers.probing(spec, self.model, self.loss)
         self.epoch, self.step = 0, 0  # epochs completed, steps completed in the epoch under way
         self.step_losses = torch.zeros(self.batches.steps, device=device)
-        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.correct = torch.zeros((), dtype=torch.float64, device=device)
         self.rows: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.diverged_at: int | None = None
@@ -73,7 +77,7 @@ class Training:
         def closure() -> torch.Tensor:
             self.optimizer.zero_grad()
             with self.conditions.autocast():
-                outputs.append(self.model(images))
+                outputs.append(self.network(images))
             loss = self.loss(outputs[-1].float(), labels)
             loss.backward()
             return loss
@@ -88,7 +92,7 @@ class Training:
         with probed:
             loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
         self.step_losses[self.step] = loss.detach()
-        self.correct += (outputs[0].detach().argmax(dim=1) == labels).sum()  # SAM's first pass: the loss at w
+        self.correct += label_mass(outputs[0].detach(), labels)  # SAM's first pass: at w
         self.step += 1
 
     def end_epoch(self) -> None:
