@@ -13,6 +13,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/landscape.smk"
 include: "rules/pruning.smk"
+include: "rules/interpret.smk"
 include: "rules/report.smk"
 
 
@@ -25,3 +26,4 @@ rule all:
         expand("results/landscapes/{landscape}/landscape.png", landscape=LANDSCAPES),
         expand("results/studies/{study}/path.png", study=PATH_STUDIES),
         expand("results/prunings/{pruning}/pruning.png", pruning=PRUNINGS),
+        expand("results/interpretations/{name}/image.png", name=INTERPRETATIONS),

@@ -34,6 +34,7 @@ PROBED_STUDIES = [
 LANDSCAPES = list(CONFIG.settings.landscapes)
 PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
 PRUNINGS = list(CONFIG.settings.prunings)
+INTERPRETATIONS = list(CONFIG.settings.interpretations)
 
 
 def one_of(names):
@@ -48,6 +49,7 @@ wildcard_constraints:
     dataset=one_of(SOURCES),
     landscape=one_of(LANDSCAPES),
     pruning=one_of(PRUNINGS),
+    interpretation=one_of(INTERPRETATIONS),
 
 
 def settings(**values):
@@ -83,6 +85,10 @@ def pruning_settings(pruning):
     return settings(**CONFIG.pruning(pruning).model_dump(mode="json"))
 
 
+def interpretation_settings(interpretation):
+    return settings(**CONFIG.interpretation(interpretation).model_dump(mode="json"))
+
+
 def measured_files(folder, variants):
     """Return what is measured of every run of some variants, a file each."""
     return [
@@ -100,6 +106,11 @@ def landscape_files(landscape):
 def pruning_files(pruning):
     folder = f"results/prunings/{pruning}"
     return measured_files(folder, CONFIG.pruning(pruning).variants)
+
+
+def interpretation_files(interpretation):
+    folder = f"results/interpretations/{interpretation}"
+    return measured_files(folder, CONFIG.interpretation(interpretation).variants)
 
 
 def pruning_methods(pruning, run):

@@ -48,6 +48,9 @@ rule report:
             "results/landscapes/{landscape}/table.md", landscape=LANDSCAPES
         ),
         prunings=expand("results/prunings/{pruning}/table.md", pruning=PRUNINGS),
+        interpretations=expand(
+            "results/interpretations/{name}/table.md", name=INTERPRETATIONS
+        ),
         modes="results/modes/table.md",
     output:
         "results/report.md",
@@ -60,6 +63,9 @@ rule report:
             studies=[study_settings(study) for study in STUDIES],
             landscapes=[landscape_settings(name) for name in LANDSCAPES],
             prunings=[pruning_settings(name) for name in PRUNINGS],
+            interpretations=[
+                interpretation_settings(name) for name in INTERPRETATIONS
+            ],
         ),
         code=code("report.py"),
     script:

@@ -13,7 +13,7 @@ from pj.errors import UserError
 from pj.loss_surface import filter_normalised, largest_eigenvalue, slice_losses, write
 from pj.randomness import generator
 from pj.records import CHECKPOINT
-from pj.report import landscape_figures, landscapes
+from pj.report import landscape_figures, landscapes, measured
 from pj.settings import Landscape, Slices, Variant
 from pj.training import loop
 
@@ -235,7 +235,7 @@ def test_the_figure_of_landscapes_has_a_line_a_seed_and_a_plane_a_variant(spec, 
     for variant in shown.variants:
         for seed in variant.seeds:
             write_measured(tmp_path, variant, seed, 10.0)
-    figure = landscape_figures.draw(shown, landscapes.collect(shown, tmp_path))
+    figure = landscape_figures.draw(shown, measured.collect(shown.variants, tmp_path))
     assert [len(axes.get_lines()) for axes in figure.axes] == [4, 1, 1]
     landscape_figures.write(shown, tmp_path, tmp_path)
     assert (tmp_path / "landscape.png").exists() and (tmp_path / "landscape.svg").exists()
@@ -262,5 +262,5 @@ def test_a_plane_is_drawn_with_its_first_direction_upwards(spec, tmp_path, monke
     shown = landscape(spec, "a", seeds=(0,))
     write_measured(tmp_path, shown.variants[0], 0, 10.0)
     monkeypatch.setattr("matplotlib.axes.Axes.contourf", lambda self, x, y, z, *a, **k: drawn.append(z))
-    landscape_figures.draw(shown, landscapes.collect(shown, tmp_path))
+    landscape_figures.draw(shown, measured.collect(shown.variants, tmp_path))
     assert drawn[0].filled(0).tolist() == [[3.0, 2.0, 0], [2.0, 0.5, 2.0], [4.0, 3.0, 4.0]]  # rows go upwards

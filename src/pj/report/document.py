@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pj import files
 from pj.report.labels import reduced, study_label
-from pj.settings import Landscape, Pruning, Study
+from pj.settings import Interpretation, Landscape, Pruning, Study
 
 INTRODUCTION = """\
 # Report
@@ -50,6 +50,18 @@ all others, then by the norms of Γ and of W. *Smallest first* goes by the weigh
 DessiLBI, and *at random* is what any order must beat. A removed filter takes its bias with it and the scale
 and shift of its batch norm; the narrowed network, without the removed filters, computes the same.
 """
+INTERPRETATIONS = """\
+## Looking inside
+
+The selected network on test images, in eval mode. *Feature maps*: the first three channels of a layer.
+*Grad-CAM* (Selvaraju et al. 2017) at a layer: its maps, weighted by the mean gradient of the predicted
+class's logit, summed and cut at zero, enlarged to the image; scaled to a maximum of 1 for looking at, the
+contour at one half. A picture convinces too easily, so two tests stand beside it. *Deletion*: pixels are
+replaced by the mean colour, the most important ones first; a map that shows what the network uses makes the
+probability of the class fall faster (a smaller area) than random maps of the same grid. *Randomised
+weights*: the rank correlation with the map of a network whose weights are shuffled, from the last layer
+back to the first; a map that stays the same does not depend on what was learnt.
+"""
 LANDSCAPES = """\
 ## Landscape of finished networks
 
@@ -59,6 +71,11 @@ and batch norm; every network sees the same draw. The eigenvalue is of the Hessi
 parameters; networks that compute the same can differ in it (a kernel before batch norm and its running mean
 and deviation, all times c), so between networks with and without batch norm it says less than the slices.
 """
+SHOWN = {
+    "image": "a test image, three channels of some layers' feature maps, and Grad-CAM by layer",
+    "sheet": "test images of each class, with Grad-CAM below each",
+    "tests": "deletion curves by layer against random maps; correlations as weights are randomised",
+}
 PROBES = {
     "loss_range": """\
 How far the loss L ranges along a line from the weights W of one training run: the lowest to the highest
@@ -89,6 +106,7 @@ def write(
     studies: Sequence[Study],
     landscapes: Sequence[Landscape],
     prunings: Sequence[Pruning],
+    interpretations: Sequence[Interpretation],
     results: Path,
     output: Path,
 ) -> None:
@@ -124,6 +142,14 @@ def write(
             f"{pruning.title}: test accuracy against the share of units removed, a line an order of removal"
         )
         parts.append(_image(shown, folder / "pruning.png", output.parent))
+    if interpretations:
+        parts.append(INTERPRETATIONS)
+    for interpretation in interpretations:
+        folder = results / "interpretations" / interpretation.name
+        where = f"Report {interpretation.report}. " if interpretation.report else ""
+        parts.append(f"### {interpretation.title}\n\n{where}{_table(folder / 'table.md')}")
+        for name, shown in SHOWN.items():
+            parts.append(_image(f"{interpretation.title}: {shown}", folder / f"{name}.png", output.parent))
     if landscapes:
         parts.append(LANDSCAPES)
     for landscape in landscapes:

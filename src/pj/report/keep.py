@@ -12,6 +12,8 @@ from pj.config import Config
 from pj.records import EVALUATION
 from pj.report import (
     figures,
+    interpretation_figures,
+    interpretations,
     landscape_figures,
     landscapes,
     paths,
@@ -22,6 +24,7 @@ from pj.report import (
     prunings,
     tables,
 )
+from pj.report.measured import collect
 from pj.settings import Study
 
 
@@ -29,8 +32,8 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
     For each study its tables (a row a variant, a row a run), its learning curves and, of probed runs, a
-    summary and its figure, of DessiLBI's their paths; for each landscape and each pruning its table and
-    figure; and in ``provenance.json`` the settings in force, and how many runs each combination of
+    summary and its figure, of DessiLBI's their paths; for each landscape, pruning and interpretation its
+    table and figures; and in ``provenance.json`` the settings in force, and how many runs each combination of
     versions, machine and commit made.
     """
     kept = []
@@ -51,7 +54,7 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         )
     for name in config.settings.landscapes:
         landscape, measured = config.landscape(name), results / "landscapes" / name
-        if any(landscapes.collect(landscape, measured).values()):
+        if any(collect(landscape.variants, measured).values()):
             landscapes.write(landscape, measured, folder / "landscapes" / name)
             landscape_figures.write(landscape, measured, folder / "landscapes" / name, formats=figures.SMALL)
     for name in config.settings.prunings:
@@ -59,6 +62,12 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         if len(prunings.collect(pruning, measured)):
             prunings.write(pruning, measured, folder / "prunings" / name)
             pruning_figures.write(pruning, measured, folder / "prunings" / name, formats=figures.SMALL)
+    for name in config.settings.interpretations:
+        interpretation, measured = config.interpretation(name), results / "interpretations" / name
+        if any(collect(interpretation.variants, measured).values()):
+            kept_in = folder / "interpretations" / name
+            interpretations.write(interpretation, measured, kept_in)
+            interpretation_figures.write(interpretation, measured, kept_in, formats=figures.SMALL)
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from pj.report.figures import FORMATS, colours, log_if_wide, save
 from pj.report.labels import scale_label
-from pj.report.landscapes import Found, collect, complete
+from pj.report.measured import Found, collect, complete
 from pj.settings import Landscape
 
 DASHES = ("-", "--", "-.", ":")
@@ -20,7 +20,7 @@ DASHES = ("-", "--", "-.", ":")
 
 def write(landscape: Landscape, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
     """Write landscape.png and landscape.svg into ``folder`` from what lies in ``measured``."""
-    save(draw(landscape, collect(landscape, measured)), folder / "landscape", formats)
+    save(draw(landscape, collect(landscape.variants, measured)), folder / "landscape", formats)
 
 
 def draw(landscape: Landscape, found: Found) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,9 @@ import pandas as pd
 
 from pj import files
 from pj.report.labels import interval, scale_label
-from pj.settings import Landscape, Variant
+from pj.report.measured import Found, collect, complete
+from pj.settings import Landscape
 from pj.statistics import estimate
-
-Found = dict[str, dict[int, dict[str, Any]]]  # what was measured, by variant and seed
-
-
-def collect(landscape: Landscape, folder: Path) -> Found:
-    """Read what was measured from ``folder`` (results/landscapes/<name>); runs not there are left out."""
-    found: Found = {}
-    for variant in landscape.variants:
-        paths = {seed: folder / f"{variant.spec.run}-seed{seed}.json" for seed in variant.seeds}
-        found[variant.name] = {
-            seed: json.loads(path.read_text(encoding="utf-8"))
-            for seed, path in paths.items()
-            if path.is_file()
-        }
-    return found
-
-
-def complete(found: Found, variant: Variant) -> list[dict[str, Any]]:
-    """Return what was measured of a variant's complete runs, a seed each."""
-    return [run for run in found[variant.name].values() if run["state"] == "complete"]
 
 
 def table(landscape: Landscape, found: Found) -> pd.DataFrame:
@@ -90,6 +70,6 @@ def _label(landscape: Landscape, found: Found) -> str:
 
 def write(landscape: Landscape, measured: Path, folder: Path) -> None:
     """Write table.csv (a row a run) and table.md into ``folder`` from what lies in ``measured``."""
-    found = collect(landscape, measured)
+    found = collect(landscape.variants, measured)
     files.write_text(folder / "table.csv", table(landscape, found).to_csv(index=False))
     files.write_text(folder / "table.md", markdown(landscape, found))

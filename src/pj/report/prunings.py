@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pj import files
+from pj.report import measured
 from pj.report.labels import interval, number, scale_label
 from pj.settings import Pruning, Variant
 from pj.statistics import estimate
@@ -24,13 +24,9 @@ def collect(pruning: Pruning, folder: Path) -> pd.DataFrame:
     A diverged run is one row with its state; runs that are not there are left out.
     """
     rows: list[dict[str, Any]] = []
-    for variant in pruning.variants:
-        for seed in variant.seeds:
-            path = folder / f"{variant.spec.run}-seed{seed}.json"
-            if not path.is_file():
-                continue
-            content = json.loads(path.read_text(encoding="utf-8"))
-            head = {"variant": variant.name, "seed": seed, "state": content["state"]}
+    for variant, runs in measured.collect(pruning.variants, folder).items():
+        for seed, content in runs.items():
+            head = {"variant": variant, "seed": seed, "state": content["state"]}
             rows += [head | _flat(row) for row in content.get("rows", [{}])]
     return pd.DataFrame(rows, columns=[*COLUMNS, *SIZES])
 
@@ -107,8 +103,8 @@ def _label(pruning: Pruning, found: pd.DataFrame) -> str:
     return f"**{first.spec.data.name}, {scale_label(first.scale)}**; {what}; {over}.{left_out}"
 
 
-def write(pruning: Pruning, measured: Path, folder: Path) -> None:
+def write(pruning: Pruning, source: Path, folder: Path) -> None:
     """Write table.csv (a row a run, method, percentage and draw) and table.md into ``folder``."""
-    found = collect(pruning, measured)
+    found = collect(pruning, source)
     files.write_text(folder / "table.csv", found.to_csv(index=False))
     files.write_text(folder / "table.md", markdown(pruning, found))

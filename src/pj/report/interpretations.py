@@ -1,0 +1,112 @@
+"""What finished runs look at: the table of the two tests that Grad-CAM has to pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pj import files
+from pj.report.labels import interval, number, scale_label
+from pj.report.measured import Found, collect, complete, diverged
+from pj.settings import Interpretation, Variant
+from pj.statistics import Estimate, estimate
+
+
+def table(interpretation: Interpretation, found: Found) -> pd.DataFrame:
+    """Return a row a run and layer.
+
+    ``grad_cam`` and ``random`` are the mean areas under the deletion curves, ``difference`` the first minus
+    the second with half its 95 % interval over the images, ``images`` of them; ``first_randomised`` and
+    ``all_randomised`` the mean rank correlations of the check, for the layer that it was made at.
+    """
+    rows = []
+    for variant in interpretation.variants:
+        for seed, run in found[variant.name].items():
+            head = {"variant": variant.name, "seed": seed, "state": run["state"]}
+            if run["state"] != "complete":
+                rows.append(head)
+                continue
+            for layer, curves in run["deletion"]["layers"].items():
+                areas = {name: np.array(curve["areas"]) for name, curve in curves.items()}
+                difference = estimate((areas["grad_cam"] - areas["random"]).tolist())
+                row: dict[str, Any] = head | {"layer": layer, "images": run["deletion"]["images"]}
+                row |= {name: values.mean() for name, values in areas.items()}
+                row |= {"difference": _mean(difference), "half_width": _half_width(difference)}
+                if layer == run["check"]["layer"]:
+                    stages = list(run["check"]["correlations"].values())
+                    row |= {"first_randomised": _correlation(stages[0])}
+                    row |= {"all_randomised": _correlation(stages[-1])}
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean(found: Estimate | None) -> float | None:
+    return found.mean if found else None
+
+
+def _half_width(found: Estimate | None) -> float | None:
+    return found.half_width if found else None
+
+
+def _correlation(values: list[float | None]) -> float | None:
+    """Return the mean of the correlations that there are."""
+    return _mean(estimate([v for v in values if v is not None]))
+
+
+def over_images(runs: list[dict[str, Any]], layer: str) -> Estimate | None:
+    """Return Grad-CAM's area minus that of random maps: its mean and interval over the images.
+
+    Of an image the mean over the runs counts, so that the interval speaks about images, whatever the
+    number of seeds.
+    """
+    curves = [run["deletion"]["layers"][layer] for run in runs]
+    differences = [np.array(c["grad_cam"]["areas"]) - np.array(c["random"]["areas"]) for c in curves]
+    return estimate(np.mean(differences, axis=0).tolist()) if differences else None
+
+
+def markdown(interpretation: Interpretation, found: Found) -> str:
+    """Return the table for people: a row a variant and layer, under a line that says what was measured."""
+    rows = []
+    everything = table(interpretation, found)
+    for variant in interpretation.variants:
+        runs = complete(found, variant)
+        for layer in interpretation.view.grad_cam:
+            row = {"variant": variant.title, "Grad-CAM at": layer, "seeds": str(len(runs))}
+            own = everything[everything["variant"] == variant.name] if len(runs) else everything
+            own = own[own["layer"] == layer] if len(runs) else own.iloc[:0]
+            for heading, column in (
+                ("area, by Grad-CAM", "grad_cam"),
+                ("area, at random", "random"),
+            ):
+                row[heading] = interval(estimate(own[column].tolist() if len(own) else []), "{:.3f}")
+            row["difference (over images)"] = interval(over_images(runs, layer), "{:.3f}")
+            for heading, column in (
+                ("correlation, last layer randomised", "first_randomised"),
+                ("all layers randomised", "all_randomised"),
+            ):
+                values = own[column].dropna().tolist() if column in own else []
+                row[heading] = number(_mean(estimate(values)), "{:.2f}")
+            rows.append(row)
+    content = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    return f"{label(interpretation, found)}\n\n{content}\n"
+
+
+def label(interpretation: Interpretation, found: Found) -> str:
+    """Return a line that says on what was measured, at what scale, and what is left out."""
+    first: Variant = interpretation.variants[0]
+    counts = {run["deletion"]["images"] for v in interpretation.variants for run in complete(found, v)}
+    images = " or ".join(str(count) for count in sorted(counts))
+    counted = f"on the first {images} test images, in eval mode, fp32" if counts else "nothing measured yet"
+    named = diverged(found)
+    left_out = f" Diverged: {', '.join(named)}." if named else ""
+    return f"**{first.spec.data.name}, {scale_label(first.scale)}**; {counted}.{left_out}"
+
+
+def write(interpretation: Interpretation, measured: Path, folder: Path) -> None:
+    """Write table.csv (a row a run and layer) and table.md into ``folder`` from what lies in ``measured``."""
+    found = collect(interpretation.variants, measured)
+    files.write_text(folder / "table.csv", table(interpretation, found).to_csv(index=False))
+    files.write_text(folder / "table.md", markdown(interpretation, found))

@@ -1,0 +1,18 @@
+"""Measure what a finished run looks at."""
+
+import json
+from pathlib import Path
+
+from pj import interpretation
+from pj.jobs import logged
+from pj.settings import View
+
+with logged(snakemake.log[0]):
+    interpretation.write(
+        Path(snakemake.input.record).parent,
+        Path(snakemake.input.data),
+        Path(snakemake.output[0]),
+        View.model_validate(json.loads(snakemake.params.settings)["view"]),
+        device=snakemake.resources.device,
+        threads=snakemake.threads,
+    )
