@@ -275,6 +275,22 @@ def test_a_study_run_by_itself_is_in_the_next_report(own, tmp_path):
     assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=("more.yaml",))
 
 
+def test_a_long_run_goes_through_in_pieces_that_snakemake_retries(own, tmp_path):
+    project = Path(shutil.copytree(own, tmp_path / "project"))
+    longer = "studies={own: {base: {epochs: 2000}}}"
+    output = snakemake(
+        *(project, "--retries", "40", "--config", longer, "seeds=[0]", "max_seconds=1"),
+        *("--", "results/studies/own/table.md"),
+        config=(),
+    )
+    assert "Trying to restart job" in output
+    records = [json.loads(p.read_text()) for p in project.glob("results/runs/flowers-*/seed0/run.json")]
+    (whole, *rest) = [
+        r for r in records if r["spec"]["epochs"] == 2000 and r["spec"]["optimizer"]["lr"] == 0.1
+    ]
+    assert not rest and whole["state"] == "complete" and whole["resumed_at_steps"]
+
+
 def test_new_figures_do_not_write_the_page_again(own, tmp_path):
     project = Path(shutil.copytree(own, tmp_path / "project"))
     edit(project, "src/pj/report/figures.py", "LOG_SPREAD = 50", "LOG_SPREAD = 40")
@@ -298,7 +314,7 @@ def test_results_that_cannot_be_written_are_told_before_any_job(project):
 
 def test_the_full_job_of_five_seeds_is_planned_from_config_alone(project):
     output = snakemake(project, "-n", "--quiet", "host", config=("config.yaml",))
-    assert re.search(r"train\s+314\b", output)  # 62 runs of 5 seeds, and 4 of one
+    assert re.search(r"train\s+364\b", output)  # 72 runs of 5 seeds, and 4 of one
     assert re.search(r"train_probed\s+110\b", output)
     assert re.search(r"report\s+1\b", output)
 
@@ -346,6 +362,12 @@ studies:
     variants:
       path: {}
       rival: {optimizer: {name: sgd, lr: 0.1}}
+interpretations:
+  inside:
+    title: Inside
+    study: probed
+    variants: [bn]
+    view: {image: 1, feature_maps: [conv1], grad_cam: [conv2, conv8], per_class: 1, images: 10, draws: 1}
 prunings:
   conv3:
     title: Pruned
@@ -391,6 +413,15 @@ def test_what_looks_at_runs_becomes_tables_and_figures_in_the_report(probed):
     pruned = (probed / "results" / "prunings" / "conv3" / "table.md").read_text()
     assert "path, last selected first" in pruned and "rival, at random" in pruned
     assert "prunings/conv3/pruning.png" in page and "studies/selected/path.png" in page
+    inside = probed / "results" / "interpretations" / "inside"
+    assert {p.name for p in inside.iterdir()} >= {
+        "table.md",
+        "table.csv",
+        "image.png",
+        "sheet.png",
+        "tests.png",
+    }
+    assert "interpretations/inside/sheet.png" in page and "Grad-CAM at" in page
     with_probes = {p.parent.parent.name for p in probed.glob("results/runs/*/seed0/probes.csv")}
     assert len(with_probes) == 2 and len(list(probed.glob("results/runs/*/seed0/run.json"))) == 5
     assert jobs(probed) == set()
@@ -400,7 +431,7 @@ DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", "repor
 OF_LANDSCAPES = {"landscape", "landscape_table", "landscape_figure", "report"}
 OF_PRUNINGS = {"prune", "pruning_table", "pruning_figure", "report"}
 OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_PRUNINGS}
-RETRAINED = {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES}
+OF_INTERPRETATIONS = {"interpret", "interpretation_table", "interpretation_figures", "report"}
 
 
 @pytest.mark.parametrize(
@@ -411,13 +442,20 @@ RETRAINED = {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES}
             "src/pj/training/probing.py",
             "step % self",
             "(step + 1) % self",
-            {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES},
+            {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES, *OF_INTERPRETATIONS},
         ),
         ("src/pj/report/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", "report"}),
         ("src/pj/report/probe_figures.py", '"without"', '"plain"', {"probe_figures"}),
         ("src/pj/pruning.py", "percent / 100", "percent / 101", OF_PRUNINGS),
         ("src/pj/report/paths.py", "> 1e-3", "> 1e-4", {"paths"}),
         ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
+        ("src/pj/saliency.py", "ranks < share", "ranks <= share", OF_INTERPRETATIONS),
+        (
+            "src/pj/report/interpretation_figures.py",
+            'colors="#E69F00"',
+            'colors="red"',
+            {"interpretation_figures"},
+        ),
         ("src/pj/report/landscape_figures.py", '"Greys"', '"Blues"', {"landscape_figure"}),
     ],
 )

@@ -1,0 +1,107 @@
+"""How long the final recipe takes: seconds a step and TFLOP/s, step by step and compiled.
+
+    python benchmarks/headline.py [--depth 16] [--widen-factor 8] [--device auto] [--steps 10] [--rounds 3]
+
+A wide residual network with ASAM, CutMix and smoothed KL on batches of 128, as config.yaml's study `final`
+has it, on random images. Rounds alternate between the plain and the compiled network. Arithmetic is that of
+convolutions and linear layers as torch counts it, of both gradients of a step. What 200 epochs of 50,000
+images would take leaves out the measurement of the test set after each epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from torch.utils.flop_counter import FlopCounterMode
+
+from pj.data import store
+from pj.spec import RunSpec
+from pj.training.device import Conditions, configure
+from pj.training.run import Training
+
+BATCH, EPOCHS, IMAGES = 128, 200, 50_000
+
+
+def training(options: argparse.Namespace, conditions: Conditions, compiled: bool) -> Training:
+    """Return a run of the final recipe on random images."""
+    draw = np.random.default_rng(0)
+    arrays: dict[str, Any] = {"x_train": draw.integers(0, 256, (12_800, 32, 32, 3), dtype=np.uint8)}
+    arrays |= {"y_train": np.arange(12_800) % 10, "x_test": arrays["x_train"][:128]}
+    arrays |= {"y_test": arrays["y_train"][:128]}
+    spec = RunSpec.model_validate(
+        {
+            "data": {"name": "random", "crop": 4, "flip": True, "cutmix": {}},
+            "model": {"name": "wide_resnet", "depth": options.depth, "widen_factor": options.widen_factor},
+            "loss": {"name": "kl_div"},
+            "optimizer": {
+                **{"name": "sam", "adaptive": True, "rho": 0.5, "lr": 0.1},
+                **{"momentum": 0.9, "weight_decay": 5e-4},
+            },
+            "schedule": {"name": "cosine"},
+            "epochs": EPOCHS,
+            "batch_size": BATCH,
+            "compile": compiled,
+        }
+    )
+    return Training(spec, 0, store.checked(arrays, 10, "random"), conditions)
+
+
+def steps(run: Training) -> Iterator[None]:
+    """Take a step of a run at each call."""
+    while True:
+        run.batches.start_epoch(run.epoch)
+        while run.step < run.batches.steps:
+            run.train_step()
+            yield
+        run.epoch, run.step = run.epoch + 1, 0
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--depth", type=int, default=16)
+    parser.add_argument("--widen-factor", type=int, default=8)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    conditions = configure(options.device, options.precision, options.threads)
+    runs = {name: training(options, conditions, name == "compiled") for name in ("plain", "compiled")}
+    sides = {name: steps(run) for name, run in runs.items()}
+    with FlopCounterMode(display=False) as counted:
+        next(sides["plain"])
+    start = time.perf_counter()
+    next(sides["compiled"])
+    conditions.synchronize()
+    flops = counted.get_total_flops()
+    what = f"WRN-{options.depth}-{options.widen_factor}, {conditions.describe()}, {conditions.precision}"
+    print(f"{what}; {flops / 1e12:.2f} TFLOP a step; compiled in {time.perf_counter() - start:.0f} s")
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for round_ in range(options.rounds + 1):  # the first warms up
+        for name, side in sides.items():
+            start = time.perf_counter()
+            for _ in range(options.steps):
+                next(side)
+            conditions.synchronize()
+            if round_:
+                seconds[name].append((time.perf_counter() - start) / options.steps)
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        minutes = median * EPOCHS * -(-IMAGES // BATCH) / 60
+        ratio = statistics.median(seconds["plain"]) / median
+        spread = f"{min(values):.4f} to {max(values):.4f}"
+        print(
+            f"{name:9} {median:8.4f} s a step ({spread})  {flops / median / 1e12:7.2f} TFLOP/s  "
+            f"{minutes:8.1f} min for {EPOCHS} epochs  {ratio:.2f}x"
+        )
+
+
+if __name__ == "__main__":
+    main()
