@@ -442,7 +442,7 @@ def test_bands_mix_nothing_but_learning_rates(study, text, wanted, tmp_path):
 
 def test_a_layer_probed_twice_is_a_fault_before_any_job(tmp_path):
     (fault,) = faults(tmp_path, "studies: {batch_norm_ics: {base: {probe: {ics: [conv2, conv2]}}}}")
-    assert "allowed: each layer once" in fault
+    assert "allowed: each once" in fault
 
 
 def test_a_probe_is_part_of_what_a_run_is_and_its_absence_renames_none():
@@ -487,6 +487,14 @@ def test_an_unknown_key_of_an_optional_part_lists_the_known_ones(text, wanted, t
         ("settings: {percents: [0, 100]}", "settings.percents.1: 100; allowed: less than 100"),
         ("settings: {percents: [-5, 20]}", "settings.percents.0: -5; allowed: greater than or equal to 0"),
         ("settings: {percents: [20, 10]}", "settings.percents: [20.0, 10.0]; allowed: increasing"),
+        (
+            "settings: {percents: [0, 20, 40, 60, 80, 90, 99.8]}",
+            "99.8 percent of the 120 filters of conv3 in dessilbi are all",
+        ),
+        (
+            "methods: {sgd: [magnitude, magnitude]}",
+            "methods.sgd: ['magnitude', 'magnitude']; allowed: each once",
+        ),
         ("methods: {sgd: [path]}", "methods.sgd: path needs a Γ, which training with sgd does not leave"),
         ("methods: {sdg: [random]}", "methods: 'sdg'; allowed: dessilbi, sgd"),
         ("reported: [98.94]", "reported has 1 numbers for 7 percents"),
@@ -514,6 +522,12 @@ def test_settings_of_paths_that_make_no_sense_are_faults(text, wanted, tmp_path)
     assert any(wanted in fault for fault in found), found
 
 
+def test_a_faulty_dessilbi_is_one_fault_and_not_a_missing_path_too(tmp_path):
+    text = "studies: {dessilbi_lenet: {variants: {dessilbi: {optimizer: {kappa: 0.0}}}}}"
+    (fault,) = faults(tmp_path, text)
+    assert "kappa" in fault
+
+
 def test_a_study_without_dessilbi_has_no_path(tmp_path):
     (fault,) = faults(tmp_path, "studies: {loss: {path: {weights_of: conv1}}}")
     assert fault == "studies.loss.path: none of its variants is trained with dessilbi"
@@ -524,7 +538,7 @@ def test_a_study_without_dessilbi_has_no_path(tmp_path):
     [
         ("view: {grad_cam: [block4]}", "view.grad_cam: 'block4'; allowed: conv1, conv2"),
         ("view: {feature_maps: [conv1, linear1]}", "view.feature_maps: 'linear1'; allowed: conv1"),
-        ("view: {feature_maps: [conv1, conv1]}", "allowed: each layer once"),
+        ("view: {feature_maps: [conv1, conv1]}", "allowed: each once"),
         ("view: {image: 10000}", "interpretations.final.view.image: 10000; allowed: 0 to 9999"),
         ("view: {image: -1}", "view.image: -1; allowed: greater than or equal to 0"),
         ("view: {images: 10001}", "interpretations.final.view.images: 10001; allowed: 2 to 10000"),

@@ -189,8 +189,12 @@ def test_state_survives_saving_and_loading(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kappa": 0.0}, "kappa > 0 and nu > 0, not kappa=0.0"),
+        ({"kappa": 0.0}, "kappa > 0 and finite, not kappa=0.0"),
         ({"nu": -1.0}, "nu=-1.0"),
+        ({"lr": float("nan")}, "lr > 0 and finite, not lr=nan"),
+        ({"momentum": 1.5}, r"momentum in \[0, 1\), not momentum=1.5"),
+        ({"betas": (0.9, 1.0)}, r"betas\[1\] in \[0, 1\), not betas\[1\]=1.0"),
+        ({"lambdas": {"conv": float("nan")}}, "each 0 or more"),
         ({"inner": "adam", "momentum": 0.9}, "adam has its own"),
         ({"inner": "rmsprop"}, "no inner 'rmsprop'; there are: sgd, adam"),
         ({"lambdas": {"conv": -1.0}}, "each 0 or more"),
@@ -199,7 +203,19 @@ def test_state_survives_saving_and_loading(tmp_path):
 )
 def test_settings_that_are_not_allowed_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        optim.create("dessilbi", network().parameters(), lr=0.1, **settings)
+        optim.create("dessilbi", network().parameters(), **{"lr": 0.1} | settings)
+
+
+@pytest.mark.parametrize("inner", ["sgd", "adam"])
+def test_a_parameter_without_a_gradient_rests(inner):
+    model = network()
+    model[0].requires_grad_(False)
+    optimizer = optim.create("dessilbi", model.parameters(), lr=0.1, inner=inner)
+    before = [p.detach().clone() for p in model.parameters()]
+    model(torch.ones(2, 2, 4, 4, dtype=torch.float64)).sum().backward()
+    optimizer.step()
+    moved = [not torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True)]
+    assert moved == [False, False, True, True]
 
 
 def test_without_a_threshold_nothing_shrinks_and_a_zero_filter_stays_zero():

@@ -221,8 +221,8 @@ def shown(spec, seeds=(0, 1)):
     )  # fmt: skip
 
 
-def write_measured(folder, variant, seed, accuracies, outside=None):
-    size = {"parameters": 100, "nonzero": 90, "macs": 1000}
+def write_measured(folder, variant, seed, accuracies, outside=None, parameters=100):
+    size = {"parameters": parameters, "nonzero": 90, "macs": 1000}
     rows = [
         {
             "method": m,
@@ -259,9 +259,31 @@ def test_the_table_has_the_reports_numbers_and_averages_draws_within_a_seed(spec
     assert rows["a, at random"][1].startswith("66.00 ± ")  # the mean of 65 and 67
     assert rows["b, smallest first"] == ["", ""]
     assert rows["narrowed network: parameters"] == ["100", "100"]
+    assert rows["narrowed network: of them not zero"] == ["90", "90"]
     assert "2 seeds" in lines[0] and "Diverged: b seed 0." in lines[0]
     pruning_figures.write(p, tmp_path, tmp_path)
     assert (tmp_path / "pruning.png").exists()
+
+
+def test_a_reduced_pruning_says_that_the_reports_numbers_are_of_another_scale(spec, tmp_path):
+    p = shown(spec)
+    small = tuple(v.model_copy(update={"scale": Scale(name="small", epochs=1)}) for v in p.variants)
+    prunings.write(p.model_copy(update={"variants": small}), tmp_path, tmp_path)
+    assert (
+        "small scale (epochs 1)** (too small to be compared with the report)"
+        in (tmp_path / "table.md").read_text()
+    )
+
+
+def test_networks_of_different_size_have_rows_of_their_own(spec, tmp_path):
+    p = shown(spec, seeds=(0,))
+    for variant, parameters in zip(p.variants, (100, 300), strict=True):
+        method = p.methods[variant.name][0]
+        write_measured(tmp_path, variant, 0, [(method, q, 0, 90.0) for q in (0, 50)], parameters=parameters)
+    prunings.write(p, tmp_path, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    for name, parameters in (("a", 100), ("b", 300)):
+        assert f"| narrowed network ({name}): parameters" in text and f"| {parameters}" in text
 
 
 def test_nothing_pruned_yet_is_a_table_and_a_figure_that_say_so(spec, tmp_path):
@@ -285,7 +307,8 @@ def test_the_narrowed_network_is_exported_as_a_program_of_its_own(run, tmp_path,
         torch.testing.assert_close(program(images), wanted(images), rtol=1e-5, atol=1e-5)
     held = sum(p.numel() for p in program.parameters())
     assert held == 61_706 - 60 * (400 + 1) - 60 * 84
-    assert f"{held:,} of 61,706 parameters" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{held:,} of 61,706 parameters" in printed and "removed 60 of conv3, 5,040 of linear1;" in printed
 
 
 @pytest.mark.parametrize(
@@ -294,17 +317,32 @@ def test_the_narrowed_network_is_exported_as_a_program_of_its_own(run, tmp_path,
         (["--layers", "conv3", "--percent", "100"], "--percent 100; allowed: from 0 to less than 100"),
         (["--layers", "conv7", "--percent", "10"], "no prunable layer named 'conv7'; there are: conv1"),
         (["--layers", "fc2", "conv3", "--percent", "10"], "no prunable layer named 'fc2'"),
+        (["--layers", "conv3", "conv3", "--percent", "10"], "--layers conv3 conv3; allowed: each once"),
+        (
+            ["--layers", "conv3", "--percent", "10", "--output", "."],
+            "allowed: a file whose name ends in .pt2",
+        ),
     ],
 )
 def test_an_export_that_cannot_be_is_one_message(run, arguments, message, tmp_path, capsys, gray):
     from pj import cli
 
     output = tmp_path / "small.pt2"
-    command = ["prune", str(tmp_path / "run"), *arguments, "--data", str(gray), "--output", str(output)]
+    command = ["prune", str(tmp_path / "run"), "--data", str(gray), "--output", str(output), *arguments]
     assert cli.main(command) == 1
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
     assert not output.exists()
+
+
+@pytest.mark.parametrize(("name", "message"), [("run.json", "is a file"), ("nowhere", "is not there")])
+def test_what_is_no_runs_folder_is_told_as_that(name, message, tmp_path, capsys):
+    from pj import cli
+
+    (tmp_path / "run.json").write_text("{}")
+    arguments = ["--layers", "conv3", "--percent", "10", "--output", str(tmp_path / "small.pt2")]
+    assert cli.main(["prune", str(tmp_path / name), *arguments]) == 1
+    assert f"{name} {message}; wanted: a run's folder" in capsys.readouterr().err
 
 
 def test_a_run_with_dessilbi_keeps_gamma_and_when_each_unit_was_selected(run):
@@ -361,7 +399,9 @@ def test_every_layer_that_is_called_prunable_is(name, spec):
     options = {} if name == "lenet" else {"width": 0.05}
     model, images = network(name, **options)
     units = pruning.prunable(model)
-    assert list(units) == spec(model={"name": name, **options}).prunable
+    known = spec(model={"name": name, **options}).prunable
+    assert list(units) == list(known)
+    assert all(units[layer] == count for layer, count in known.items() if count is not None)
     for layer, count in units.items():
         removed = {layer: torch.arange(count // 2)}
         masked, narrowed = pruning.masked(model, removed), pruning.narrowed(model, removed)
@@ -381,7 +421,7 @@ def test_the_table_says_where_the_order_of_selection_is_none(outside, note, spec
     write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)], outside)
     prunings.write(p, tmp_path, tmp_path)
     text = (tmp_path / "table.md").read_text()
-    assert f"| share of the removed outside the support (%) | | {outside:.2f} |" in " ".join(text.split())
+    assert f"| a: share of the removed outside the support (%) | | {outside:.2f} |" in " ".join(text.split())
     notes = [line for line in text.splitlines() if line.startswith("a: ")]
     assert notes == ([note] if note else [])
 

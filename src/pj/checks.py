@@ -41,7 +41,7 @@ def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
             needed, there = "probe.ics", any(p.ics for p in probes)
         else:
             needed, there = "probe.gradient or probe.update", any(p.gradient or p.update for p in probes)
-        if not there:
+        if not there and len(own) == len(study.variants):
             faults.append(
                 f"studies.{name}.probes.show: {study.probes.show!r} needs {needed} in the base or a variant"
             )
@@ -117,7 +117,9 @@ def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
         own = [v.spec for v in variants if v.study == name]
         if study.path is None or not own:
             continue
-        if not any(spec.optimizer.name == "dessilbi" for spec in own):
+        # a variant that is faulty has been told already, and may have been the one
+        whole = len(own) == len(study.variants)
+        if whole and not any(spec.optimizer.name == "dessilbi" for spec in own):
             faults.append(f"studies.{name}.path: none of its variants is trained with dessilbi")
         layer = study.path.weights_of
         missing = next((spec.layers for spec in own if layer not in spec.layers), None)
@@ -146,7 +148,15 @@ def _pruning_faults(settings: Settings, variants: Sequence[Variant]) -> list[str
                 for layer in pruning.settings.layers
                 if layer not in spec.prunable
             ]
-    return faults
+            units = {layer: spec.prunable.get(layer) for layer in pruning.settings.layers}
+            percent = pruning.settings.percents[-1]
+            faults += [
+                f"prunings.{name}.settings.percents: {percent:g} percent of the {count} filters of {layer} "
+                f"in {variant} are all of them; allowed: what leaves one"
+                for layer, count in units.items()
+                if count is not None and round(count * percent / 100) == count
+            ]
+    return list(dict.fromkeys(faults))
 
 
 def _interpretation_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:

@@ -79,7 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     prune.add_argument("run", type=Path, help="folder of the run, such as results/runs/<run>/seed0")
     prune.add_argument("--layers", nargs="+", required=True, metavar="LAYER", help="conv3, linear1, …")
     prune.add_argument("--percent", type=float, required=True, help="of each layer's units, in [0, 100)")
-    prune.add_argument("--order", choices=get_args(Order), default="magnitude")
+    prune.add_argument(
+        "--order",
+        choices=get_args(Order),
+        default="magnitude",
+        help="in which units go (default: magnitude, the smallest first)",
+    )
     prune.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
     prune.add_argument(
         "--output", type=Path, required=True, help="a .pt2 file, which torch.export.load reads"
@@ -243,14 +248,21 @@ def _prune(options: argparse.Namespace) -> None:
 
     if not 0 <= options.percent < 100:
         raise UserError(f"--percent {options.percent:g}; allowed: from 0 to less than 100")
+    if len(set(options.layers)) < len(options.layers):
+        raise UserError(f"--layers {' '.join(options.layers)}; allowed: each once")
+    if options.output.suffix != ".pt2" or options.output.is_dir():
+        raise UserError(f"--output {options.output}; allowed: a file whose name ends in .pt2")
     files.check_writable(options.output.parent)
     path = RESULTS / "data" / f"{records.read_run(options.run)['spec']['data']['name']}.npz"
     run = finished.load(options.run, options.data or path, device="cpu", precision="fp32")
     settings = Percents(layers=options.layers, percents=[options.percent], draws=1)
     row = pruning_curve.export(run, settings, options.order, options.output)
     before, after = row["whole"], row["size"]
+    removed = ", ".join(f"{count:,} of {name}" for name, count in row["removed"].items())
     left = f"{after['parameters']:,} of {before['parameters']:,} parameters"
-    print(f"test accuracy {row['accuracy']:.2f} %, {left}")
+    left += f", {after['nonzero']:,} of them not zero"
+    print(f"removed {removed}; test accuracy {row['accuracy']:.2f} %")
+    print(left)
     print(f"{after['macs']:,} of {before['macs']:,} MACs an image; written to {options.output}")
 
 

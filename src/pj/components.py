@@ -141,7 +141,8 @@ MAPS = {  # what a net names besides its convolutions, by `pj.models.naming.maps
     "cbam_resnet9": ("block1", "block2", "features"),
     "wide_resnet": ("block1", "block2", "block3", "features"),
 }
-PRUNABLE_CONVOLUTIONS = {"lenet": 3, "dessi_vgg": 3}  # the first ones: who reads them is known
+# The first ones, with their filters at width 1: who reads them is known.
+PRUNABLE_CONVOLUTIONS = {"lenet": (6, 16, 120), "dessi_vgg": (64, 128, 256)}
 WITHOUT_BATCH_NORM = {"lenet"}  # the other nets without a batch_norm option always have it
 
 
@@ -284,7 +285,7 @@ class Line(Strict):
 def distinct(names: list[str]) -> list[str]:
     """Return names as they are; ValueError if one is there twice."""
     if len(set(names)) < len(names):
-        raise ValueError(f"{names}; allowed: each layer once")
+        raise ValueError(f"{names}; allowed: each once")
     return names
 
 

@@ -27,10 +27,13 @@ def read_run(folder: Path) -> dict[str, Any]:
     checkpoint other than the one it records.
     """
     path = folder / RUN
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "is not there"
+        raise RecordError(f"{folder} {found}; wanted: a run's folder, such as results/runs/<run>/seed0")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RecordError(f"{path} is missing: this run has not finished") from None
+        raise RecordError(f"{path} is missing: no run, or one that has not finished") from None
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}); delete {folder} and train again") from error
     state = record.get("state") if isinstance(record, dict) else None

@@ -20,7 +20,7 @@ Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 Percent = Annotated[float, Field(ge=0, lt=100)]
 Order = Literal["path", "magnitude", "random"]  # in which units are pruned
-Methods = Annotated[list[Order], Field(min_length=1)]
+Methods = Annotated[list[Order], Field(min_length=1), AfterValidator(distinct)]
 Rates = Annotated[list[Positive], Field(min_length=2)]
 REPORTED_LAYER = "conv2"  # where report A measured covariate shift
 Fraction = Annotated[float, Field(gt=0, le=1)]

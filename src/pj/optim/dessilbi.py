@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ class DessiLBI(builtin.WithoutCompiler):
         lambdas: Mapping[str, float] | None = None,
     ) -> None:
         chosen = LAMBDAS | dict(lambdas or {})
-        _check(kappa, nu, inner, momentum, chosen)
+        _check(lr, kappa, nu, inner, momentum, betas, eps, chosen)
         settings = {"kappa": kappa, "nu": nu, "momentum": momentum, "betas": betas, "eps": eps}
         by_kind: dict[str, list[Any]] = {"conv": [], "linear": [], "plain": []}
         for item in params:
@@ -81,7 +82,8 @@ class DessiLBI(builtin.WithoutCompiler):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self._step(group, group["params"])
+            if members := [p for p in group["params"] if p.grad is not None]:  # others rest, as in torch
+                self._step(group, members)
         return loss
 
     def _step(self, group: dict[str, Any], members: list[Tensor]) -> None:
@@ -108,7 +110,7 @@ class DessiLBI(builtin.WithoutCompiler):
             return buffers
         first, second = ([self.state[p][name] for p in members] for name in ("exp_avg", "exp_avg_sq"))
         beta1, beta2 = group["betas"]
-        group["steps"] += 1  # every parameter takes part in every step
+        group["steps"] += 1  # counted by group: a parameter takes part in every step or in none
         count = group["steps"]
         torch._foreach_lerp_(first, gradients, 1 - beta1)
         torch._foreach_mul_(second, beta2)
@@ -183,12 +185,25 @@ def _start(p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
     return {name: t.detach() for name, t in state.items()}
 
 
-def _check(kappa: float, nu: float, inner: str, momentum: float, lambdas: Mapping[str, float]) -> None:
-    if not (kappa > 0 and nu > 0):
-        raise ValueError(f"DessiLBI needs kappa > 0 and nu > 0, not kappa={kappa}, nu={nu}")
+def _check(
+    lr: float,
+    kappa: float,
+    nu: float,
+    inner: str,
+    momentum: float,
+    betas: tuple[float, float],
+    eps: float,
+    lambdas: Mapping[str, float],
+) -> None:
+    for name, value in {"lr": lr, "kappa": kappa, "nu": nu, "eps": eps}.items():
+        if not 0 < value < inf:
+            raise ValueError(f"DessiLBI needs {name} > 0 and finite, not {name}={value}")
+    for name, value in {"momentum": momentum, "betas[0]": betas[0], "betas[1]": betas[1]}.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"DessiLBI needs {name} in [0, 1), not {name}={value}")
     if inner not in INNER:
         raise ValueError(f"DessiLBI has no inner {inner!r}; there are: {', '.join(INNER)}")
     if inner == "adam" and momentum:
         raise ValueError("DessiLBI has momentum with inner sgd; adam has its own (betas)")
-    if set(lambdas) != set(LAMBDAS) or min(lambdas.values()) < 0:
+    if set(lambdas) != set(LAMBDAS) or not all(0 <= value < inf for value in lambdas.values()):
         raise ValueError(f"DessiLBI's lambdas {dict(lambdas)}; allowed: {', '.join(LAMBDAS)}, each 0 or more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,13 @@ def save(figure: Figure, path: Path, formats: Mapping[str, int]) -> None:
         with files.replaced(path.with_name(f"{path.name}.{extension}")) as temporary:
             metadata = {"Date": None} if extension == "svg" else {"Software": None}
             figure.savefig(temporary, format=extension, dpi=dpi, metadata=metadata)
+
+
+def headline(figure: Figure, title: str, rest: str) -> None:
+    """Write a title over a figure, and below it what it is of, in lines that fit the figure."""
+    letters = int(figure.get_figwidth() * 13)
+    lines = [line for text in (title, rest) for line in textwrap.wrap(text, letters)]
+    figure.suptitle("\n".join(lines), fontsize=10)
 
 
 def draw(study: Study, runs: Path) -> Figure:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pj.report.figures import FORMATS, colours, save
+from pj.report.figures import FORMATS, colours, headline, save
 from pj.report.interpretations import label
 from pj.report.measured import Found, collect, complete
 from pj.settings import Interpretation, Variant
@@ -26,9 +26,7 @@ def write(
     found = collect(interpretation.variants, measured)
     for name, draw in zip(NAMES, (draw_image, draw_sheet, draw_tests), strict=True):
         figure = draw(interpretation, found)
-        figure.suptitle(
-            f"{interpretation.title}\n{label(interpretation, found).replace('**', '')}", fontsize=9
-        )
+        headline(figure, interpretation.title, label(interpretation, found).replace("**", ""))
         save(figure, folder / name, formats)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pj.report.figures import FORMATS, colours, log_if_wide, save
+from pj.report.figures import FORMATS, colours, headline, log_if_wide, save
 from pj.report.labels import scale_label
 from pj.report.measured import Found, collect, complete
 from pj.settings import Landscape
@@ -49,7 +49,7 @@ def draw(landscape: Landscape, found: Found) -> Figure:
     for own in axes:
         own.title.set_fontsize(9)
     first = landscape.variants[0]
-    figure.suptitle(f"{landscape.title}\n{first.spec.data.name}, {scale_label(first.scale)}", fontsize=10)
+    headline(figure, landscape.title, f"{first.spec.data.name}, {scale_label(first.scale)}")
     return figure
 
 

@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from pj import records
-from pj.report.figures import FORMATS, colours, save
+from pj.report.figures import FORMATS, colours, headline, save
 from pj.report.labels import study_label
 from pj.settings import Study, Variant
 
@@ -53,7 +53,7 @@ def draw_path(study: Study, runs: Path) -> Figure:
     named = max((axes.get_legend_handles_labels() for axes in frames), key=lambda pair: len(pair[1]))
     figure.legend(*named, loc="outside right center", frameon=False)
     spread = "mean over seeds, band from the lowest to the highest"
-    figure.suptitle(f"{study.title}\n{study_label(study)}; {spread}", fontsize=10)
+    headline(figure, study.title, f"{study_label(study)}; {spread}")
     return figure
 
 
@@ -81,5 +81,5 @@ def draw_weights(study: Study, runs: Path, layer: str) -> Figure:
         figure.colorbar(image, ax=axes, fraction=0.05)
         axes.set_title(f"{title}\n{100 * (picture > 1e-3).mean():.0f} % above 0.001", fontsize=8)
         axes.set(xlabel="input", ylabel="unit, by norm")
-    figure.suptitle(f"{study.title}: |weights| of {layer}\n{study_label(study)}, first seed", fontsize=10)
+    headline(figure, f"{study.title}: |weights| of {layer}", f"{study_label(study)}, first seed")
     return figure

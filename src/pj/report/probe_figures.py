@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pj.report.figures import FORMATS, LOG_SPREAD, save
+from pj.report.figures import FORMATS, LOG_SPREAD, headline, save
 from pj.report.labels import study_label
 from pj.report.probe_measures import NETWORKS
 from pj.settings import REPORTED_LAYER, Study
@@ -71,7 +71,7 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
     over = f"median over {seeds} seeds" if seeds > 1 else "1 seed"
     if study.probes.show == "ics":
         over += "; thin: a learning rate each, thick: their median"
-    figure.suptitle(f"{study.title}\n{study_label(study)}, {over}", fontsize=10)
+    headline(figure, study.title, f"{study_label(study)}, {over}")
     return figure
 
 

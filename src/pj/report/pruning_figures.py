@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pj.report.figures import FORMATS, colours, save
+from pj.report.figures import FORMATS, colours, headline, save
 from pj.report.labels import scale_label
 from pj.report.prunings import METHODS, by_seed, collect
 from pj.settings import Pruning
@@ -39,10 +39,11 @@ def draw(pruning: Pruning, measured: Path) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     first = pruning.variants[0]
-    figure.suptitle(
-        f"{pruning.title}\n{first.spec.data.name}, {scale_label(first.scale)}; "
-        "mean over seeds, band from the lowest to the highest",
-        fontsize=10,
+    headline(
+        figure,
+        pruning.title,
+        f"{first.spec.data.name}, {scale_label(first.scale)}; mean over seeds, band from the lowest to the "
+        "highest" + ("; × at full scale" if pruning.reported and first.scale.reductions else ""),
     )
     return figure
 

@@ -15,7 +15,12 @@ from pj.statistics import estimate
 
 METHODS = {"path": "last selected first", "magnitude": "smallest first", "random": "at random"}
 COLUMNS = ["variant", "seed", "state", "method", "percent", "draw", "accuracy", "loss", "outside_support"]
-SIZES = ["parameters", "nonzero", "macs"]  # of the narrowed network
+NARROWED = {
+    "parameters": "parameters",
+    "nonzero": "of them not zero",
+    "macs": "MACs an image",
+}
+SIZES = list(NARROWED)  # of the narrowed network
 
 
 def collect(pruning: Pruning, folder: Path) -> pd.DataFrame:
@@ -57,13 +62,32 @@ def markdown(pruning: Pruning, found: pd.DataFrame) -> str:
             rows.append(_row(name, _cells(own, "accuracy", pruning), pruning))
             if method == "path":
                 shares = _cells(own, "outside_support", pruning)
-                rows.append(_row("share of the removed outside the support (%)", shares, pruning))
-    size = means.drop_duplicates(["percent"]).set_index("percent")
-    for column, title in (("parameters", "parameters"), ("macs", "MACs an image")):  # whatever the order
-        cells = [number(size[column].get(p), "{:,.0f}") for p in pruning.settings.percents]
-        rows.append(_row(f"narrowed network: {title}", cells, pruning))
+                name = f"{variant.title}: share of the removed outside the support (%)"
+                rows.append(_row(name, shares, pruning))
+    rows += _sizes(pruning, means)
     table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
     return f"{_label(pruning, found)}\n\n{table}\n{_note(pruning, means)}"
+
+
+def _sizes(pruning: Pruning, means: pd.DataFrame) -> list[dict[str, str]]:
+    """Return how large the narrowed networks are, once for all variants whose network is the same.
+
+    Parameters and MACs follow from the counts alone. How many parameters are not zero depends on the order
+    as well, where a pruned weight of a linear layer may belong to a pruned filter: the mean over orders.
+    """
+    networks: dict[tuple[float, ...], list[Variant]] = {}
+    for variant in pruning.variants:
+        own = means[means["variant"] == variant.name].drop_duplicates("percent")
+        if len(own):
+            networks.setdefault(tuple(own["parameters"]), []).append(variant)
+    rows = []
+    for variants in networks.values():
+        own = means[means["variant"].isin([v.name for v in variants])].groupby("percent")[SIZES].mean()
+        of = f" ({', '.join(v.title for v in variants)})" if len(networks) > 1 else ""
+        for column, title in NARROWED.items():
+            cells = [number(own[column].get(p), "{:,.0f}") for p in pruning.settings.percents]
+            rows.append(_row(f"narrowed network{of}: {title}", cells, pruning))
+    return rows
 
 
 def _note(pruning: Pruning, means: pd.DataFrame) -> str:
@@ -100,7 +124,9 @@ def _label(pruning: Pruning, found: pd.DataFrame) -> str:
     left_out = f" Diverged: {', '.join(named)}." if named else ""
     layers = " and ".join(pruning.settings.layers)
     what = f"test accuracy (%) with units of {layers} removed"
-    return f"**{first.spec.data.name}, {scale_label(first.scale)}**; {what}; {over}.{left_out}"
+    incomparable = pruning.reported and any(v.scale.reductions for v in pruning.variants)
+    remark = " (too small to be compared with the report)" if incomparable else ""
+    return f"**{first.spec.data.name}, {scale_label(first.scale)}**{remark}; {what}; {over}.{left_out}"
 
 
 def write(pruning: Pruning, source: Path, folder: Path) -> None:
