@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from pj.report.figures import FORMATS, colours, headline, save
 from pj.report.interpretations import label
+from pj.report.labels import scale_label
 from pj.report.measured import Found, collect, complete
 from pj.settings import Interpretation, Variant
 
@@ -26,8 +27,16 @@ def write(
     found = collect(interpretation.variants, measured)
     for name, draw in zip(NAMES, (draw_image, draw_sheet, draw_tests), strict=True):
         figure = draw(interpretation, found)
-        headline(figure, interpretation.title, label(interpretation, found).replace("**", ""))
+        headline(figure, interpretation.title, _subtitle(interpretation, found, name))
         save(figure, folder / name, formats)
+
+
+def _subtitle(interpretation: Interpretation, found: Found, name: str) -> str:
+    """Return what a figure is of: the tests are over many images and all seeds."""
+    if name == "tests":
+        return label(interpretation, found).replace("**", "")
+    first = interpretation.variants[0]
+    return f"{first.spec.data.name}, {scale_label(first.scale)}; first seed, in eval mode, fp32"
 
 
 def draw_image(interpretation: Interpretation, found: Found) -> Figure:
@@ -85,7 +94,7 @@ def draw_sheet(interpretation: Interpretation, found: Found) -> Figure:
             above.set_title(_name(variant, k), fontsize=7)
             below.set_title(
                 f"{'✓' if right else '✗ ' + _name(variant, image['predicted'])} {image['probability']:.2f}",
-                fontsize=7,
+                fontsize=6,
                 color="black" if right else "#D55E00",
             )
     return figure
