@@ -67,7 +67,7 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         if any(collect(interpretation.variants, measured).values()):
             kept_in = folder / "interpretations" / name
             interpretations.write(interpretation, measured, kept_in)
-            interpretation_figures.write(interpretation, measured, kept_in, formats=figures.SMALL)
+            interpretation_figures.write(interpretation, measured, kept_in, formats={"png": 70})  # of photos
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():
