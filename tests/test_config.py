@@ -29,6 +29,12 @@ ROWS = {
     "dropout_rate_cnn": 10,
     "batch_size_mlp": 4,
     "batch_size_cnn": 4,
+    "residual": 2,
+    "mse_rates": 3,
+    "sigmoid_rates": 3,
+    "elu_rates": 3,
+    "optimizer_rates": 8,
+    "batch_norm_batch_size": 4,
     "batch_norm_landscape": 12,
     "batch_norm_predictiveness": 8,
     "batch_norm_ics": 8,
@@ -135,7 +141,11 @@ def test_variants_with_equal_specifications_share_one_run():
     config = load(FULL)
     runs = config.runs()
     shared = runs[variant(config, "architecture", "resnet9").spec.run]
-    assert shared.serves == (("architecture", "resnet9"), ("loss", "cross_entropy"))
+    assert shared.serves == (
+        ("architecture", "resnet9"),
+        ("loss", "cross_entropy"),
+        ("residual", "resnet9"),
+    )
     assert len(runs) < len(config.variants)
 
 

@@ -10,6 +10,7 @@ from pj.models.full_convnet import CentreTapConv2d
 PARAMETERS = [
     ("convnet", {}, 22_724_682),
     ("resnet9", {}, 2_274_890),
+    ("plain9", {}, 2_274_890),
     ("cbam_resnet9", {}, 2_286_094),
     ("full_convnet", {}, 220_363_338),
     ("res_full_convnet", {}, 179_828_234),
@@ -148,6 +149,14 @@ def test_the_attention_block_attends_to_channels_then_places_and_skips_from_afte
     places = torch.stack([y.mean(dim=1), y.max(dim=1).values], dim=1)
     y = torch.sigmoid(block.spatial_attention.conv(places)) * y
     torch.testing.assert_close(block(x), F.relu(y + start))
+
+
+def test_plain9_is_resnet9_without_its_shortcuts():
+    plain, residual = (models.create(name, width=0.1).eval() for name in ("plain9", "resnet9"))
+    plain.load_state_dict(residual.state_dict())
+    x = torch.randn(2, plain.features[2].residual[0][0].in_channels, 6, 6)
+    torch.testing.assert_close(residual.features[2](x), F.relu(residual.features[2].residual(x) + x))
+    torch.testing.assert_close(plain.features[2](x), F.relu(residual.features[2].residual(x)))
 
 
 def test_a_wide_residual_block_activates_before_it_convolves():

@@ -314,7 +314,7 @@ def test_results_that_cannot_be_written_are_told_before_any_job(project):
 
 def test_the_full_job_of_five_seeds_is_planned_from_config_alone(project):
     output = snakemake(project, "-n", "--quiet", "host", config=("config.yaml",))
-    assert re.search(r"train\s+364\b", output)  # 72 runs of 5 seeds, and 4 of one
+    assert re.search(r"train\s+429\b", output)  # 85 runs of 5 seeds, and 4 of one
     assert re.search(r"train_probed\s+110\b", output)
     assert re.search(r"report\s+1\b", output)
 

@@ -63,7 +63,7 @@ class ConvNet(Strict):
 
 
 class ResNet9(Strict):
-    name: Literal["resnet9", "cbam_resnet9"]
+    name: Literal["resnet9", "plain9", "cbam_resnet9"]
     width: Width = 1.0
 
 
@@ -127,6 +127,7 @@ Model = Annotated[
 LAYERS = {
     "convnet": (7, 3),
     "resnet9": (8, 1),
+    "plain9": (8, 1),
     "cbam_resnet9": (14, 1),
     "full_convnet": (16, 0),
     "res_full_convnet": (17, 0),
@@ -138,6 +139,7 @@ LAYERS = {
 }
 MAPS = {  # what a net names besides its convolutions, by `pj.models.naming.maps`
     "resnet9": ("block1", "block2", "features"),
+    "plain9": ("block1", "block2", "features"),
     "cbam_resnet9": ("block1", "block2", "features"),
     "wide_resnet": ("block1", "block2", "block3", "features"),
 }

@@ -14,6 +14,7 @@ from pj.provenance import provenance
 from pj.training.measure import loss_and_accuracy, predict
 
 log = logging.getLogger(__name__)
+FAST = 70.0  # percent of test accuracy, the first epoch at which is noted: how fast a run converges
 
 
 def evaluate(
@@ -22,9 +23,10 @@ def evaluate(
     """Write evaluation.json of a finished run, and return that run's record.
 
     ``selected`` holds loss and accuracy (percent) of the checkpoint on train (clean images, eval mode),
-    validation and test, and the test confusion matrix (rows: true class). ``last`` and ``best_test``
-    come from metrics.csv; the latter is the reports' way of choosing and nothing else uses it. A
-    diverged run has no ``selected``, and only its epochs before the divergence count.
+    validation and test, the test confusion matrix (rows: true class) and the classes ``predicted`` for the
+    test images in their order. ``last``, ``best_test`` and ``epochs_to_70`` (None: never) come from
+    metrics.csv; ``best_test`` is the reports' way of choosing and nothing else uses it. A diverged run has
+    no ``selected``, and only its epochs before the divergence count.
 
     Raises RecordError for an unfinished run, DataError for data other than the run was trained on.
     """
@@ -50,6 +52,7 @@ def evaluate(
             log.info("%s: %s", name, result["selected"][name])
             if name == "test":
                 result["confusion"] = confusion(logits, split, run.dataset.classes)
+                result["predicted"] = logits.argmax(dim=1).tolist()
         result["precision"] = run.conditions.precision
         result["provenance"] = provenance(run.conditions.device)
     files.write_json(output, result)
@@ -63,7 +66,8 @@ def confusion(logits: torch.Tensor, split: Split, classes: int) -> list[list[int
 
 
 def _epochs(metrics: list[dict[str, float]], *, diverged: bool) -> dict[str, Any]:
-    """Return the last epoch and the one of best test accuracy; None where there is none."""
+    """Return the last epoch, that of best test accuracy, and the first fast one; None where there is none."""
     rows = metrics[:-1] if diverged else metrics
     best = max(rows, key=lambda row: row["test_accuracy"], default=None)  # the earliest of equals
-    return {"last": rows[-1] if rows else None, "best_test": best}
+    fast = next((int(row["epoch"]) for row in rows if row["test_accuracy"] >= FAST), None)
+    return {"last": rows[-1] if rows else None, "best_test": best, "epochs_to_70": fast}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 
@@ -30,3 +31,74 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return Estimate(float(finite[0]), None)
     half = stats.t.ppf(0.975, n - 1) * finite.std(ddof=1) / np.sqrt(n)
     return Estimate(float(finite.mean()), float(half))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What paired differences say about a claim: an estimate, and two p values.
+
+    ``different`` is that of a two-sided t test against zero, ``equivalent`` the larger of the two one-sided
+    tests (Schuirmann 1987) against a margin on either side; both None for a single seed.
+    """
+
+    estimate: Estimate
+    different: float | None
+    equivalent: float | None
+
+
+def compare(differences: Sequence[float], margin: float) -> Comparison | None:
+    """Return the tests of paired differences; None if none of them is finite.
+
+    Differences that are all equal leave nothing to estimate a spread from: they are taken for exact.
+    """
+    finite = np.asarray([v for v in differences if v is not None and np.isfinite(v)], dtype=float)
+    found = estimate(finite.tolist())
+    if found is None or found.half_width is None:
+        return None if found is None else Comparison(found, None, None)
+    if not finite.std():
+        return Comparison(found, float(found.mean == 0), float(abs(found.mean) >= margin))
+    above = stats.ttest_1samp(finite, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(finite, margin, alternative="less").pvalue
+    return Comparison(found, float(stats.ttest_1samp(finite, 0).pvalue), float(max(above, below)))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p values adjusted for their number (Holm 1979); those that are not there stay so."""
+    there = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(there):
+        largest = max(largest, min(1.0, p * (len(there) - rank)))
+        adjusted[i] = largest
+    return adjusted
+
+
+def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return where one more run would lie with probability 95 %, from two seeds on (normal runs)."""
+    finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], dtype=float)
+    n = len(finite)
+    if n < 2:
+        return None
+    half = stats.t.ppf(0.975, n - 1) * finite.std(ddof=1) * np.sqrt(1 + 1 / n)
+    return float(finite.mean() - half), float(finite.mean() + half)
+
+
+def bootstrap_best(values: NDArray[np.float64], draws: int = 10_000) -> NDArray[np.float64]:
+    """Return for each column how often its mean is the highest when seeds are drawn with replacement.
+
+    Args:
+        values: [seeds, variants], paired by seed; a draw takes whole rows. Ties share.
+        draws: how many.
+
+    """
+    generator = np.random.default_rng(0)
+    chosen = generator.integers(len(values), size=(draws, len(values)))
+    means = values[chosen].mean(axis=1)
+    best = means == means.max(axis=1, keepdims=True)
+    return (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    """Return the exact two-sided p value of McNemar's test, from the images that only one has right."""
+    total = first_only + second_only
+    return float(stats.binomtest(first_only, total).pvalue) if total else 1.0

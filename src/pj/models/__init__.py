@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 REGISTRY = {
     "convnet": "pj.models.convnet:ConvNet",
     "resnet9": "pj.models.resnet9:ResNet9",
+    "plain9": "pj.models.resnet9:Plain9",
     "cbam_resnet9": "pj.models.resnet9:CBAMResNet9",
     "full_convnet": "pj.models.full_convnet:FullConvNet",
     "res_full_convnet": "pj.models.full_convnet:ResFullConvNet",

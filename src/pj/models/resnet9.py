@@ -40,6 +40,20 @@ class ResNet9(nn.Module):
         return self.head(self.features(x).amax(dim=(2, 3)))
 
 
+class PlainBlock(ResidualBlock):
+    """The residual block without its shortcut."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, in_channels, H, W] to [N, channels, H, W]."""
+        return F.relu(self.residual(x))
+
+
+class Plain9(ResNet9):
+    """ResNet9 without its two shortcuts, which have no parameters: what the shortcuts are worth."""
+
+    block = PlainBlock
+
+
 class ChannelAttention(nn.Module):
     """Weight the channels by a shared MLP of the average and the maximum (CBAM, equation 2)."""
 

@@ -74,6 +74,7 @@ def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
         "epochs": evaluation["epochs"],
         "selected_epoch": _at(evaluation, ("selected", "epoch")),
         "best_test_epoch": _at(evaluation, ("best_test", "epoch")),
+        "epochs_to_70": _at(evaluation, ("epochs_to_70",)),
         **{column: _at(evaluation, keys) for column, keys in QUANTITIES.items()},
         "precision": training["precision"],
         "threads": training["threads"],
