@@ -14,7 +14,6 @@ from pj.evidence import Evidence
 CONFIG = """
 seeds: [0, 1, 2, 3, 4]
 datasets: {digits: {source: digits}}
-scale: SCALE
 studies:
   own:
     title: Two
@@ -36,18 +35,18 @@ prunings:
 
 @pytest.fixture
 def loaded(tmp_path):
-    (tmp_path / "config.yaml").write_text(CONFIG.replace("SCALE", "{name: full}"))
+    (tmp_path / "config.yaml").write_text(CONFIG)
     return config.load(tmp_path / "config.yaml")
 
 
-def plant(folder: Path, **variants) -> Evidence:
+def plant(folder: Path, scale="full", **variants) -> Evidence:
     """Write the runs of study ``own``: by variant what each seed came to; None is missing, NaN diverged."""
     rows = []
     for name, values in variants.items():
         for seed, value in enumerate(values):
             state = "missing" if value is None else "diverged" if np.isnan(value) else "complete"
             row = {"variant": name, "seed": seed, "state": state, "best_test": value, "parameters": 100}
-            rows.append(row | {"train": 99.0, "selected": value, "seconds": value})
+            rows.append(row | {"train": 99.0, "selected": value, "seconds": value, "scale": scale})
     path = folder / "studies" / "own"
     path.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(path / "runs.csv", index=False)
@@ -107,10 +106,8 @@ def test_a_single_seed_gives_no_interval_and_says_so(loaded, tmp_path):
     assert "a single seed: no interval" in found.notes
 
 
-def test_a_reduced_scale_can_only_say_that_it_cannot_say(tmp_path):
-    (tmp_path / "config.yaml").write_text(CONFIG.replace("SCALE", "{name: small, epochs: 1}"))
-    loaded = config.load(tmp_path / "config.yaml")
-    found = judged(contrast(), plant(tmp_path, a=UP, b=B), loaded)
+def test_a_reduced_scale_can_only_say_that_it_cannot_say(loaded, tmp_path):
+    found = judged(contrast(), plant(tmp_path, scale="small", a=UP, b=B), loaded)
     assert found.verdict == "not testable at this scale" and found.value == pytest.approx(2.02)
 
 

@@ -96,7 +96,7 @@ def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
     if found.value is None:
         return replace(found, verdict="not run", notes=(*found.notes, *missing))
     found = replace(found, notes=(*found.notes, *_diverged_runs(found.claim, evidence)))
-    if _reduced(found.claim, config):
+    if _reduced(found.claim, config, evidence):
         return replace(found, verdict="not testable at this scale")
     if missing:
         found = replace(found, notes=(*found.notes, *missing))
@@ -135,10 +135,10 @@ def _diverged_runs(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
     return tuple(f"diverged, in no mean: {n} of {cell}" for cell, n in counts.items() if n)
 
 
-def _reduced(claim: Claim, config: Config) -> bool:
-    """Whether a claim's study was measured with something taken away."""
+def _reduced(claim: Claim, config: Config, evidence: Evidence) -> bool:
+    """Whether any run of a claim's studies was made with something taken away."""
     studies = {study_of(cell, config) for cell in cells(claim)}
-    return any(v.scale.reductions for s in studies if s for v in config.study(s).variants)
+    return any(set(evidence.runs(s).get("scale", ())) - {"full"} for s in studies if s)
 
 
 def _open_verdict(found: Judgement) -> Verdict:

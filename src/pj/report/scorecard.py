@@ -1,0 +1,124 @@
+"""The scorecard: which claims reproduced, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pj import files, verdicts
+from pj.claims import Contrast, Probed, RankCorrelation, cells
+from pj.config import Config
+from pj.evidence import Evidence
+from pj.report.labels import number
+from pj.verdicts import Judgement
+
+ORDER = (
+    "reproduced",
+    "direction only",
+    "equivalent",
+    "reversed",
+    "inconclusive",
+    "not testable at this scale",
+    "not run",
+)
+MEANING = {
+    "reproduced": "the interval excludes the alternative, and the report's number is one that a single run gives",
+    "direction only": "the claim's direction, but another size than the report's number",
+    "equivalent": "a difference was claimed, and any there is lies within the margin",
+    "reversed": "the opposite of the claim",
+    "inconclusive": "the runs so far say neither",
+    "not testable at this scale": "measured with fewer images, epochs or a narrower net than the claim is about",
+    "not run": "nothing was measured",
+}
+
+
+def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Return a row a claim: verdict, statistic with its intervals, p values, and what it rests on."""
+    rows: list[dict[str, Any]] = []
+    for found in judgements:
+        claim = found.claim
+        low, high = found.predicted or (None, None)
+        rows.append(
+            {
+                **{"id": claim.id, "report": claim.report, "section": claim.section},
+                **{"statement": claim.statement, "verdict": found.verdict, "statistic": claim.statistic},
+                **{"value": found.value, "low": found.low, "high": found.high},
+                **{"predicted_low": low, "predicted_high": high, "reported": claim.reported},
+                **{"p_holm": found.p, "p_equivalent": found.p_equivalent, "seeds": found.seeds},
+                **{"cells": " ".join(cells(claim)), "notes": "; ".join(found.notes)},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def counts(judgements: Sequence[Judgement]) -> dict[str, int]:
+    """Return how many claims each verdict has, those that none has left out."""
+    verdicts_given = [found.verdict for found in judgements]
+    return {name: verdicts_given.count(name) for name in ORDER if name in verdicts_given}
+
+
+def headline(judgements: Sequence[Judgement]) -> str:
+    """Return the scorecard in one line."""
+    parts = [f"{count} {name}" for name, count in counts(judgements).items()]
+    return f"{len(judgements)} claims: {', '.join(parts)}"
+
+
+def shown(found: Judgement) -> str:
+    """Return a claim's statistic with its interval, in words; nothing if it was not measured."""
+    if found.value is None:
+        return ""
+    style = _style(found)
+    text = style.format(found.value)
+    if found.low is not None and found.high is not None:
+        text += f" ({style.format(found.low)} … {style.format(found.high)})"
+    return text
+
+
+def _style(found: Judgement) -> str:
+    match found.claim:
+        case Contrast() as claim if claim.ratio:
+            return "× {:.2f}"
+        case Contrast() as claim:
+            single = len(claim.contrast) == 1 and min(claim.contrast.values()) == 1
+            decimals = 3 if claim.margin < 0.1 else 2
+            return f"{{:.{decimals}f}}" if single else f"{{:+.{decimals}f}}"
+        case Probed():
+            return "× {:.3g}"
+        case RankCorrelation():
+            return "{:.2f}"
+    return "{:.0%}"
+
+
+def markdown(judgements: Sequence[Judgement]) -> str:
+    """Return the table for people, under the headline."""
+    rows = [
+        {
+            "#": str(found.claim.id),
+            "claim": f"{found.claim.statement} ({' '.join(filter(None, (found.claim.report, found.claim.section)))})",
+            "verdict": f"**{found.verdict}**",
+            "measured (95 % interval)": shown(found),
+            "report": number(found.claim.reported, "{:g}"),
+            "seeds": str(found.seeds or ""),
+            "notes": "; ".join(found.notes).replace("|", "\\|"),
+        }
+        for found in judgements
+    ]
+    content = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    meanings = "\n".join(f"- **{name}**: {MEANING[name]}." for name in counts(judgements))
+    return f"**{headline(judgements)}.**\n\n{content}\n\n{meanings}\n"
+
+
+def judged(claims: Path, config: Config, folder: Path) -> list[Judgement]:
+    """Return the verdicts on the claims in a file, by the tables below ``folder``."""
+    from pj import claims as claims_module
+
+    return verdicts.judge(claims_module.load(claims, config), Evidence(folder), config)
+
+
+def write(judgements: Sequence[Judgement], folder: Path) -> None:
+    """Write claims.csv and claims.md into ``folder``."""
+    files.write_text(folder / "claims.csv", table(judgements).to_csv(index=False))
+    files.write_text(folder / "claims.md", markdown(judgements))
