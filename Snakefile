@@ -21,9 +21,5 @@ rule all:
     default_target: True
     input:
         "results/report.md",  # links to the figures, and need not be written again with them
-        expand("results/studies/{study}/curves.png", study=STUDIES),
-        expand("results/studies/{study}/probes.png", study=PROBED_STUDIES),
-        expand("results/landscapes/{landscape}/landscape.png", landscape=LANDSCAPES),
-        expand("results/studies/{study}/path.png", study=PATH_STUDIES),
-        expand("results/prunings/{pruning}/pruning.png", pruning=PRUNINGS),
-        expand("results/interpretations/{name}/image.png", name=INTERPRETATIONS),
+        "results/report.html",
+        FIGURES,

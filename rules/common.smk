@@ -4,6 +4,7 @@ import json
 
 from snakemake.exceptions import WorkflowError
 
+from pj import claims as pj_claims
 from pj import config as pj_config
 from pj import files
 from pj.errors import UserError
@@ -20,6 +21,7 @@ try:
         *workflow.overwrite_configfiles,
         overrides=workflow.config_settings.config,
     )
+    CLAIMS = [CONFIG.settings.claims] if pj_claims.of(CONFIG) else []
     files.check_writable(Path("results"))
 except UserError as error:
     raise WorkflowError(str(error))
@@ -117,6 +119,36 @@ def pruning_methods(pruning, run):
     """Return the orders in which a run's units go: those of the variant that it is."""
     found = CONFIG.pruning(pruning)
     return next(found.methods[v.name] for v in found.variants if v.spec.run == run)
+
+
+def page_settings():
+    """Return the whole configuration, without where and how fast it runs."""
+    where = {"device", "threads", "max_seconds"}
+    return settings(**CONFIG.settings.model_dump(mode="json", exclude=where))
+
+
+# What claims are judged by, and what the pages show.
+EVIDENCE = [
+    *(f"results/studies/{name}/runs.csv" for name in STUDIES),
+    *(f"results/studies/{name}/probes_table.csv" for name in PROBED_STUDIES),
+    *(f"results/prunings/{name}/table.csv" for name in PRUNINGS),
+    *(f"results/interpretations/{name}/table.csv" for name in INTERPRETATIONS),
+]
+TABLES = [
+    *(f"results/studies/{name}/table.md" for name in STUDIES),
+    *(f"results/studies/{name}/probes_table.md" for name in PROBED_STUDIES),
+    *(f"results/landscapes/{name}/table.md" for name in LANDSCAPES),
+    *(f"results/prunings/{name}/table.md" for name in PRUNINGS),
+    *(f"results/interpretations/{name}/table.md" for name in INTERPRETATIONS),
+]
+FIGURES = [
+    *(f"results/studies/{name}/curves.png" for name in STUDIES),
+    *(f"results/studies/{name}/probes.png" for name in PROBED_STUDIES),
+    *(f"results/studies/{name}/path.png" for name in PATH_STUDIES),
+    *(f"results/landscapes/{name}/landscape.png" for name in LANDSCAPES),
+    *(f"results/prunings/{name}/pruning.png" for name in PRUNINGS),
+    *(f"results/interpretations/{name}/image.png" for name in INTERPRETATIONS),
+]
 
 
 def source_settings(dataset):

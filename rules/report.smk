@@ -40,18 +40,48 @@ rule figures:
         "../workflow/scripts/figures.py"
 
 
+rule scorecard:
+    input:
+        evidence=EVIDENCE,
+        claims=CLAIMS,
+    output:
+        csv="results/claims.csv",
+        markdown="results/claims.md",
+    log:
+        "results/logs/scorecard.log",
+    conda:
+        "../envs/pj.yaml"
+    params:
+        settings=page_settings(),
+        code=code("scorecard.py"),
+    script:
+        "../workflow/scripts/scorecard.py"
+
+
+rule page:
+    input:
+        evidence=EVIDENCE,
+        claims=CLAIMS,
+        tables=TABLES,
+        figures=FIGURES,
+    output:
+        report("results/report.html", category="Scorecard"),
+    log:
+        "results/logs/page.log",
+    conda:
+        "../envs/pj.yaml"
+    params:
+        settings=page_settings(),
+        code=code("page.py"),
+    script:
+        "../workflow/scripts/page.py"
+
+
 rule report:
     input:
-        tables=expand("results/studies/{study}/table.md", study=STUDIES),
-        probes=expand("results/studies/{study}/probes_table.md", study=PROBED_STUDIES),
-        landscapes=expand(
-            "results/landscapes/{landscape}/table.md", landscape=LANDSCAPES
-        ),
-        prunings=expand("results/prunings/{pruning}/table.md", pruning=PRUNINGS),
-        interpretations=expand(
-            "results/interpretations/{name}/table.md", name=INTERPRETATIONS
-        ),
+        tables=TABLES,
         modes="results/modes/table.md",
+        claims="results/claims.md",
     output:
         "results/report.md",
     log:

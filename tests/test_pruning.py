@@ -56,9 +56,14 @@ def test_percentages_outside_the_range_are_refused(percent):
         pruning.count(10, percent)
 
 
-def test_pruning_everything_is_refused():
-    with pytest.raises(ValueError, match="all of them"):
-        pruning.count(4, 99)
+def test_something_is_left_however_few_units_there_are():
+    assert [pruning.count(4, percent) for percent in (60, 99)] == [2, 3]
+
+
+@pytest.mark.parametrize(("layer", "units"), [("conv3", 120), ("linear2", 840)])
+def test_pruning_everything_is_refused(layer, units):
+    with pytest.raises(ValueError, match=f"all {units} units of {layer} are to be removed"):
+        pruning.masked(models.create("lenet", in_channels=1), {layer: torch.arange(units)})
 
 
 def test_an_order_by_selection_needs_a_gamma():
@@ -194,7 +199,6 @@ def test_what_is_selected_last_goes_first_and_the_share_outside_the_support_is_t
             ["magnitude"],
             "'conv9'; there are: conv1, conv2, conv3",
         ),
-        ({"layers": ["linear2"], "percents": [99.95]}, ["magnitude"], "all of them"),
     ],
 )
 def test_what_cannot_be_pruned_is_one_message(run, changes, methods, message):
@@ -399,9 +403,7 @@ def test_every_layer_that_is_called_prunable_is(name, spec):
     options = {} if name == "lenet" else {"width": 0.05}
     model, images = network(name, **options)
     units = pruning.prunable(model)
-    known = spec(model={"name": name, **options}).prunable
-    assert list(units) == list(known)
-    assert all(units[layer] == count for layer, count in known.items() if count is not None)
+    assert list(units) == spec(model={"name": name, **options}).prunable
     for layer, count in units.items():
         removed = {layer: torch.arange(count // 2)}
         masked, narrowed = pruning.masked(model, removed), pruning.narrowed(model, removed)

@@ -234,6 +234,7 @@ def report_of(tmp_path, *studies):
         tables.write(s, tmp_path / "runs", tmp_path / "studies" / s.name)
     (tmp_path / "modes").mkdir()
     (tmp_path / "modes" / "table.md").write_text("| modes |\n")
+    (tmp_path / "claims.md").write_text("")
     document.write(studies, [], [], [], tmp_path, tmp_path / "report.md")
     return (tmp_path / "report.md").read_text()
 

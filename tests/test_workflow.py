@@ -13,7 +13,17 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "config.yaml", "config.quick.yaml", "rules", "workflow", "profiles", "envs", "src")
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "claims.yaml",
+    "config.quick.yaml",
+    "rules",
+    "workflow",
+    "profiles",
+    "envs",
+    "src",
+)
 STUDIES = ("mlp_cnn", "dropout2d")
 # The quick run with two studies: three runs, one of which serves both.
 OVERLAY = """
@@ -427,11 +437,12 @@ def test_what_looks_at_runs_becomes_tables_and_figures_in_the_report(probed):
     assert jobs(probed) == set()
 
 
-DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", "report"}
-OF_LANDSCAPES = {"landscape", "landscape_table", "landscape_figure", "report"}
-OF_PRUNINGS = {"prune", "pruning_table", "pruning_figure", "report"}
+PAGES = {"scorecard", "report", "page"}
+DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", *PAGES}
+OF_LANDSCAPES = {"landscape", "landscape_table", "landscape_figure", "report", "page"}
+OF_PRUNINGS = {"prune", "pruning_table", "pruning_figure", *PAGES}
 OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_PRUNINGS}
-OF_INTERPRETATIONS = {"interpret", "interpretation_table", "interpretation_figures", "report"}
+OF_INTERPRETATIONS = {"interpret", "interpretation_table", "interpretation_figures", *PAGES}
 
 
 @pytest.mark.parametrize(
@@ -444,19 +455,19 @@ OF_INTERPRETATIONS = {"interpret", "interpretation_table", "interpretation_figur
             "(step + 1) % self",
             {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES, *OF_INTERPRETATIONS},
         ),
-        ("src/pj/report/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", "report"}),
-        ("src/pj/report/probe_figures.py", '"without"', '"plain"', {"probe_figures"}),
+        ("src/pj/report/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", *PAGES}),
+        ("src/pj/report/probe_figures.py", '"without"', '"plain"', {"probe_figures", "page"}),
         ("src/pj/pruning.py", "percent / 100", "percent / 101", OF_PRUNINGS),
-        ("src/pj/report/paths.py", "> 1e-3", "> 1e-4", {"paths"}),
+        ("src/pj/report/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
         ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
         ("src/pj/saliency.py", "ranks < share", "ranks <= share", OF_INTERPRETATIONS),
         (
             "src/pj/report/interpretation_figures.py",
             'colors="#E69F00"',
             'colors="red"',
-            {"interpretation_figures"},
+            {"interpretation_figures", "page"},
         ),
-        ("src/pj/report/landscape_figures.py", '"Greys"', '"Blues"', {"landscape_figure"}),
+        ("src/pj/report/landscape_figures.py", '"Greys"', '"Blues"', {"landscape_figure", "page"}),
     ],
 )
 def test_editing_what_looks_at_runs_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):

@@ -148,14 +148,6 @@ def _pruning_faults(settings: Settings, variants: Sequence[Variant]) -> list[str
                 for layer in pruning.settings.layers
                 if layer not in spec.prunable
             ]
-            units = {layer: spec.prunable.get(layer) for layer in pruning.settings.layers}
-            percent = pruning.settings.percents[-1]
-            faults += [
-                f"prunings.{name}.settings.percents: {percent:g} percent of the {count} filters of {layer} "
-                f"in {variant} are all of them; allowed: what leaves one"
-                for layer, count in units.items()
-                if count is not None and round(count * percent / 100) == count
-            ]
     return list(dict.fromkeys(faults))
 
 

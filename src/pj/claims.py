@@ -112,6 +112,11 @@ class Claims(Strict):
     claims: Annotated[list[Claim], Field(min_length=1)]
 
 
+def of(config: Config) -> list[Claim]:
+    """Return the claims that a configuration names, none if it names no file. Errors are those of `load`."""
+    return load(Path(config.settings.claims), config) if config.settings.claims else []
+
+
 def load(path: Path, config: Config) -> list[Claim]:
     """Read claims; ConfigError tells all faults: what is malformed, and what they name that is not there."""
     content, faults = yaml_files.read(path)

@@ -90,6 +90,16 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, required=True, help="a .pt2 file, which torch.export.load reads"
     )
 
+    report = command("report", _report, "write the scorecard and all tables and figures as one HTML page")
+    report.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FOLDER",
+        help="what pj keep kept, such as reference/<machine>; default: results",
+    )
+    report.add_argument("--output", type=Path, help="default: report.html in the folder")
+
     keep = command("keep", _keep, "copy the tables and figures of all that is finished, with provenance")
     keep.add_argument("folder", type=Path, help="such as reference/<machine>")
     return parser
@@ -264,6 +274,25 @@ def _prune(options: argparse.Namespace) -> None:
     print(f"removed {removed}; test accuracy {row['accuracy']:.2f} %")
     print(left)
     print(f"{after['macs']:,} of {before['macs']:,} MACs an image; written to {options.output}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from pj import claims, verdicts  # load pandas
+    from pj.evidence import Evidence
+    from pj.report import html, scorecard
+
+    loaded = _load(options)
+    folder = options.source or RESULTS
+    kept = loaded
+    if options.source:
+        provenance = _json(folder / "provenance.json")
+        if "settings" not in provenance:
+            raise UserError(f"{folder} holds no provenance.json with settings; wanted: what pj keep wrote")
+        kept = config.of_settings(provenance["settings"])
+    judgements = verdicts.judge(claims.of(loaded), Evidence(folder), loaded)
+    output = options.output or folder / "report.html"
+    html.write(judgements, kept, folder, output)
+    print(f"{scorecard.headline(judgements)}; written to {output}")
 
 
 def _keep(options: argparse.Namespace) -> None:

@@ -143,8 +143,7 @@ MAPS = {  # what a net names besides its convolutions, by `pj.models.naming.maps
     "cbam_resnet9": ("block1", "block2", "features"),
     "wide_resnet": ("block1", "block2", "block3", "features"),
 }
-# The first ones, with their filters at width 1: who reads them is known.
-PRUNABLE_CONVOLUTIONS = {"lenet": (6, 16, 120), "dessi_vgg": (64, 128, 256)}
+PRUNABLE_CONVOLUTIONS = {"lenet": 3, "dessi_vgg": 3}  # the first ones: who reads them is known
 WITHOUT_BATCH_NORM = {"lenet"}  # the other nets without a batch_norm option always have it
 
 

@@ -120,6 +120,11 @@ def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] |
     return _resolve(merged, faults)
 
 
+def of_settings(settings: Mapping[str, Any]) -> Config:
+    """Return the configuration of settings that were written down, such as those `pj keep` keeps."""
+    return _resolve(dict(settings), [])
+
+
 def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
     try:
         settings = Settings.model_validate(merged)

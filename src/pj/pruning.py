@@ -95,13 +95,13 @@ def check_prunable(model: nn.Module, names: Iterable[str]) -> None:
 
 
 def count(units: int, percent: float) -> int:
-    """Return how many of a layer's units a percentage is; ValueError for none or all that there are."""
+    """Return how many of a layer's units a percentage is, to the nearest, one at least being left.
+
+    ValueError for a percentage outside [0, 100).
+    """
     if not 0 <= percent < 100:
         raise ValueError(f"{percent:g} percent; allowed: from 0 to less than 100")
-    removed = round(units * percent / 100)
-    if removed == units:
-        raise ValueError(f"{percent:g} percent of {units} units are all of them; something must be left")
-    return removed
+    return min(round(units * percent / 100), units - 1)
 
 
 @torch.no_grad()
@@ -115,10 +115,15 @@ def masked(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
         model: left as it is.
         removed: indices of units by layer.
 
+    Raises:
+        ValueError: a layer that cannot be pruned, or of which nothing would be left.
+
     """
     found = copy.deepcopy(model)
     for name, units in removed.items():
         layer, norm = _parts(found, name)
+        if len(units) and len(units) >= prunable(model)[name]:
+            raise ValueError(f"all {len(units)} units of {name} are to be removed; something must be left")
         if isinstance(layer, nn.Linear):
             layer.weight.view(-1)[units] = 0
             continue

@@ -217,6 +217,7 @@ class Settings(Strict):
 
     datasets: dict[Name, Source]
     seeds: Seeds
+    claims: str | None = None  # a file of claims about the studies
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
     landscapes: dict[Name, LandscapeSettings] = Field(default={})
     prunings: dict[Name, PruningSettings] = Field(default={})

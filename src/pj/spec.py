@@ -94,11 +94,10 @@ class RunSpec(Strict):
         return [*convolutions, *MAPS.get(self.model.name, ())]
 
     @property
-    def prunable(self) -> dict[str, int | None]:
-        """The layers that `pj.pruning` can prune, with their filters (None: single weights, very many)."""
-        sizes = PRUNABLE_CONVOLUTIONS.get(self.model.name, ())
-        filters = {f"conv{i + 1}": max(4, round(n * self.model.width)) for i, n in enumerate(sizes)}
-        return filters | {name: None for name in self.layers if name.startswith("linear")}
+    def prunable(self) -> list[str]:
+        """The names of the layers that `pj.pruning` can prune."""
+        convolutions = [f"conv{i + 1}" for i in range(PRUNABLE_CONVOLUTIONS.get(self.model.name, 0))]
+        return [*convolutions, *(name for name in self.layers if name.startswith("linear"))]
 
     @property
     def has_batch_norm(self) -> bool:

@@ -50,6 +50,13 @@ all others, then by the norms of Γ and of W. *Smallest first* goes by the weigh
 DessiLBI, and *at random* is what any order must beat. A removed filter takes its bias with it and the scale
 and shift of its batch norm; the narrowed network, without the removed filters, computes the same.
 """
+CLAIMS = """\
+## Claims
+
+Each claim of the reports against the runs below. Differences are paired by seed, with 95 % t intervals and
+Holm's adjustment within a study; *equivalent* when both one-sided tests pass. What was measured at a reduced
+scale confirms and refutes nothing. `report.html` beside this page opens each claim to its evidence.
+"""
 INTERPRETATIONS = """\
 ## Looking inside
 
@@ -116,6 +123,8 @@ def write(
     if all(reduced(study) for study in studies):
         scope = REDUCED.format(label="; ".join(labels))
     parts = [INTRODUCTION.format(scope=scope)]
+    if claims := _table(results / "claims.md"):
+        parts += [CLAIMS, claims]
     for study in studies:
         folder = results / "studies" / study.name
         where = f"Report {study.report}. " if study.report else ""

@@ -8,10 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from pj import files, verdicts
-from pj.claims import Contrast, Probed, RankCorrelation, cells
-from pj.config import Config
-from pj.evidence import Evidence
+from pj import files
+from pj.claims import Claim, Contrast, Probed, RankCorrelation, cells
 from pj.report.labels import number
 from pj.verdicts import Judgement
 
@@ -25,12 +23,12 @@ ORDER = (
     "not run",
 )
 MEANING = {
-    "reproduced": "the interval excludes the alternative, and the report's number is one that a single run gives",
+    "reproduced": "the interval excludes the alternative, and one run could give the printed number, if any",
     "direction only": "the claim's direction, but another size than the report's number",
     "equivalent": "a difference was claimed, and any there is lies within the margin",
     "reversed": "the opposite of the claim",
     "inconclusive": "the runs so far say neither",
-    "not testable at this scale": "measured with fewer images, epochs or a narrower net than the claim is about",
+    "not testable at this scale": "measured with fewer images or epochs, or a narrower net, than it is about",
     "not run": "nothing was measured",
 }
 
@@ -92,12 +90,19 @@ def _style(found: Judgement) -> str:
     return "{:.0%}"
 
 
+def where(claim: Claim) -> str:
+    """Return where a claim stands, such as ``A 1.2``."""
+    return " ".join(filter(None, (claim.report, claim.section)))
+
+
 def markdown(judgements: Sequence[Judgement]) -> str:
-    """Return the table for people, under the headline."""
+    """Return the table for people, under the headline; nothing if there are no claims."""
+    if not judgements:
+        return ""
     rows = [
         {
             "#": str(found.claim.id),
-            "claim": f"{found.claim.statement} ({' '.join(filter(None, (found.claim.report, found.claim.section)))})",
+            "claim": f"{found.claim.statement} ({where(found.claim)})",
             "verdict": f"**{found.verdict}**",
             "measured (95 % interval)": shown(found),
             "report": number(found.claim.reported, "{:g}"),
@@ -109,13 +114,6 @@ def markdown(judgements: Sequence[Judgement]) -> str:
     content = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
     meanings = "\n".join(f"- **{name}**: {MEANING[name]}." for name in counts(judgements))
     return f"**{headline(judgements)}.**\n\n{content}\n\n{meanings}\n"
-
-
-def judged(claims: Path, config: Config, folder: Path) -> list[Judgement]:
-    """Return the verdicts on the claims in a file, by the tables below ``folder``."""
-    from pj import claims as claims_module
-
-    return verdicts.judge(claims_module.load(claims, config), Evidence(folder), config)
 
 
 def write(judgements: Sequence[Judgement], folder: Path) -> None:

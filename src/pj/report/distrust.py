@@ -1,0 +1,104 @@
+"""How it was measured, and what a reader should distrust: sentences that the data generate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pj.claims import cells, study_of
+from pj.config import Config
+from pj.evidence import Evidence
+from pj.verdicts import Judgement
+
+COLUMNS = {
+    "processor": "processors",
+    "device": "devices",
+    "torch": "torch",
+    "precision": "precision",
+    "threads": "threads",
+    "data": "data",
+    "scale": "scales",
+    "commit": "commits",
+}
+MIXED = {
+    "processor": "processors",
+    "device": "devices",
+    "torch": "versions of torch",
+    "commit": "commits (the same code as far as each variant's fingerprint tells)",
+}
+FEW = 5  # seeds, below which an interval is wide
+
+
+def runs(config: Config, evidence: Evidence) -> pd.DataFrame:
+    """Return all runs that were made, of every study, a run that serves several studies once."""
+    tables = [evidence.runs(name) for name in config.settings.studies]
+    there = [t[t["state"] != "missing"] for t in tables if "run" in t]
+    found = [t for t in there if len(t)]
+    return (
+        pd.concat(found).drop_duplicates(["run", "seed"]) if found else pd.DataFrame(columns=["run", "seed"])
+    )
+
+
+def made(config: Config, evidence: Evidence) -> dict[str, str]:
+    """Return how the runs were made: each quantity's values, with how many runs have it."""
+    found = runs(config, evidence)
+    if not len(found):
+        return {}
+    facts = {"runs": f"{len(found)}, of {found['seed'].nunique()} seeds"}
+    for column, title in COLUMNS.items():
+        counts = (
+            found[column].dropna().astype(str).value_counts() if column in found else pd.Series(dtype=int)
+        )
+        facts[title] = ", ".join(f"{value} ({count})" for value, count in counts.items())
+    facts["training"] = f"{found['seconds'].sum() / 3600:.1f} hours in all"
+    return facts
+
+
+def doubts(judgements: Sequence[Judgement], config: Config, evidence: Evidence) -> list[str]:
+    """Return what weakens the verdicts, each in a sentence."""
+    found = runs(config, evidence)
+    if not len(found):
+        return ["Nothing has been measured."]
+    sentences = []
+    single = [j.claim.id for j in judgements if j.value is not None and j.seeds == 1]
+    few = [j.claim.id for j in judgements if 1 < j.seeds < FEW]
+    if single:
+        sentences.append(f"One seed only, so no interval: claims {_listed(single)}.")
+    if few:
+        sentences.append(f"Fewer than {FEW} seeds, so wide intervals: claims {_listed(few)}.")
+    jpeg = sorted({str(d) for d in found["data"].dropna() if str(d).endswith("-jpeg")})
+    if jpeg:
+        sentences.append(
+            f"{', '.join(jpeg)}: images stored as JPEG, close to the official pixels and not the same."
+        )
+    reduced = found[found["scale"] != "full"]
+    if len(reduced):
+        sentences.append(f"{len(reduced)} of {len(found)} runs were made at a reduced scale.")
+    sentences += _mixtures(judgements, config, evidence)
+    diverged = int((found["state"] == "diverged").sum())
+    if diverged:
+        sentences.append(f"{diverged} runs diverged; they enter no mean.")
+    return sentences
+
+
+def _mixtures(judgements: Sequence[Judgement], config: Config, evidence: Evidence) -> list[str]:
+    """Name the studies whose runs were made with different code, machines or versions."""
+    named = {study_of(cell, config) for j in judgements for cell in cells(j.claim)}
+    sentences = []
+    for study in [s for s in config.settings.studies if s in named]:
+        own = evidence.runs(study)
+        own = own[own["state"] != "missing"] if "code" in own else own.iloc[:0]
+        if not len(own):
+            continue
+        # a variant's runs must share their code; variants differ by their own model, loss and optimizer
+        if (own.groupby("variant")["code"].nunique() > 1).any():
+            sentences.append(f"Runs of one variant in {study} were made by different code.")
+        for column, what in MIXED.items():
+            if own[column].nunique() > 1:
+                sentences.append(f"The runs of {study} come from different {what}.")
+    return sentences
+
+
+def _listed(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids))

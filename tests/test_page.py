@@ -1,0 +1,167 @@
+"""The scorecard and the HTML page: what they say, that they hold all of it, and that they ask for nothing."""
+
+import json
+import re
+
+import html5lib
+import numpy as np
+import pandas as pd
+import pytest
+
+from pj import cli, config, verdicts
+from pj.report import distrust, html, scorecard
+from test_verdicts import CONFIG, UP, B, contrast, plant
+
+TITLE = "Two <b>bold</b> & \"quoted\" | 'bars'"
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    text = CONFIG.replace("title: Two", f"title: {json.dumps(TITLE)}")
+    (tmp_path / "config.yaml").write_text(text)
+    return config.load(tmp_path / "config.yaml")
+
+
+def results(folder, **changes):
+    """Runs, tables and a figure of study ``own``, as the workflow leaves them."""
+    evidence = plant(folder, **({"a": UP, "b": B} | changes))
+    runs = pd.read_csv(folder / "studies" / "own" / "runs.csv")
+    made = {"run": "digits-mlp-1", "data": "digits", "code": "c0de", "commit": "abc", "processor": "EPYC"}
+    runs = runs.assign(**made, device="cpu", torch="2.15", precision="fp32", threads=2)
+    runs["run"] += runs["variant"]
+    runs.to_csv(folder / "studies" / "own" / "runs.csv", index=False)
+    (folder / "studies" / "own" / "table.md").write_text(
+        "**digits, full scale**; 5 seeds <i>.\n\n| variant | test |\n|:--|--:|\n"
+        "| a \\| b | **83.10** ± 0.2 |\n\nA note.\n"
+    )
+    (folder / "studies" / "own" / "curves.png").write_bytes(b"\x89PNG not really")
+    return type(evidence)(folder)
+
+
+def page(folder, loaded, claims):
+    judgements = verdicts.judge(claims, results(folder), loaded)
+    html.write(judgements, loaded, folder, folder / "report.html")
+    return (folder / "report.html").read_text()
+
+
+def test_the_page_is_valid_html(loaded, tmp_path):
+    text = page(
+        tmp_path, loaded, [contrast(reported=2.0), contrast(id=2, statement="<script>alert(1)</script>")]
+    )
+    html5lib.HTMLParser(strict=True).parse(text)  # raises at the first error
+
+
+def test_what_people_write_is_text_and_never_markup(loaded, tmp_path):
+    text = page(tmp_path, loaded, [contrast(statement="<script>alert(1)</script>", note="a & b")])
+    assert "<script>alert(1)" not in text and "&lt;script&gt;alert(1)" in text and "a &amp; b" in text
+    assert "<b>bold</b>" not in text and "&lt;b&gt;bold" in text
+    assert "5 seeds &lt;i&gt;" in text
+    assert "<td>a | b</td><td><strong>83.10</strong> ± 0.2</td>" in text
+
+
+def test_the_page_asks_for_nothing_outside_itself(loaded, tmp_path):
+    text = page(tmp_path, loaded, [contrast()])
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", text)
+    assert not re.search(r"@import|url\(|fetch\(|https?://", text)
+    assert "default-src 'none'" in text  # and the browser sees to it
+    assert "data:image/png;base64," in text
+
+
+def test_every_image_has_words_for_those_who_cannot_see_it(loaded, tmp_path):
+    tree = html5lib.parse(page(tmp_path, loaded, [contrast()]), namespaceHTMLElements=False)
+    images = list(tree.iter("img"))
+    assert images and all(image.get("alt") for image in images)
+    assert all(svg.get("aria-label") for svg in tree.iter("{http://www.w3.org/2000/svg}svg"))
+
+
+def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
+    text = page(tmp_path, loaded, [contrast(reported=2.2, note="by hand")])
+    for part in (
+        'id="claim-1"',
+        "reproduced",
+        "+2.02 (+1.",
+        "by hand",
+        'href="#studies-own"',
+        "would lie in",
+    ):
+        assert part in text
+    assert 'id="studies-own"' in text
+
+
+def test_the_interval_is_drawn_where_it_lies(loaded, tmp_path):
+    (found,) = verdicts.judge([contrast(reported=0.0)], results(tmp_path), loaded)
+    drawn = html._drawing(found)
+    assert drawn["neutral"] == drawn["reported"] < drawn["low"] < drawn["value"] < drawn["high"] < 100
+    spread = drawn["high"] - drawn["low"]
+    scale = (found.high - found.low) / spread
+    assert (drawn["value"] - drawn["neutral"]) * scale == pytest.approx(found.value, rel=1e-2)
+
+
+def test_a_page_without_claims_is_still_a_page(loaded, tmp_path):
+    text = page(tmp_path, loaded, [])
+    html5lib.HTMLParser(strict=True).parse(text)
+    assert "No claims are given" in text and "83.10" in text
+
+
+def test_the_scorecard_counts_its_verdicts(loaded, tmp_path):
+    claims = [contrast(), contrast(id=2, expect="below"), contrast(id=3, contrast={"own/c": 1})]
+    judgements = verdicts.judge(claims, results(tmp_path), loaded)
+    assert scorecard.headline(judgements) == "3 claims: 1 reproduced, 1 reversed, 1 not run"
+    scorecard.write(judgements, tmp_path)
+    table = pd.read_csv(tmp_path / "claims.csv")
+    assert table["verdict"].tolist() == ["reproduced", "reversed", "not run"]
+    assert table["value"][0] == pytest.approx(2.02) and np.isnan(table["value"][2])
+    assert "| **reversed** |" in re.sub(" +", " ", (tmp_path / "claims.md").read_text())
+
+
+def doubts(folder, loaded, edit=None, **changes):
+    evidence = results(folder, **changes)
+    path = folder / "studies" / "own" / "runs.csv"
+    if edit:
+        edit(runs := pd.read_csv(path))
+        runs.to_csv(path, index=False)
+    evidence = type(evidence)(folder)
+    return " ".join(distrust.doubts(verdicts.judge([contrast()], evidence, loaded), loaded, evidence))
+
+
+def test_what_to_distrust_comes_from_the_data(loaded, tmp_path):
+    assert doubts(tmp_path, loaded) == ""
+    assert "One seed only, so no interval: claims 1." in doubts(tmp_path, loaded, a=[1.0], b=[2.0])
+    assert "Fewer than 5 seeds" in doubts(tmp_path, loaded, a=UP[:3], b=B[:3])
+    assert "1 runs diverged" in doubts(tmp_path, loaded, a=[*UP[:4], float("nan")])
+    assert "10 of 10 runs were made at a reduced scale" in doubts(tmp_path, loaded, scale="small")
+
+    def jpeg(runs):
+        runs["data"] = "cifar10-jpeg"
+
+    assert "cifar10-jpeg: images stored as JPEG" in doubts(tmp_path, loaded, jpeg)
+
+
+def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
+    def other_code(runs):
+        runs.loc[0, "code"] = "0ther"
+
+    def other_machine(runs):
+        runs.loc[0, ["device", "processor"]] = ["H200", "Xeon"]
+
+    assert "Runs of one variant in own were made by different code." in doubts(tmp_path, loaded, other_code)
+    assert "The runs of own come from different devices." in doubts(tmp_path, loaded, other_machine)
+
+
+def test_how_it_was_measured_counts_runs_by_machine_and_data(loaded, tmp_path):
+    facts = distrust.made(loaded, results(tmp_path))
+    assert facts["runs"] == "10, of 5 seeds" and facts["processors"] == "EPYC (10)"
+    assert facts["data"] == "digits (10)"
+
+
+def test_the_page_of_what_was_kept_is_made_by_one_command(tmp_path, monkeypatch, capsys, loaded):
+    folder = tmp_path / "reference"
+    results(folder)
+    settings = loaded.settings.model_dump(mode="json", exclude_none=True)
+    (folder / "provenance.json").write_text(json.dumps({"settings": settings}))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["report", "--from", "reference"]) == 0
+    assert "0 claims" in capsys.readouterr().out
+    assert "83.10" in (folder / "report.html").read_text()
+    assert cli.main(["report", "--from", "nowhere"]) == 1
+    assert "holds no provenance.json" in capsys.readouterr().err
