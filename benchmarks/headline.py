@@ -92,9 +92,11 @@ def main() -> None:
             conditions.synchronize()
             if round_:
                 seconds[name].append((time.perf_counter() - start) / options.steps)
+    all_steps = EPOCHS * -(-IMAGES // BATCH)
+    print(f"{EPOCHS} epochs in 15 minutes need {flops * all_steps / (15 * 60) / 1e12:.0f} TFLOP/s")
     for name, values in seconds.items():
         median = statistics.median(values)
-        minutes = median * EPOCHS * -(-IMAGES // BATCH) / 60
+        minutes = median * all_steps / 60
         ratio = statistics.median(seconds["plain"]) / median
         spread = f"{min(values):.4f} to {max(values):.4f}"
         print(

@@ -108,6 +108,32 @@ def test_train_refuses_an_output_that_cannot_be_written_and_a_negative_seed(here
         cli.main(["train", "mlp_cnn", "mlp", "--output", "x", "--seed", "-1"])
 
 
+@pytest.mark.parametrize("where", ["option", "configuration"])
+def test_train_ends_when_its_seconds_are_over_and_goes_on_when_called_again(where, here, digits):
+    (here / "long.yaml").write_text(
+        "studies: {mlp_cnn: {base: {epochs: 3000}}}\n"
+        "scale: {name: long, epochs: 3000, width: 0.1}"
+        + ("\nmax_seconds: 1" if where == "configuration" else "")
+    )
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    arguments += ["--configfile", "config.quick.yaml", "--configfile", "long.yaml"]
+    arguments += ["--max-seconds", "1"] if where == "option" else []
+    states = []
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(arguments)
+        assert stopped.value.code == 75
+        states.append(max(int(p.name[:9]) for p in (here / "run" / ".resume").glob("*.pt")))
+    assert 0 < states[0] < states[1]
+
+
+@pytest.mark.parametrize("seconds", ["0", "-5", "1.5", "x"])
+def test_seconds_that_make_no_sense_are_refused(seconds, here, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "mlp_cnn", "mlp", "--output", "x", f"--max-seconds={seconds}"])
+    assert "allowed: 1, 2, …" in capsys.readouterr().err
+
+
 def test_train_records_the_code_it_ran(here, digits):
     arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
     cli.main([*arguments, "--configfile", "config.quick.yaml"])

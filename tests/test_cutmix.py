@@ -5,8 +5,11 @@ from scipy import stats
 from torchvision.transforms import v2
 
 from pj import data
+from pj.components import Data
 from pj.data import store
+from pj.data.batches import Normalise, Split, TrainingBatches
 from pj.data.mixing import CutMix
+from pj.losses.targets import label_mass
 from pj.training import loop
 from pj.training.device import configure
 
@@ -138,6 +141,24 @@ def test_a_runs_mixtures_are_a_function_of_seed_epoch_and_step(spec, digits):
     assert len(boxes) == 12  # four steps each, all different
 
 
+def test_in_every_batch_of_an_epoch_the_label_mass_is_the_pixel_share():
+    """Constant images, so that every pixel says whose it is; the last batch is a short one."""
+    count = 42
+    classes = torch.arange(count) % 10
+    values = (classes * 20).to(torch.uint8)[:, None, None, None].expand(count, 32, 32, 3).clone()
+    spec = Data.model_validate({"name": "x", "flip": True, "cutmix": {}})
+    batches = TrainingBatches(Split(values, classes), spec, 16, Normalise(spec, 3, CPU), 10, seed=0)
+    for epoch in range(3):
+        batches.start_epoch(epoch)
+        assert batches.steps == 3
+        for step in range(batches.steps):
+            images, probabilities = batches[step]
+            owner = (images[:, 0] * 255 / 20).round()
+            shares = torch.stack([(owner == k).float().mean(dim=(1, 2)) for k in range(10)], dim=1)
+            torch.testing.assert_close(probabilities, shares, rtol=0, atol=1e-6)
+            assert len(images) == (10 if step == 2 else 16)
+
+
 def test_mixed_batches_keep_the_memory_order_that_convolutions_want(spec, digits):
     images, probabilities = training(spec, digits).batches[0]
     assert images.is_contiguous(memory_format=torch.channels_last)
@@ -150,6 +171,17 @@ def test_both_passes_of_sam_see_the_same_mixture(spec, digits):
     run.model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
     run.train_step()
     assert len(seen) == 2 and torch.equal(*seen)
+
+
+def test_with_sam_the_running_accuracy_is_of_the_first_pass(spec, digits):
+    run = training(spec, digits, model={"name": "mlp"}, optimizer=SAM | {"adaptive": False, "rho": 50.0})
+    outputs = []
+    run.model.register_forward_hook(lambda module, inputs, output: outputs.append(output.detach()))
+    run.train_step()
+    _, probabilities = run.batches[0]
+    found = [float(label_mass(output, probabilities)) for output in outputs]
+    assert found[0] != pytest.approx(found[1])
+    assert float(run.correct) == pytest.approx(found[0], abs=1e-4)
 
 
 def test_the_running_accuracy_counts_the_label_mass_of_the_predictions(spec, digits):

@@ -1,6 +1,7 @@
 """Looking inside a network: Grad-CAM against its definition and captum, and the tests that it has to pass."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,17 @@ from scipy import stats
 from torch import nn
 
 from pj import finished, interpret, interpretation, models, saliency
+from pj.data import store
+from pj.data.batches import Normalise, Split
 from pj.errors import UserError
 from pj.models import naming
 from pj.randomness import generator
 from pj.records import CHECKPOINT
 from pj.report import interpretation_figures, interpretations, measured
 from pj.settings import Interpretation, Variant, View
+from pj.spec import RunSpec
 from pj.training import loop
+from pj.training.device import configure
 
 VIEW = View(
     image=3,
@@ -46,6 +51,13 @@ def images():
 
 
 # Grad-CAM
+
+
+def test_not_rectified_it_keeps_what_speaks_against_the_class(images):
+    model = network()
+    signed = interpret.class_maps(model, "block2", images, rectified=False)
+    assert signed.min() < 0
+    torch.testing.assert_close(signed.relu(), interpret.class_maps(model, "block2", images))
 
 
 def test_before_global_average_pooling_the_weights_are_those_of_the_head_over_the_places(images):
@@ -203,8 +215,6 @@ def test_rank_correlations_are_spearmans_and_none_where_a_map_is_constant():
 
 @pytest.fixture(scope="module")
 def run(digits, tmp_path_factory):
-    from pj.spec import RunSpec
-
     content = {
         "data": {"name": "digits", "train": 400, "test": 100},
         "model": {"name": "resnet9", "width": 0.1},
@@ -247,9 +257,127 @@ def test_a_finished_run_is_looked_into_and_left_as_it_was(run, digits, tmp_path)
             assert curves[name]["curve"][0] == pytest.approx(certain, abs=1e-4)  # nothing is removed yet
             assert len(curves[name]["areas"]) == 20
         assert curves["grad_cam"]["curve"][-1] == pytest.approx(curves["random"]["curve"][-1], abs=1e-4)
+        assert curves["grad_cam"]["curve"][-1] == pytest.approx(curves["other"]["curve"][-1], abs=1e-4)
     assert list(found["check"]["correlations"]) == list(reversed(naming.layers(loaded.model)))
     assert found["check"]["layer"] == "features"
     assert (run / CHECKPOINT).read_bytes() == before
+
+
+class Brightness(nn.Module):
+    """Logit 0 is three times the mean brightness, logit 1 is 0.2: bright images are of class 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1, bias=False)
+        self.head = nn.Linear(1, 2)
+        nn.init.ones_(self.conv.weight)
+        self.head.weight.data = torch.tensor([[3.0], [0.0]])
+        self.head.bias.data = torch.tensor([0.0, 0.2])
+
+    def forward(self, x):
+        return self.head(self.conv(x).mean(dim=(2, 3)))
+
+
+@pytest.fixture(scope="module")
+def planted_run():
+    """150 test images of 8x8 pixels, each with a bright patch of its own; label k is image k modulo 3."""
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 40, (150, 8, 8, 1), dtype=np.uint8)
+    for k, (top, left) in enumerate(draw.integers(0, 6, (150, 2))):
+        images[k, top : top + 3, left : left + 3] += np.uint8(200)
+    split = Split(torch.from_numpy(images), torch.arange(150) % 3)
+    spec = RunSpec.model_validate(PLANTED)
+    return finished.FinishedRun(
+        spec=spec,
+        dataset=store.Dataset(images, np.arange(150) % 3, images, np.arange(150) % 3, classes=3, sha256=""),
+        checkpoint={},
+        model=Brightness().eval(),
+        loss=nn.functional.cross_entropy,
+        splits={"test": split},
+        normalise=Normalise(spec.data, 1, torch.device("cpu")),
+        conditions=configure("cpu", "fp32", 1),
+    )
+
+
+PLANTED = {
+    "data": {"name": "digits"},
+    "model": {"name": "lenet"},
+    "loss": {"name": "cross_entropy"},
+    "optimizer": {"name": "sgd", "lr": 0.1},
+    "epochs": 1,
+    "batch_size": 10,
+}
+BRIGHT = View(feature_maps=["conv1"], grad_cam=["conv1"], images=150, draws=3, per_class=2, image=7)
+
+
+def test_of_a_network_that_adds_up_brightness_the_brightest_pixels_go_first(planted_run):
+    """The whole of the deletion test against a computation by hand, on more images than fit at once."""
+    found = interpretation.measure(planted_run, BRIGHT)["deletion"]["layers"]["conv1"]
+    images = planted_run.splits["test"].images[..., 0].double() / 255
+    fill = images.mean()
+    curves = []
+    for image in images:
+        logits = planted_run.model(image[None, None].float())[0]
+        target = int(logits.argmax())
+        pixels = image.flatten().sort(descending=target == 0).values  # for class 1 the map is zero: any order
+        row = []
+        for share in interpretation.SHARES:
+            count = int(np.ceil(share * 64))
+            mean = (count * fill + pixels[count:].sum()) / 64
+            row.append(torch.softmax(torch.tensor([3 * mean, 0.2]), 0)[target].item())
+        curves.append((target, row))
+    chosen = [i for i, (target, _) in enumerate(curves) if target == 0]
+    assert len(chosen) > 100
+    areas = np.array(found["grad_cam"]["areas"])
+    by_hand = np.array([np.trapezoid(row, interpretation.SHARES) for _, row in curves])
+    np.testing.assert_allclose(areas[chosen], by_hand[chosen], atol=1e-3)
+    for rival in ("other", "random"):
+        assert np.mean(np.array(found[rival]["areas"])[chosen] - areas[chosen]) > 0.01
+    assert len(found["random"]["areas"]) == len(found["other"]["areas"]) == 150
+    assert found["other"] != found["random"]
+
+
+def test_the_rival_maps_of_other_images_are_the_networks_own_for_another_image(planted_run):
+    """Were all images one image, another's map would be as good as the own."""
+    same = planted_run.splits["test"].images[:1].expand(150, -1, -1, -1).clone()
+    run = replace(planted_run, splits={"test": Split(same, planted_run.splits["test"].labels)})
+    found = interpretation.measure(run, BRIGHT)["deletion"]["layers"]["conv1"]
+    np.testing.assert_allclose(found["other"]["areas"], found["grad_cam"]["areas"], atol=1e-3)
+    assert np.mean(np.array(found["random"]["areas"]) - found["grad_cam"]["areas"]) > 0.01
+
+
+def test_a_map_without_content_does_no_better_than_its_rivals(planted_run, monkeypatch):
+    def nothing(model, layer, images, target=None, rectified=True):
+        return torch.zeros(len(images), 8, 8)
+
+    monkeypatch.setattr(interpretation, "class_maps", nothing)
+    found = interpretation._deletion(planted_run, BRIGHT)["layers"]["conv1"]
+    difference = np.array(found["grad_cam"]["areas"]) - found["random"]["areas"]
+    assert abs(difference.mean()) < 2.6 * difference.std(ddof=1) / 150**0.5
+
+
+def test_the_check_compares_the_maps_of_the_trained_and_the_randomised_network(planted_run):
+    """Of one weight a shuffle is the identity; of the head's two, the identity or a change of sides."""
+    correlations = interpretation.measure(planted_run, BRIGHT)["check"]["correlations"]
+    assert list(correlations) == ["linear1", "conv1"]
+    for values in correlations.values():
+        assert len(values) == 150
+        assert {None if v is None else round(v, 6) for v in values} <= {1.0, -1.0, None}
+    assert correlations["linear1"] == correlations["conv1"]
+
+
+def test_the_sheet_has_the_first_images_of_each_class_with_the_map_of_what_was_predicted(planted_run):
+    found = interpretation.measure(planted_run, BRIGHT)
+    assert [image["index"] for image in found["sheet"]] == [0, 3, 1, 4, 2, 5]
+    split = planted_run.splits["test"]
+    for image in found["sheet"]:
+        pixels = planted_run.normalise(split.images[image["index"]][None])
+        wanted = interpret.grad_cam(planted_run.model, "conv1", pixels)[0]
+        np.testing.assert_allclose(image["grad_cam"]["conv1"], wanted, atol=1e-4)
+        assert image["predicted"] == int(planted_run.model(pixels).argmax())
+    np.testing.assert_allclose(
+        found["image"]["feature_maps"]["conv1"][0], split.images[7, ..., 0] / 255, atol=1e-4
+    )
 
 
 def test_an_image_that_is_not_there_is_refused(run, digits):
@@ -291,6 +419,7 @@ def write_planted(folder, variant, seed, shift=0.0, state="complete"):
         layer: {
             "grad_cam": {"curve": [0.9, 0.4, 0.1], "areas": areas.tolist()},
             "random": {"curve": [0.9, 0.7, 0.1], "areas": (areas + above).tolist()},
+            "other": {"curve": [0.9, 0.6, 0.1], "areas": (areas + 0.1).tolist()},
         }
         for layer in VIEW.grad_cam
     }
@@ -320,9 +449,10 @@ def test_the_table_sets_grad_cam_beside_random_maps_and_names_what_diverged(spec
     interpretations.write(shown, tmp_path, tmp_path)
     table = pd.read_csv(tmp_path / "table.csv")
     own = table[(table["variant"] == "a") & (table["layer"] == "features")].set_index("seed")
-    assert own["difference"].tolist() == pytest.approx([-0.3, -0.5])
+    assert own["minus_random"].tolist() == pytest.approx([-0.3, -0.5])
+    assert own["minus_other"].tolist() == pytest.approx([-0.1, -0.1])
     half = stats.t.ppf(0.975, 1) * np.std([-0.2, -0.4], ddof=1) / np.sqrt(2)
-    assert own["half_width"].tolist() == pytest.approx([half, half])
+    assert own["minus_random_half_width"].tolist() == pytest.approx([half, half])
     assert own["first_randomised"].tolist() == pytest.approx([0.4, 0.4])
     assert own["all_randomised"].tolist() == pytest.approx([0.0, 0.0])
     assert table.loc[table["layer"] == "block2", "all_randomised"].isna().all()
@@ -332,8 +462,9 @@ def test_the_table_sets_grad_cam_beside_random_maps_and_names_what_diverged(spec
         [c.strip() for c in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| a")
     ]
     # over images: each counts with the mean of its seeds, -0.3 and -0.5
-    assert rows[1][:3] == ["a", "features", "2"] and rows[1][5].startswith("-0.400 ± ")
-    assert rows[1][6:] == ["0.40", "0.00"] and rows[0][6:] == ["", ""]
+    assert rows[1][:3] == ["a", "features", "2"]
+    assert rows[1][6:8] == ["-0.100 ± 0.000", f"-0.400 ± {half:.3f}"]  # two images, whatever the seeds
+    assert rows[1][8:] == ["0.40 (2 of 4 maps constant)", "0.00"] and rows[0][8:] == ["", ""]
 
 
 def test_a_table_of_nothing_measured_yet_says_so(spec, tmp_path):
@@ -350,13 +481,17 @@ def test_the_figures_show_every_layer_image_and_curve(spec, tmp_path):
     found = measured.collect(shown.variants, tmp_path)
     image = interpretation_figures.draw_image(shown, found)
     pictures = [len(axes.images) for part in image.subfigs for axes in part.axes]
-    assert sum(pictures) == 2 * (2 * 3 + 1 + 2)  # two layers of three channels, the image, two Grad-CAMs
+    # two layers of three channels, the image, and two Grad-CAMs, each over the image
+    assert sum(pictures) == 2 * (2 * 3 + 1 + 2 * 2)
     sheet = interpretation_figures.draw_sheet(shown, found)
-    assert sum(len(axes.images) for part in sheet.subfigs for axes in part.axes) == 2 * 3 * 2
+    assert sum(len(axes.images) for part in sheet.subfigs for axes in part.axes) == 2 * 3 * (1 + 2)
     deleted, checked = interpretation_figures.draw_tests(shown, found).axes
-    assert len(deleted.get_lines()) == 2 * 2 * 2
+    assert len(deleted.get_lines()) == 2 * 2 * 3
     medians = checked.get_lines()[0].get_ydata()
     assert list(medians) == pytest.approx([0.4, 0.0])
     interpretation_figures.write(shown, tmp_path, tmp_path)
+    assert {path.name for path in tmp_path.glob("*.[ps][nv]g")} == {
+        *("image.png", "sheet.png", "tests.png", "tests.svg")
+    }
     for name in ("image.png", "sheet.png", "tests.png", "tests.svg"):
         assert (tmp_path / name).stat().st_size > 0

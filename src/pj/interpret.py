@@ -26,7 +26,9 @@ def feature_maps(model: nn.Module, layer: str, images: Tensor) -> Tensor:
     return seen[-1].detach()
 
 
-def class_maps(model: nn.Module, layer: str, images: Tensor, target: Tensor | None = None) -> Tensor:
+def class_maps(
+    model: nn.Module, layer: str, images: Tensor, target: Tensor | None = None, *, rectified: bool = True
+) -> Tensor:
     """Return Grad-CAM as the paper defines it: on the layer's own grid, not scaled.
 
     The channels of the layer's maps A are summed with weights, the spatial means of ∂(logit of the
@@ -37,9 +39,10 @@ def class_maps(model: nn.Module, layer: str, images: Tensor, target: Tensor | No
         layer: where A is taken.
         images: [N, C, H, W], normalised.
         target: the classes that are asked about, int64 [N]; None: the predicted ones.
+        rectified: cut off what is below zero, which speaks against the class.
 
     Returns:
-        float [N, h, w], at least 0.
+        float [N, h, w], at least 0 if rectified.
 
     Raises:
         ValueError: a layer that is not there (names those that are), or a class that is not.
@@ -52,7 +55,8 @@ def class_maps(model: nn.Module, layer: str, images: Tensor, target: Tensor | No
             raise ValueError(f"target: {chosen.tolist()}; allowed: classes 0 to {logits.shape[1] - 1}")
         (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), seen[-1])
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return F.relu((weights * seen[-1].detach()).sum(dim=1))
+    found = (weights * seen[-1].detach()).sum(dim=1)
+    return F.relu(found) if rectified else found
 
 
 def grad_cam(model: nn.Module, layer: str, images: Tensor, target: Tensor | None = None) -> Tensor:
@@ -66,8 +70,13 @@ def grad_cam(model: nn.Module, layer: str, images: Tensor, target: Tensor | None
 
 def displayed(maps: Tensor, size: torch.Size) -> Tensor:
     """Return maps [N, h, w] enlarged to ``size`` and divided by their maxima: [N, H, W] in [0, 1]."""
-    large = F.interpolate(maps[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+    large = enlarged(maps, size)
     return large / large.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(large.dtype).tiny)
+
+
+def enlarged(maps: Tensor, size: torch.Size) -> Tensor:
+    """Return maps [N, h, w] enlarged bilinearly to ``size``: [N, H, W]."""
+    return F.interpolate(maps[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
 
 
 @contextmanager

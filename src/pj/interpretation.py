@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pj import finished
 from pj.errors import UserError
-from pj.interpret import class_maps, displayed, feature_maps
+from pj.interpret import class_maps, displayed, enlarged, feature_maps
 from pj.randomness import generator
 from pj.saliency import area, deletion, randomised, rank_correlations, ranks
 from pj.settings import View
@@ -39,9 +39,10 @@ def measure(run: finished.FinishedRun, view: View) -> dict[str, Any]:
 
     ``image``: a test image, its feature maps and Grad-CAMs for the predicted class; ``sheet``: images of
     each class; ``deletion``: for each layer the mean probability of the predicted class at ``shares`` of
-    removed pixels, for Grad-CAM and for random maps of the same grid, and each image's ``areas``;
-    ``check``: by layer from the last to the first, the rank correlations of the map with that of the
-    network whose weights are randomised up to that layer.
+    removed pixels, for Grad-CAM, for the maps of ``other`` images, which share its grid, its smoothness
+    and its preference for the centre, and for ``random`` maps of the same grid, and each image's
+    ``areas``; ``check``: by layer from the last to the first, the rank correlations of the map with that
+    of the network whose weights are randomised up to that layer.
 
     Raises:
         UserError: a layer or an image that is not there.
@@ -109,7 +110,7 @@ def _deletion(run: finished.FinishedRun, view: View) -> dict[str, Any]:
     found: dict[str, Any] = {"images": len(images), "shares": SHARES, "layers": {}}
 
     def curves(maps: Tensor, *keys: int | str) -> Tensor:
-        order = ranks(displayed(maps, images.shape[-2:]), generator(0, "ties", *keys))
+        order = ranks(enlarged(maps, images.shape[-2:]), generator(0, "ties", *keys))
 
         def removed(some: Tensor, places: Tensor, target: Tensor) -> Tensor:
             return deletion(run.model, some, places, target, SHARES, fill)
@@ -117,17 +118,19 @@ def _deletion(run: finished.FinishedRun, view: View) -> dict[str, Any]:
         return _in_parts(removed, images, order, predicted)
 
     for layer in view.grad_cam:
+        # not cut at zero: what is cut off would go as scattered noise, which lowers the probability by itself
         maps = _class_maps(run, layer, images, predicted)
-        ours = curves(maps, layer)
+        ours = curves(maps, layer, "own")
+        others = curves(maps.roll(1, dims=0), layer, "other")
         draws = [
             torch.rand(maps.shape, generator=generator(draw, "random", layer)) for draw in range(view.draws)
         ]
         rival = torch.stack([curves(d.to(maps), layer, k) for k, d in enumerate(draws)]).mean(dim=0)
         found["layers"][layer] = {
             name: {"curve": _rounded(c.mean(dim=0)), "areas": _rounded(area(c, SHARES))}
-            for name, c in (("grad_cam", ours), ("random", rival))
+            for name, c in (("grad_cam", ours), ("other", others), ("random", rival))
         }
-        log.info("removed the pixels of %d images by Grad-CAM at %s and at random", len(images), layer)
+        log.info("removed the pixels of %d images by maps at %s", len(images), layer)
     return found
 
 
@@ -140,7 +143,7 @@ def _check(run: finished.FinishedRun, view: View) -> dict[str, Any]:
     for name, network in randomised(run.model, generator(0, "check")):
 
         def maps(some: Tensor, target: Tensor, network: torch.nn.Module = network) -> Tensor:
-            return class_maps(network, layer, some, target)
+            return class_maps(network, layer, some, target, rectified=False)
 
         found[name] = rank_correlations(before, _in_parts(maps, images, predicted))
     log.info("compared Grad-CAM at %s with that of %d randomised networks", layer, len(found))
@@ -153,7 +156,12 @@ def _predicted(run: finished.FinishedRun, images: Tensor) -> Tensor:
 
 
 def _class_maps(run: finished.FinishedRun, layer: str, images: Tensor, target: Tensor) -> Tensor:
-    return _in_parts(lambda some, classes: class_maps(run.model, layer, some, classes), images, target)
+    """Return class maps as they are, negative where they speak against the class."""
+
+    def maps(some: Tensor, classes: Tensor) -> Tensor:
+        return class_maps(run.model, layer, some, classes, rectified=False)
+
+    return _in_parts(maps, images, target)
 
 
 def _in_parts(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:

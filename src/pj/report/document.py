@@ -65,9 +65,9 @@ The selected network on test images, in eval mode. *Feature maps*: the first thr
 class's logit, summed and cut at zero, enlarged to the image; scaled to a maximum of 1 for looking at, the
 contour at one half. A picture convinces too easily, so two tests stand beside it. *Deletion*: pixels are
 replaced by the mean colour, the most important ones first; a map that shows what the network uses makes the
-probability of the class fall faster (a smaller area) than random maps of the same grid. *Randomised
-weights*: the rank correlation with the map of a network whose weights are shuffled, from the last layer
-back to the first; a map that stays the same does not depend on what was learnt.
+probability of the class fall faster (a smaller area) than the maps of other images, or random maps of the
+same grid. *Randomised weights*: the rank correlation with the map of a network whose weights are shuffled,
+from the last layer back to the first; a map that stays the same does not depend on what was learnt.
 """
 LANDSCAPES = """\
 ## Landscape of finished networks

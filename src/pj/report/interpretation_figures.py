@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.image import AxesImage
 
 from pj.report.figures import FORMATS, colours, headline, save
 from pj.report.interpretations import label
@@ -17,6 +18,7 @@ from pj.report.measured import Found, collect, complete
 from pj.settings import Interpretation, Variant
 
 NAMES = ("image", "sheet", "tests")
+NAMED = ("cifar10", "cifar10-jpeg")  # the data whose classes have the names below
 CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
@@ -28,7 +30,8 @@ def write(
     for name, draw in zip(NAMES, (draw_image, draw_sheet, draw_tests), strict=True):
         figure = draw(interpretation, found)
         headline(figure, interpretation.title, _subtitle(interpretation, found, name))
-        save(figure, folder / name, formats)
+        # photographs gain nothing as vectors
+        save(figure, folder / name, formats if name == "tests" else {"png": formats["png"]})
 
 
 def _subtitle(interpretation: Interpretation, found: Found, name: str) -> str:
@@ -63,8 +66,9 @@ def draw_image(interpretation: Interpretation, found: Found) -> Figure:
         _photo(rest[0], image["pixels"])
         rest[0].set_title("image", fontsize=7)
         for axes, (layer, heat) in zip(rest[1:], image["grad_cam"].items(), strict=False):
-            _overlaid(axes, image["pixels"], heat)
+            shade = _overlaid(axes, image["pixels"], heat)
             axes.set_title(f"Grad-CAM, {layer}", fontsize=7)
+        _scale(part, shade, grid)
     return figure
 
 
@@ -89,7 +93,7 @@ def draw_sheet(interpretation: Interpretation, found: Found) -> Figure:
             above, below = grid[used[k] : used[k] + 2, k]
             used[k] += 2
             _photo(above, image["pixels"])
-            _overlaid(below, image["pixels"], image["grad_cam"][layer])
+            shade = _overlaid(below, image["pixels"], image["grad_cam"][layer])
             right = image["predicted"] == k
             above.set_title(_name(variant, k), fontsize=7)
             below.set_title(
@@ -97,6 +101,7 @@ def draw_sheet(interpretation: Interpretation, found: Found) -> Figure:
                 fontsize=6,
                 color="black" if right else "#D55E00",
             )
+        _scale(part, shade, grid)
     return figure
 
 
@@ -112,18 +117,18 @@ def draw_tests(interpretation: Interpretation, found: Found) -> Figure:
             continue
         shares = 100 * np.array(runs[0]["deletion"]["shares"])
         for layer, colour in zip(layers, colours(len(layers)), strict=True):
-            for name, width in (("grad_cam", 1.5), ("random", 0.8)):
+            for name, style in (
+                ("grad_cam", {"ls": dash, "lw": 1.5, "label": f"{variant.title}, {layer}"}),
+                ("other", {"ls": ":", "lw": 1.1}),
+                ("random", {"ls": "-", "lw": 0.5, "alpha": 0.5}),
+            ):
                 curves = [run["deletion"]["layers"][layer][name]["curve"] for run in runs]
-                text = f"{variant.title}, {layer}" if name == "grad_cam" else None
-                deleted.plot(
-                    shares, np.mean(curves, axis=0), dash if name == "grad_cam" else ":", color=colour,
-                    lw=width, label=text,
-                )  # fmt: skip
+                deleted.plot(shares, np.mean(curves, axis=0), color=colour, **style)
         _correlations(checked, variant, runs, dash)
     deleted.set(
         xlabel="removed pixels (%)",
         ylabel="probability of the class",
-        title="dotted: random maps of the same grid",
+        title="dotted: other images' maps; thin: random maps of the same grid",
     )
     checked.set(
         xlabel="randomised from the last layer back to", ylabel="rank correlation of the maps", ylim=(-1, 1)
@@ -154,17 +159,25 @@ def _first_seeds(interpretation: Interpretation, found: Found) -> list[tuple[Var
     return [(v, complete(found, v)[0]) for v in interpretation.variants if complete(found, v)]
 
 
+def _scale(part: SubFigure, shade: AxesImage, grid: Any) -> None:
+    """Add the scale of the maps' colours to a part of a figure."""
+    bar = part.colorbar(shade, ax=list(grid.flat), shrink=0.5, fraction=0.03)
+    bar.set_label("Grad-CAM, over its maximum", fontsize=7)
+    bar.ax.tick_params(labelsize=6)
+
+
 def _photo(axes: Axes, pixels: Any) -> None:
     image = np.asarray(pixels, dtype=np.uint8)
     axes.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray")
 
 
-def _overlaid(axes: Axes, pixels: Any, heat: Any) -> None:
-    """Draw an image, dimmed where the map is low, so that it reads without colours too."""
-    image = np.asarray(pixels, dtype=float) / 255
-    weight = 0.15 + 0.85 * np.asarray(heat)[..., None]
-    axes.imshow(np.broadcast_to(image.mean(axis=2, keepdims=True) * weight, (*image.shape[:2], 3)))
-    axes.contour(heat, levels=[0.5], colors="#E69F00", linewidths=0.8)
+def _overlaid(axes: Axes, pixels: Any, heat: Any) -> AxesImage:
+    """Draw a map in colours over the grey image, with its contour at one half; return the colours."""
+    image = np.asarray(pixels, dtype=float).mean(axis=2)
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+    colours = axes.imshow(heat, cmap="viridis", vmin=0, vmax=1, alpha=0.6)
+    axes.contour(heat, levels=[0.5], colors="white", linewidths=0.8)
+    return colours
 
 
 def _verdict(variant: Variant, image: dict[str, Any]) -> str:
@@ -173,4 +186,4 @@ def _verdict(variant: Variant, image: dict[str, Any]) -> str:
 
 
 def _name(variant: Variant, label: int) -> str:
-    return CIFAR10[label] if variant.spec.data.name.startswith("cifar10") else str(label)
+    return CIFAR10[label] if variant.spec.data.name in NAMED else f"class {label}"

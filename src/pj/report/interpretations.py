@@ -14,13 +14,16 @@ from pj.report.measured import Found, collect, complete, diverged
 from pj.settings import Interpretation, Variant
 from pj.statistics import Estimate, estimate
 
+RIVALS = {"other": "minus other images' (over images)", "random": "minus random (over images)"}
+
 
 def table(interpretation: Interpretation, found: Found) -> pd.DataFrame:
     """Return a row a run and layer.
 
-    ``grad_cam`` and ``random`` are the mean areas under the deletion curves, ``difference`` the first minus
-    the second with half its 95 % interval over the images, ``images`` of them; ``first_randomised`` and
-    ``all_randomised`` the mean rank correlations of the check, for the layer that it was made at.
+    ``grad_cam``, ``other`` and ``random`` are the mean areas under the deletion curves, ``minus_other`` and
+    ``minus_random`` the first minus another with half its 95 % interval over the images, ``images`` of them;
+    ``first_randomised`` and ``all_randomised`` the mean rank correlations of the check, for the layer that it
+    was made at, over ``first_compared`` and ``all_compared`` images (a constant map has none).
     """
     rows = []
     for variant in interpretation.variants:
@@ -31,14 +34,17 @@ def table(interpretation: Interpretation, found: Found) -> pd.DataFrame:
                 continue
             for layer, curves in run["deletion"]["layers"].items():
                 areas = {name: np.array(curve["areas"]) for name, curve in curves.items()}
-                difference = estimate((areas["grad_cam"] - areas["random"]).tolist())
                 row: dict[str, Any] = head | {"layer": layer, "images": run["deletion"]["images"]}
                 row |= {name: values.mean() for name, values in areas.items()}
-                row |= {"difference": _mean(difference), "half_width": _half_width(difference)}
+                for rival in RIVALS:
+                    difference = estimate((areas["grad_cam"] - areas[rival]).tolist())
+                    row[f"minus_{rival}"] = _mean(difference)
+                    row[f"minus_{rival}_half_width"] = _half_width(difference)
                 if layer == run["check"]["layer"]:
                     stages = list(run["check"]["correlations"].values())
-                    row |= {"first_randomised": _correlation(stages[0])}
-                    row |= {"all_randomised": _correlation(stages[-1])}
+                    for name, stage in (("first", stages[0]), ("all", stages[-1])):
+                        there = [v for v in stage if v is not None]
+                        row |= {f"{name}_randomised": _mean(estimate(there)), f"{name}_compared": len(there)}
                 rows.append(row)
     return pd.DataFrame(rows)
 
@@ -51,20 +57,24 @@ def _half_width(found: Estimate | None) -> float | None:
     return found.half_width if found else None
 
 
-def _correlation(values: list[float | None]) -> float | None:
-    """Return the mean of the correlations that there are."""
-    return _mean(estimate([v for v in values if v is not None]))
-
-
-def over_images(runs: list[dict[str, Any]], layer: str) -> Estimate | None:
-    """Return Grad-CAM's area minus that of random maps: its mean and interval over the images.
+def over_images(runs: list[dict[str, Any]], layer: str, rival: str) -> Estimate | None:
+    """Return Grad-CAM's area minus that of a rival's maps: its mean and interval over the images.
 
     Of an image the mean over the runs counts, so that the interval speaks about images, whatever the
     number of seeds.
     """
     curves = [run["deletion"]["layers"][layer] for run in runs]
-    differences = [np.array(c["grad_cam"]["areas"]) - np.array(c["random"]["areas"]) for c in curves]
+    differences = [np.array(c["grad_cam"]["areas"]) - np.array(c[rival]["areas"]) for c in curves]
     return estimate(np.mean(differences, axis=0).tolist()) if differences else None
+
+
+def _blank(own: pd.DataFrame, name: str) -> str:
+    """Return how many of the maps have no correlation, being constant, if any."""
+    column = f"{name}_compared"
+    if column not in own or own[column].isna().all():
+        return ""
+    blank = int((own["images"] - own[column]).sum())
+    return f" ({blank} of {int(own['images'].sum())} maps constant)" if blank else ""
 
 
 def markdown(interpretation: Interpretation, found: Found) -> str:
@@ -79,16 +89,15 @@ def markdown(interpretation: Interpretation, found: Found) -> str:
             own = own[own["layer"] == layer] if len(runs) else own.iloc[:0]
             for heading, column in (
                 ("area, by Grad-CAM", "grad_cam"),
-                ("area, at random", "random"),
+                ("by other images' maps", "other"),
+                ("at random", "random"),
             ):
                 row[heading] = interval(estimate(own[column].tolist() if len(own) else []), "{:.3f}")
-            row["difference (over images)"] = interval(over_images(runs, layer), "{:.3f}")
-            for heading, column in (
-                ("correlation, last layer randomised", "first_randomised"),
-                ("all layers randomised", "all_randomised"),
-            ):
-                values = own[column].dropna().tolist() if column in own else []
-                row[heading] = number(_mean(estimate(values)), "{:.2f}")
+            for rival, heading in RIVALS.items():
+                row[heading] = interval(over_images(runs, layer, rival), "{:.3f}")
+            for heading, name in (("correlation, last layer randomised", "first"), ("all randomised", "all")):
+                values = own[f"{name}_randomised"].dropna().tolist() if f"{name}_randomised" in own else []
+                row[heading] = number(_mean(estimate(values)), "{:.2f}") + _blank(own, name)
             rows.append(row)
     content = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
     return f"{label(interpretation, found)}\n\n{content}\n"

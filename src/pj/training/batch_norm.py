@@ -17,9 +17,12 @@ def frozen_running_statistics(model: nn.Module) -> Iterator[None]:
     """
     layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     buffers = [buffer for layer in layers for buffer in layer.buffers()]
-    before = [buffer.clone() for buffer in buffers]
+    # one launch a kind, which lists of mixed types do not get
+    kinds = [[b for b in buffers if b.is_floating_point() == floats] for floats in (True, False)]
+    before = [[buffer.clone() for buffer in kind] for kind in kinds]
     try:
         yield
     finally:
-        if buffers:
-            torch._foreach_copy_(buffers, before)
+        for kind, old in zip(kinds, before, strict=True):
+            if kind:
+                torch._foreach_copy_(kind, old)

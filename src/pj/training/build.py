@@ -38,10 +38,10 @@ def compiled(model: nn.Module) -> nn.Module:
 
     UserError without a C++ compiler, which torch.compile needs on every device.
     """
-    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
+    if not shutil.which(os.environ.get("CXX") or "g++"):
         raise UserError(
-            "compile: true needs a C++ compiler (g++, clang++, or the one that CXX names); install one, or "
-            "set compile: false, which trains the same more slowly"
+            "compile: true needs a C++ compiler (g++, or the one that CXX names); install one, or set "
+            "compile: false, which trains the same more slowly"
         )
     # a run that resumes to the same bits needs the same kernels: none are chosen by how fast they were
     return torch.compile(model, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]
