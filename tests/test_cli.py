@@ -112,7 +112,7 @@ def test_train_refuses_an_output_that_cannot_be_written_and_a_negative_seed(here
 def test_train_ends_when_its_seconds_are_over_and_goes_on_when_called_again(where, here, digits):
     (here / "long.yaml").write_text(
         "studies: {mlp_cnn: {base: {epochs: 3000}}}\n"
-        "scale: {name: long, epochs: 3000, width: 0.1}"
+        "scale: {name: long, epochs: 3000, train: 800, validation: 200, test: 300, width: 0.1}"
         + ("\nmax_seconds: 1" if where == "configuration" else "")
     )
     arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
