@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from pj import files
 from pj.claims import Claim, Contrast, Probed, RankCorrelation, cells
 from pj.report.labels import number
-from pj.verdicts import Judgement
+from pj.verdicts import Judgement, Verdict
 
-ORDER = (
-    "reproduced",
-    "direction only",
-    "equivalent",
-    "reversed",
-    "inconclusive",
-    "not testable at this scale",
-    "not run",
-)
+ORDER = get_args(Verdict)
 MEANING = {
     "reproduced": "the interval excludes the alternative, and one run could give the printed number, if any",
     "direction only": "the claim's direction, but another size than the report's number",
