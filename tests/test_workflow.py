@@ -460,10 +460,12 @@ OF_INTERPRETATIONS = {"interpret", "interpretation_table", "interpretation_figur
         ("src/pj/pruning.py", "percent / 100", "percent / 101", OF_PRUNINGS),
         ("src/pj/report/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
         ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
+        ("src/pj/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", PAGES),
+        ("src/pj/report/distrust.py", "FEW = 5", "FEW = 6", {"page"}),
         ("src/pj/saliency.py", "ranks < share", "ranks <= share", OF_INTERPRETATIONS),
         (
             "src/pj/report/interpretation_figures.py",
-            'colors="#E69F00"',
+            'colors="white"',
             'colors="red"',
             {"interpretation_figures", "page"},
         ),
