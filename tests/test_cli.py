@@ -108,6 +108,16 @@ def test_train_refuses_an_output_that_cannot_be_written_and_a_negative_seed(here
         cli.main(["train", "mlp_cnn", "mlp", "--output", "x", "--seed", "-1"])
 
 
+def test_train_of_a_finished_run_says_so_and_does_nothing(here, digits, capsys):
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    arguments += ["--configfile", "config.quick.yaml"]
+    assert cli.main(arguments) == 0
+    before = (here / "run" / "run.json").stat().st_mtime_ns
+    assert cli.main(arguments) == 0
+    assert "holds this run already, complete" in capsys.readouterr().out
+    assert (here / "run" / "run.json").stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize("where", ["option", "configuration"])
 def test_train_ends_when_its_seconds_are_over_and_goes_on_when_called_again(where, here, digits):
     (here / "long.yaml").write_text(

@@ -301,6 +301,22 @@ def test_a_long_run_goes_through_in_pieces_that_snakemake_retries(own, tmp_path)
     assert not rest and whole["state"] == "complete" and whole["resumed_at_steps"]
 
 
+def test_a_scorecard_asks_for_the_studies_of_its_claims_and_no_others(own, tmp_path):
+    project = Path(shutil.copytree(own, tmp_path / "project"))
+    (project / "mine.yaml").write_text(
+        "claims: [{id: 1, report: a paper, statement: fast is better, statistic: contrast,"
+        " contrast: {own/fast: 1, own/slow: -1}, quantity: selected, expect: above}]"
+    )
+    base = OWN[OWN.index("    base:") : OWN.index("    variants:")]
+    (project / "more.yaml").write_text(
+        "claims: mine.yaml\nstudies:\n  other:\n    title: Another\n"
+        f"{base}    variants: {{a: {{epochs: 9}}}}\n"
+    )
+    snakemake(project, *OVERRIDE, "--", "results/claims.md", config=("more.yaml",))
+    assert "fast is better" in (project / "results" / "claims.md").read_text()
+    assert not (project / "results" / "studies" / "other").exists()
+
+
 def test_new_figures_do_not_write_the_page_again(own, tmp_path):
     project = Path(shutil.copytree(own, tmp_path / "project"))
     edit(project, "src/pj/report/figures.py", "LOG_SPREAD = 50", "LOG_SPREAD = 40")

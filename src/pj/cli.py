@@ -125,12 +125,17 @@ def _train(options: argparse.Namespace) -> None:
         raise UserError(choice_fault(("variant",), options.variant, variants))
     spec = variants[options.variant].spec
     _refuse_another_run(options.output, spec, options.seed)
+    code = run_fingerprint(Path(loop.__file__), spec)
+    if (options.output / records.RUN).exists() and records.read_run(options.output)["code"] == code:
+        state = records.state(options.output)
+        print(f"{options.output} holds this run already, {state}; delete it to train it again")
+        return
     loop.train(
         spec,
         options.seed,
         options.data or RESULTS / "data" / f"{spec.data.name}.npz",
         options.output,
-        code=run_fingerprint(Path(loop.__file__), spec),
+        code=code,
         resume=options.output / ".resume",
         device=loaded.settings.device,
         threads=loaded.settings.threads,

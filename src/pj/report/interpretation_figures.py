@@ -134,7 +134,7 @@ def draw_tests(interpretation: Interpretation, found: Found) -> Figure:
         xlabel="randomised from the last layer back to", ylabel="rank correlation of the maps", ylim=(-1, 1)
     )
     checked.axhline(0, color="gray", lw=0.6)
-    checked.set_title(f"Grad-CAM at {layers[-1]} against that of a randomised network")
+    checked.set_title(f"Grad-CAM at {layers[-1]} against a randomised network's: median and quartiles")
     for axes in (deleted, checked):
         axes.title.set_fontsize(9)
         axes.grid(alpha=0.3)
