@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import html5lib
 import numpy as np
@@ -95,6 +96,20 @@ def test_the_interval_is_drawn_where_it_lies(loaded, tmp_path):
     spread = drawn["high"] - drawn["low"]
     scale = (found.high - found.low) / spread
     assert (drawn["value"] - drawn["neutral"]) * scale == pytest.approx(found.value, rel=1e-2)
+
+
+def test_studies_stand_in_the_order_of_the_reports_sections(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    found = config.load(tmp_path / "config.yaml")
+    own = found.settings.studies["own"]
+    names = {"a": "B", "b": "A 1.3", "c": "", "d": "A 1.2"}
+    studies = {name: own.model_copy(update={"report": report}) for name, report in names.items()}
+    settings = found.settings.model_copy(update={"studies": studies})
+    for name in names:
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        (tmp_path / "studies" / name / "table.md").write_text("nothing yet\n")
+    sections = html._sections(replace(found, settings=settings), tmp_path)
+    assert [section.name for section in sections] == ["studies-d", "studies-b", "studies-a", "studies-c"]
 
 
 def test_a_page_without_claims_is_still_a_page(loaded, tmp_path):

@@ -153,10 +153,10 @@ def _drawing(found: Judgement) -> dict[str, Any] | None:
 
 
 def _sections(config: Config, folder: Path) -> Iterator[Section]:
-    """Yield what has a table below ``folder``, in the order of the configuration."""
+    """Yield what has a table below ``folder``, by the report's sections; what has none comes last."""
     for room in ROOMS:
         frames: dict[str, Any] = getattr(config.settings, room)
-        for name, frame in frames.items():
+        for name, frame in sorted(frames.items(), key=lambda item: getattr(item[1], "report", "") or "~"):
             own = folder / room / name
             tables = [own / "table.md", *sorted(own.glob("*_table.md"))]
             if not tables[0].is_file():
