@@ -127,21 +127,10 @@ def page_settings():
     return settings(**CONFIG.settings.model_dump(mode="json", exclude=where))
 
 
-def evidence_files():
-    """Return the tables that the claims are judged by: those of what they name, and no others."""
-    found = {}
-    for cell in (c for claim in pj_claims.of(CONFIG) for c in pj_claims.cells(claim)):
-        room, name = cell.split("/")[:2] if "/" in cell else (cell, "")
-        study = pj_claims.study_of(cell, CONFIG)
-        found[f"results/studies/{study}/runs.csv"] = True
-        if study in PROBED_STUDIES:
-            found[f"results/studies/{study}/probes_table.csv"] = True
-        if room in ("prunings", "interpretations"):
-            found[f"results/{room}/{name}/table.csv"] = True
-    return list(found)
-
-
-EVIDENCE = evidence_files()
+# What claims are judged by.
+EVIDENCE = [
+    f"results/{table}" for table in pj_claims.tables(pj_claims.of(CONFIG), CONFIG)
+]
 # What the pages show.
 TABLES = [
     *(f"results/studies/{name}/table.md" for name in STUDIES),

@@ -165,6 +165,21 @@ def study_of(cell: str, config: Config) -> str | None:
     return first if first in settings.studies else None
 
 
+def tables(claims: Iterable[Claim], config: Config) -> list[str]:
+    """Return the tables that claims are judged by, below results: those of what they name, and no others."""
+    found: dict[str, None] = {}
+    for claim in claims:
+        for cell in cells(claim):
+            study = study_of(cell, config)
+            found[f"studies/{study}/runs.csv"] = None
+            if isinstance(claim, Probed):
+                found[f"studies/{study}/probes_table.csv"] = None
+            kind, *rest = cell.split("/")
+            if kind in ("prunings", "interpretations"):
+                found[f"{kind}/{rest[0]}/table.csv"] = None
+    return list(found)
+
+
 def _faults(claim: Claim, config: Config) -> Iterable[str]:
     settings = config.settings
     for cell in cells(claim):
