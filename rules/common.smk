@@ -138,6 +138,7 @@ TABLES = [
     *(f"results/landscapes/{name}/table.md" for name in LANDSCAPES),
     *(f"results/prunings/{name}/table.md" for name in PRUNINGS),
     *(f"results/interpretations/{name}/table.md" for name in INTERPRETATIONS),
+    "results/modes/table.md",
 ]
 FIGURES = [
     *(f"results/studies/{name}/curves.png" for name in STUDIES),

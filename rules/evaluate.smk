@@ -28,6 +28,7 @@ rule modes:
     output:
         csv="results/modes/table.csv",
         markdown="results/modes/table.md",
+        latex="results/modes/table.tex",
     log:
         "results/logs/modes.log",
     conda:

@@ -32,6 +32,7 @@ rule interpretation_table:
         lambda wildcards: interpretation_files(wildcards.interpretation),
     output:
         markdown="results/interpretations/{interpretation}/table.md",
+        latex="results/interpretations/{interpretation}/table.tex",
         csv="results/interpretations/{interpretation}/table.csv",
     log:
         "results/logs/interpretation_table/{interpretation}.log",

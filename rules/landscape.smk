@@ -12,6 +12,7 @@ rule probes:
         measures="results/studies/{study}/probes.csv",
         csv="results/studies/{study}/probes_table.csv",
         markdown="results/studies/{study}/probes_table.md",
+        latex="results/studies/{study}/probes_table.tex",
     log:
         "results/logs/probes/{study}.log",
     wildcard_constraints:
@@ -78,6 +79,7 @@ rule landscape_table:
         lambda wildcards: landscape_files(wildcards.landscape),
     output:
         markdown="results/landscapes/{landscape}/table.md",
+        latex="results/landscapes/{landscape}/table.tex",
         csv="results/landscapes/{landscape}/table.csv",
     log:
         "results/logs/landscape_table/{landscape}.log",

@@ -33,6 +33,7 @@ rule pruning_table:
         lambda wildcards: pruning_files(wildcards.pruning),
     output:
         markdown="results/prunings/{pruning}/table.md",
+        latex="results/prunings/{pruning}/table.tex",
         csv="results/prunings/{pruning}/table.csv",
     log:
         "results/logs/pruning_table/{pruning}.log",

@@ -4,8 +4,10 @@
 rule tables:
     input:
         lambda wildcards: run_files(wildcards.study, "evaluation.json"),
+        lambda wildcards: run_files(wildcards.study, "steps.csv", probed=True),
     output:
         markdown="results/studies/{study}/table.md",
+        latex="results/studies/{study}/table.tex",
         csv="results/studies/{study}/table.csv",
         runs="results/studies/{study}/runs.csv",
     log:
@@ -47,6 +49,7 @@ rule scorecard:
     output:
         csv="results/claims.csv",
         markdown="results/claims.md",
+        latex="results/claims.tex",
     log:
         "results/logs/scorecard.log",
     conda:
@@ -65,7 +68,9 @@ rule page:
         tables=TABLES,
         figures=FIGURES,
     output:
-        report("results/report.html", category="Scorecard"),
+        report(
+            "results/report.html", category="Scorecard", labels={"shows": "everything"}
+        ),
     log:
         "results/logs/page.log",
     conda:
@@ -79,9 +84,9 @@ rule page:
 
 rule report:
     input:
+        evidence=EVIDENCE,
+        claims=CLAIMS,
         tables=TABLES,
-        modes="results/modes/table.md",
-        claims="results/claims.md",
     output:
         "results/report.md",
     log:
@@ -89,14 +94,7 @@ rule report:
     conda:
         "../envs/pj.yaml"
     params:
-        settings=settings(
-            studies=[study_settings(study) for study in STUDIES],
-            landscapes=[landscape_settings(name) for name in LANDSCAPES],
-            prunings=[pruning_settings(name) for name in PRUNINGS],
-            interpretations=[
-                interpretation_settings(name) for name in INTERPRETATIONS
-            ],
-        ),
+        settings=page_settings(),
         code=code("report.py"),
     script:
         "../workflow/scripts/report.py"

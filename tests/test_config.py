@@ -30,10 +30,11 @@ ROWS = {
     "batch_size_mlp": 4,
     "batch_size_cnn": 4,
     "residual": 2,
+    "nll_steps": 2,
     "mse_rates": 3,
     "sigmoid_rates": 3,
     "elu_rates": 3,
-    "optimizer_rates": 8,
+    "optimizer_rates": 11,
     "batch_norm_batch_size": 4,
     "batch_norm_landscape": 12,
     "batch_norm_predictiveness": 8,
@@ -145,6 +146,7 @@ def test_variants_with_equal_specifications_share_one_run():
         ("architecture", "resnet9"),
         ("loss", "cross_entropy"),
         ("residual", "resnet9"),
+        ("optimizer_rates", "momentum_1e-1"),
     )
     assert len(runs) < len(config.variants)
 

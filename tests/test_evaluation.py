@@ -52,6 +52,9 @@ def test_the_confusion_matrix_counts_every_test_image_in_its_classs_row(spec, di
     labels = torch.from_numpy(store.load(digits).y_test[:100])
     assert torch.equal(rows.sum(dim=1), torch.bincount(labels, minlength=10))
     assert rows.diag().sum().item() == pytest.approx(result["selected"]["test"]["accuracy"])
+    predicted = torch.tensor(result["predicted"])
+    assert result["wrong"] == [i for i in range(100) if predicted[i] != labels[i]]
+    assert 0 < len(result["wrong"]) == 100 - rows.diag().sum().item()
 
 
 def test_confusion_puts_the_true_class_in_the_row():

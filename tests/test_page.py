@@ -1,16 +1,20 @@
 """The scorecard and the HTML page: what they say, that they hold all of it, and that they ask for nothing."""
 
 import json
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import html5lib
 import numpy as np
 import pandas as pd
 import pytest
 
-from pj import cli, config, verdicts
-from pj.report import distrust, html, scorecard
+from pj import claims, cli, config, verdicts
+from pj.evidence import Evidence
+from pj.report import distrust, document, html, scorecard, source
+from pj.report.source import Source
 from test_verdicts import CONFIG, UP, B, contrast, plant
 
 TITLE = "Two <b>bold</b> & \"quoted\" | 'bars'"
@@ -39,9 +43,10 @@ def results(folder, **changes):
     return type(evidence)(folder)
 
 
-def page(folder, loaded, claims):
-    judgements = verdicts.judge(claims, results(folder), loaded)
-    html.write(judgements, loaded, folder, folder / "report.html")
+def page(folder, loaded, given):
+    evidence = results(folder)
+    judgements = verdicts.judge(given, [evidence], loaded)
+    html.write(judgements, [Source(evidence, loaded)], folder / "report.html")
     return (folder / "report.html").read_text()
 
 
@@ -83,6 +88,9 @@ def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
         "+2.02 (+1.",
         "by hand",
         'href="#studies-own"',
+        "10 runs behind it",
+        "digits-mlp-1a",
+        'data-of="studies-own-curves"',
         "would lie in",
     ):
         assert part in text
@@ -90,7 +98,7 @@ def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
 
 
 def test_the_interval_is_drawn_where_it_lies(loaded, tmp_path):
-    (found,) = verdicts.judge([contrast(reported=0.0)], results(tmp_path), loaded)
+    (found,) = verdicts.judge([contrast(reported=0.0)], [results(tmp_path)], loaded)
     drawn = html._drawing(found)
     assert drawn["neutral"] == drawn["reported"] < drawn["low"] < drawn["value"] < drawn["high"] < 100
     spread = drawn["high"] - drawn["low"]
@@ -108,8 +116,8 @@ def test_studies_stand_in_the_order_of_the_reports_sections(tmp_path):
     for name in names:
         (tmp_path / "studies" / name).mkdir(parents=True)
         (tmp_path / "studies" / name / "table.md").write_text("nothing yet\n")
-    sections = html._sections(replace(found, settings=settings), tmp_path)
-    assert [section.name for section in sections] == ["studies-d", "studies-b", "studies-a", "studies-c"]
+    sections = html._sections(Source(Evidence(tmp_path), replace(found, settings=settings)))
+    assert [section.id for section in sections] == ["studies-d", "studies-b", "studies-a", "studies-c"]
 
 
 def test_a_page_without_claims_is_still_a_page(loaded, tmp_path):
@@ -119,8 +127,8 @@ def test_a_page_without_claims_is_still_a_page(loaded, tmp_path):
 
 
 def test_the_scorecard_counts_its_verdicts(loaded, tmp_path):
-    claims = [contrast(), contrast(id=2, expect="below"), contrast(id=3, contrast={"own/c": 1})]
-    judgements = verdicts.judge(claims, results(tmp_path), loaded)
+    given = [contrast(), contrast(id=2, expect="below"), contrast(id=3, contrast={"own/c": 1})]
+    judgements = verdicts.judge(given, [results(tmp_path)], loaded)
     assert scorecard.headline(judgements) == "3 claims: 1 reproduced, 1 reversed, 1 not run"
     scorecard.write(judgements, tmp_path)
     table = pd.read_csv(tmp_path / "claims.csv")
@@ -136,7 +144,8 @@ def doubts(folder, loaded, edit=None, **changes):
         edit(runs := pd.read_csv(path))
         runs.to_csv(path, index=False)
     evidence = type(evidence)(folder)
-    return " ".join(distrust.doubts(verdicts.judge([contrast()], evidence, loaded), loaded, evidence))
+    judgements = verdicts.judge([contrast()], [evidence], loaded)
+    return " ".join(distrust.doubts(judgements, [Source(evidence, loaded)]))
 
 
 def test_what_to_distrust_comes_from_the_data(loaded, tmp_path):
@@ -164,7 +173,7 @@ def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
 
 
 def test_how_it_was_measured_counts_runs_by_machine_and_data(loaded, tmp_path):
-    facts = distrust.made(loaded, results(tmp_path))
+    facts = distrust.made(Source(results(tmp_path), loaded))
     assert facts["runs"] == "10, of 5 seeds" and facts["processors"] == "EPYC (10)"
     assert facts["data"] == "digits (10)"
 
@@ -180,3 +189,60 @@ def test_the_page_of_what_was_kept_is_made_by_one_command(tmp_path, monkeypatch,
     assert "83.10" in (folder / "report.html").read_text()
     assert cli.main(["report", "--from", "nowhere"]) == 1
     assert "holds no provenance.json" in capsys.readouterr().err
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def rows(markdown):
+    """Return a page's table rows as lists of cells."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.fixture
+def kept():
+    """Everything that is kept, as sources of a page, with its verdicts."""
+    current = config.load(ROOT / "config.yaml")
+    folders = sorted(path.parent for path in ROOT.glob("reference/*/provenance.json"))
+    sources = [source.kept(folder, folder.name) for folder in folders]
+    found = claims.load(ROOT / "claims.yaml", current)
+    return sources, verdicts.judge(found, [s.evidence for s in sources], current)
+
+
+def test_the_page_of_everything_kept_is_what_its_tables_give(kept, tmp_path):
+    sources, judgements = kept
+    document.write(judgements, sources, tmp_path / "report.md")
+    made = (
+        (tmp_path / "report.md")
+        .read_text()
+        .replace(f"]({os.path.relpath(ROOT / 'reference', tmp_path)}/", "](")
+    )
+    assert made == (ROOT / "reference" / "report.md").read_text()
+
+
+def test_the_readmes_scorecard_is_that_of_what_was_kept(kept):
+    _, judgements = kept
+    readme = (ROOT / "README.md").read_text()
+    assert f"**{scorecard.headline(judgements)}.**" in readme
+    of_readme = {row[0]: row for row in rows(readme) if row[0].isdecimal()}
+    of_page = {row[0]: row for row in rows(scorecard.sheet(judgements).markdown())}
+    told = {"not testable at this scale", "not run"}
+    assert set(of_readme) == {str(j.claim.id) for j in judgements if j.verdict not in told}
+    assert all(row == of_page[number][: len(row)] for number, row in of_readme.items())
+
+
+def test_the_page_of_several_machines_shows_each_by_its_name(kept, tmp_path):
+    sources, judgements = kept
+    html.write(judgements, sources, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    html5lib.HTMLParser(strict=True).parse(text)
+    assert all(f"<h3>{s.name}</h3>" in text for s in sources)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(set(ids)) == len(ids)
+    assert set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r'data-of="([^"]+)"', text)) <= set(ids)
+
+
+def test_links_to_figures_hold_from_where_the_page_lies(kept):
+    images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / "reference" / "report.md").read_text())
+    assert len(images) > 20 and all((ROOT / "reference" / image).is_file() for image in images)

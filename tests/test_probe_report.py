@@ -171,7 +171,7 @@ def test_a_diverging_probe_is_infinite_counted_and_drawn_at_the_edge(far, tmp_pa
     assert found["plain"] == math.inf  # more than half of them
     assert found["steps"] == 2  # where both diverge there is no ratio
     assert found["ratio"] == 0  # of 1/4 and 1/∞
-    assert "1 / 2" in probes.markdown(s, table) and "∞" in probes.markdown(s, table)
+    assert "1 / 2" in probes.sheet(s, table).markdown() and "∞" in probes.sheet(s, table).markdown()
     figure = probe_figures.draw(s, measures, table)
     axes = figure.axes[0]
     top = axes.get_ylim()[1]
@@ -329,7 +329,7 @@ def test_shifts_that_diverge_are_infinite_and_those_without_a_gradient_undefined
         own = row(found, quantity, "conv2")
         assert (own["infinite_plain"], own["undefined_plain"], own["steps"]) == (infinite, undefined, steps)
     assert row(found, "ics_cosine", "conv2")["undefined_plain"] == 2
-    text = probes.markdown(s, found)
+    text = probes.sheet(s, found).markdown()
     assert "diverging probes, BN / without" in text and "0 / 0, BN / without" in text
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pj.statistics import bootstrap_best, compare, estimate, holm, mcnemar, prediction_interval
+from pj.statistics import bootstrap_best, central, compare, estimate, holm, mcnemar, prediction_interval
 
 SIMULATIONS = 2000
 
@@ -91,3 +91,13 @@ def test_mcnemar_is_the_binomial_test_of_the_disagreements():
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(5, 5) == 1.0
     assert mcnemar(0, 6) == pytest.approx(2 * 0.5**6)
+
+
+def test_the_central_part_leaves_out_as_much_on_either_side():
+    assert central(np.array([0.02, 0.48, 0.48, 0.02])) == (1, 2)
+    assert central(np.array([0.03, 0.94, 0.03])) == (0, 2)
+    assert central(np.array([0.0, 1.0, 0.0])) == (1, 1)
+    draws = np.random.default_rng(5).normal(0, 1, 200_000)
+    shares, edges = np.histogram(draws, bins=np.arange(-4, 4.1, 0.1), density=True)
+    low, high = central(shares * 0.1)
+    assert edges[low] == pytest.approx(-1.96, abs=0.11) and edges[high + 1] == pytest.approx(1.96, abs=0.11)

@@ -221,6 +221,19 @@ def test_the_logged_training_loss_is_the_mean_over_the_epochs_images(spec, digit
     assert row["train_accuracy"] == pytest.approx(measured["accuracy"])
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "a_step"),
+    [({"name": "sgd"}, 1), ({"name": "sam", "rho": 0.1}, 2), ({"name": "dessilbi"}, 1)],
+)
+def test_evaluations_of_the_gradient_are_counted_and_probes_are_not(
+    optimizer, a_step, spec, digits, tmp_path
+):
+    probe = {"every": 1, "gradient": {"absolute": [0.1]}} if optimizer["name"] == "sgd" else None
+    model = {"name": "lenet", "width": 0.3}
+    loop.train(spec(optimizer=optimizer | {"lr": 0.01}, model=model, probe=probe), 0, digits, tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text())["gradients"] == 2 * 4 * a_step
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_signal_saves_at_the_next_step_and_exits_with_128_more(number, spec, digits, tmp_path):
     run = spec(epochs=100_000)

@@ -59,7 +59,7 @@ def contrast(expect="above", **changes):
 
 
 def judged(claim, evidence, loaded):
-    (found,) = verdicts.judge([claim], evidence, loaded)
+    (found,) = verdicts.judge([claim], [evidence], loaded)
     return found
 
 
@@ -131,7 +131,7 @@ def test_the_false_alarms_of_a_study_stay_at_5_of_100_however_many_claims_it_has
     alarms = []
     for _ in range(400):
         values = {name: draw.normal(80, 1, 5).tolist() for name in "abc"}
-        found = verdicts.judge(many, plant(tmp_path, **values), loaded)
+        found = verdicts.judge(many, [plant(tmp_path, **values)], loaded)
         alarms.append(any(f.p < 0.05 for f in found))
     assert np.mean(alarms) <= 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
 
@@ -188,7 +188,10 @@ def test_divergence_is_counted_and_not_averaged(loaded, tmp_path):
     never = Diverged(**HEAD, statistic="diverged", cells=["own/a", "own/b"], expect="none")
     assert judged(never, plant(tmp_path, a=UP, b=B), loaded).verdict == "reproduced"
     found = judged(never, plant(tmp_path, a=[nan] * 5, b=[nan] * 5), loaded)
-    assert found.verdict == "reversed" and found.notes == ("10 of 10 runs diverged",)
+    assert found.verdict == "reversed" and found.notes == (
+        "own/a: 5 of 5 runs diverged",
+        "own/b: 5 of 5 runs diverged",
+    )
     assert judged(never, plant(tmp_path, a=UP, b=[nan] * 5), loaded).verdict == "inconclusive"
 
 
@@ -259,3 +262,139 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
     (tmp_path / "claims.yaml").write_text(f"claims: [{one}, {one}]")
     with pytest.raises(ConfigError, match="claim 1: its id is given twice"):
         claims.load(tmp_path / "claims.yaml", loaded)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("contrast: {own: 1}", "'own'; allowed: <study>/<variant>, or a name of best_of"),
+        ("contrast: {prunings/p/a/magnitudo/0: 1}", "prunings.p: 'magnitudo'; allowed: magnitude"),
+        ("contrast: {prunings/p/a/magnitude/5: 1}", "prunings.p: '5'; allowed: 0, 50"),
+        ("contrast: {own/a: 1}, best_of: {x: [own/a]}", "best_of: 'x'; allowed: own/a"),
+        ("contrast: {x: 1}, best_of: {x: [own/z]}", "own: 'z'; allowed: a, b, c"),
+        ("contrast: {own/a: 1}, quantity: support", "support_<layer>"),
+        ("contrast: {own/a: 1}, also: [{statement: so, statistic: contrast}]", "also.0.contrast: is missing"),
+        (
+            "contrast: {own/a: 1}, also: [{statement: so, statistic: diverged, expect: all, cells: [own/z]}]",
+            "claim 1: own: 'z'; allowed: a, b, c",
+        ),
+    ],
+)
+def test_faults_of_cells_best_choices_and_further_looks_are_told(text, message, loaded, tmp_path):
+    test_what_a_claim_names_wrongly_is_a_fault_with_its_path(text, message, loaded, tmp_path)
+
+
+def test_the_best_of_several_is_chosen_by_training_accuracy_and_never_by_the_test_set(loaded, tmp_path):
+    evidence = plant(tmp_path, a=[90.0, 91.0], b=[50.0, 51.0], c=[40.0, 42.0])
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    runs = pd.read_csv(path)
+    runs["train"] = runs["variant"].map({"a": 60.0, "b": 70.0, "c": 0.0})
+    runs.to_csv(path, index=False)
+    claim = contrast(contrast={"best": 1, "own/c": -1}, best_of={"best": ["own/a", "own/b"]})
+    found = judged(claim, Evidence(evidence.folder), loaded)
+    assert found.values == {
+        0: pytest.approx(10.0),
+        1: pytest.approx(9.0),
+    }  # b, of lower test accuracy
+    assert "best: own/b trains best" in found.notes
+
+
+def test_a_setting_with_a_diverged_run_is_no_best_one(loaded, tmp_path):
+    evidence = plant(tmp_path, a=[90.0, float("nan")], b=[50.0, 51.0])
+    assert evidence.trains_best(["own/a", "own/b"]) == "own/b"
+    assert evidence.trains_best(["own/a"]) == "own/a"
+    assert evidence.trains_best(["own/z"]) is None
+
+
+def test_what_never_reached_70_percent_counts_as_an_epoch_more_than_it_had(loaded, tmp_path):
+    evidence = plant(tmp_path, a=[60.0, 61.0], b=[80.0, 81.0])
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    runs = pd.read_csv(path).assign(epochs=20)
+    runs["epochs_to_70"] = [None, 18.0, 5.0, 6.0]
+    runs.to_csv(path, index=False)
+    found = judged(contrast(quantity="epochs_to_70"), Evidence(evidence.folder), loaded)
+    assert found.values == {0: pytest.approx(16.0), 1: pytest.approx(12.0)}
+    assert "never in its epochs, counted as one more: 1 of own/a" in found.notes
+
+
+def test_a_further_look_has_a_verdict_of_its_own_and_decides_nothing(loaded, tmp_path):
+    look = contrast("below", statement="the other way round")
+    found = judged(contrast(also=[look]), plant(tmp_path, a=UP, b=B), loaded)
+    assert found.verdict == "reproduced" and [other.verdict for other in found.also] == ["reversed"]
+
+
+def test_further_looks_count_in_holms_adjustment(loaded, tmp_path):
+    evidence = plant(tmp_path, a=UP, b=B)
+    alone = judged(contrast(), evidence, loaded).p
+    assert judged(contrast(also=[contrast(), contrast()]), evidence, loaded).p == pytest.approx(3 * alone)
+
+
+def test_sources_are_judged_apart_and_the_verdict_is_that_of_full_scale_then_of_most_seeds(loaded, tmp_path):
+    def source(name, scale, a):
+        plant(tmp_path / name, scale=scale, a=a, b=B[: len(a)])
+        return Evidence(tmp_path / name, name)
+
+    small = source("small", "reduced", UP)
+    few, many = source("few", "full", [v - 4 for v in UP[:2]]), source("many", "full", NOISY[:4])
+    (found,) = verdicts.judge([contrast()], [small, few, many], loaded)
+    assert (found.source, found.seeds, found.verdict) == ("many", 4, "inconclusive")
+    assert [(f.source, f.seeds) for f in found.elsewhere] == [("small", 5), ("few", 2)]
+    (found,) = verdicts.judge([contrast()], [small, Evidence(tmp_path / "nothing", "nothing")], loaded)
+    assert (found.source, found.verdict, found.elsewhere) == ("small", "not testable at this scale", ())
+    (found,) = verdicts.judge([contrast()], [Evidence(tmp_path / "nothing", "nothing")], loaded)
+    assert found.verdict == "not run"
+
+
+@pytest.mark.parametrize(("counts", "p"), [((10, 0), "0.002"), ((5, 5), "1")])
+def test_mcnemars_test_stands_beside_a_variant_against_its_studys_reference(counts, p, tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("title: Two", "title: Two\n    reference: b"))
+    with_reference = config.load(tmp_path / "config.yaml")
+    plant(tmp_path, a=UP[:1], b=B[:1])
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    runs = pd.read_csv(path)
+    runs.loc[runs["variant"] == "a", ["right_alone", "reference_right_alone"]] = counts
+    runs.to_csv(path, index=False)
+    note = f"McNemar, these very networks on the test images: p by seed {p}"
+    assert note in judged(contrast(), Evidence(tmp_path), with_reference).notes
+    other_way = contrast(contrast={"own/b": 1, "own/a": -1})  # a is not the reference
+    assert not any("McNemar" in n for n in judged(other_way, Evidence(tmp_path), with_reference).notes)
+
+
+def test_between_which_points_of_a_scale_the_best_lies_is_told(loaded, tmp_path):
+    best = Best(**HEAD, statistic="best", study="own", variant="a", ordered=True)
+    found = judged(best, plant(tmp_path, a=NOISY, b=B, c=[70.0] * 5), loaded)
+    assert "95 % of bootstraps: a … b" in found.notes
+
+
+def test_bootstraps_of_two_seeds_decide_nothing(loaded, tmp_path):
+    best = Best(**HEAD, statistic="best", study="own", variant="a")
+    assert judged(best, plant(tmp_path, a=UP[:2], b=B[:2]), loaded).verdict == "inconclusive"
+
+
+def test_a_rank_correlation_says_how_likely_its_order_is_by_chance(loaded, tmp_path):
+    plant(tmp_path, a=[1.0] * 3, b=[2.0] * 3, c=[3.0] * 3)
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    table = pd.read_csv(path)
+    table["parameters"] = table["variant"].map({"a": 1, "b": 2, "c": 3})
+    table.to_csv(path, index=False)
+    claim = RankCorrelation(**HEAD, statistic="rank_correlation", study="own")
+    # one of the 3! orders is as good
+    assert any("p 0.17" in note for note in judged(claim, Evidence(tmp_path), loaded).notes)
+
+
+@pytest.mark.parametrize(("expect", "wanted"), [("above", "reproduced"), ("below", "reversed")])
+def test_a_probed_cosine_is_judged_by_its_difference(expect, wanted, loaded, tmp_path):
+    plant(tmp_path, a=UP)
+    row = {
+        "quantity": "ics_cosine",
+        "layer": "conv2",
+        "difference": 0.2,
+        "difference_half_width": 0.1,
+        "seeds": 2,
+    }
+    pd.DataFrame([row]).to_csv(tmp_path / "studies" / "own" / "probes_table.csv", index=False)
+    row = {"quantity": "ics_cosine", "layer": "conv2"}
+    found = judged(
+        Probed(**HEAD, statistic="probed", study="own", row=row, expect=expect), Evidence(tmp_path), loaded
+    )
+    assert (found.verdict, found.low, found.high) == (wanted, pytest.approx(0.1), pytest.approx(0.3))

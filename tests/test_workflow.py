@@ -95,7 +95,7 @@ def test_from_an_empty_folder_to_tables_and_figures(finished):
         folder = finished / "results" / "studies" / study
         assert "digits, test scale" in (folder / "table.md").read_text()
         assert {p.name for p in folder.iterdir()} == {
-            "table.md", "table.csv", "runs.csv", "curves.png", "curves.svg",
+            "table.md", "table.csv", "table.tex", "runs.csv", "curves.png", "curves.svg",
         }  # fmt: skip
     runs = [p.parent.parent.name for p in finished.glob("results/runs/*/seed0/evaluation.json")]
     assert len(runs) == 3  # mlp; cnn, which serves both studies; cnn with dropout2d
@@ -340,8 +340,8 @@ def test_results_that_cannot_be_written_are_told_before_any_job(project):
 
 def test_the_full_job_of_five_seeds_is_planned_from_config_alone(project):
     output = snakemake(project, "-n", "--quiet", "host", config=("config.yaml",))
-    assert re.search(r"train\s+429\b", output)  # 85 runs of 5 seeds, and 4 of one
-    assert re.search(r"train_probed\s+110\b", output)
+    assert re.search(r"train\s+439\b", output)  # 87 runs of 5 seeds, and 4 of one
+    assert re.search(r"train_probed\s+120\b", output)
     assert re.search(r"report\s+1\b", output)
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from pj import yaml_files
 from pj.components import Positive, Strict
 from pj.config import Config, ConfigError
 from pj.faults import choice_fault, faults_of
 
-Quantity = Literal[
+Known = Literal[
     "last",
     "selected",
     "best_test",
@@ -25,14 +25,31 @@ Quantity = Literal[
     "train",
     "gap",  # train - selected
     "seconds",
+    "gradients",  # evaluations of the gradient
     "epochs_to_70",
+    "step_loss_difference",  # of probed runs: the largest, against the study's reference
 ]
+SUPPORT = "support_"  # + a layer: the share of its units in DessiLBI's support
+
+
+def _quantity(value: str) -> str:
+    if value not in get_args(Known) and not value.startswith(SUPPORT):
+        raise ValueError(choice_fault((), value, (*get_args(Known), f"{SUPPORT}<layer>")).removeprefix(": "))
+    return value
+
+
+Quantity = Annotated[str, AfterValidator(_quantity)]
 Cells = Annotated[dict[str, float], Field(min_length=1)]
 MARGIN = 0.5  # percentage points within which accuracies count as equal
+COLUMNS = ("grad_cam", "other", "random", "first_randomised", "all_randomised")  # of an interpretation
 
 
 class Statement(Strict):
-    """What all claims have: where they stand and what they say."""
+    """What all claims have: where they stand and what they say.
+
+    ``also`` are further looks at the claim, with verdicts of their own, of which none decides. They have
+    their claim's id, report and section.
+    """
 
     id: Annotated[int, Field(ge=1)]
     report: str
@@ -40,6 +57,7 @@ class Statement(Strict):
     statement: str
     reported: float | None = None  # the report's number for the statistic
     note: str = ""  # what a reader should know about the measurement
+    also: list[Claim] = Field(default=[])
 
 
 class Contrast(Statement):
@@ -47,11 +65,13 @@ class Contrast(Statement):
 
     A cell is ``study/variant`` (of which ``quantity`` is taken), of test accuracy
     ``prunings/<name>/<variant>/<order>/<percent>``, or ``interpretations/<name>/<variant>/<layer>/<column>``.
+    A name of ``best_of`` stands for that one of its cells whose runs train best (`Evidence.trains_best`).
     With ``ratio`` the sum is of logarithms, and ``reported``, ``than`` and the result are ratios.
     """
 
     statistic: Literal["contrast"]
     contrast: Cells
+    best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default={})
     quantity: Quantity = "best_test"
     expect: Literal["above", "below", "same"]
     than: float = 0.0
@@ -66,6 +86,7 @@ class Best(Statement):
     study: str
     variant: str
     among: list[str] = Field(default=[])  # all of the study if empty
+    ordered: bool = False  # the variants are points of a scale: show between which the best lies
     quantity: Quantity = "best_test"
 
 
@@ -91,7 +112,7 @@ class Probed(Statement):
 
     statistic: Literal["probed"]
     study: str
-    row: dict[str, str]  # trajectory, quantity, line, grid, layer: those that single out a row
+    row: dict[Literal["trajectory", "quantity", "line", "grid", "layer"], str]  # those that single out a row
     expect: Literal["above", "below"]
 
 
@@ -104,6 +125,8 @@ class Unmeasured(Statement):
 Claim = Annotated[
     Contrast | Best | RankCorrelation | Diverged | Probed | Unmeasured, Field(discriminator="statistic")
 ]
+for _kind in (Contrast, Best, RankCorrelation, Diverged, Probed, Unmeasured):
+    _kind.model_rebuild(force=True)  # `also` names Claim, which is known only here
 
 
 class Claims(Strict):
@@ -123,11 +146,14 @@ def load(path: Path, config: Config) -> list[Claim]:
     if faults:
         raise ConfigError(faults)
     try:
-        claims = TypeAdapter(Claims).validate_python(content).claims
+        claims = TypeAdapter(Claims).validate_python(_inherited(content)).claims
     except ValidationError as error:
         raise ConfigError([f"{path.name}: {fault}" for fault in faults_of(error, Claims, ())]) from None
     found = [
-        f"{path.name}: claim {claim.id}: {fault}" for claim in claims for fault in _faults(claim, config)
+        f"{path.name}: claim {claim.id}: {fault}"
+        for claim in claims
+        for look in looks(claim)
+        for fault in _faults(look, config)
     ]
     seen: set[int] = set()
     for claim in claims:
@@ -139,11 +165,29 @@ def load(path: Path, config: Config) -> list[Claim]:
     return claims
 
 
+def _inherited(content: dict[str, Any]) -> dict[str, Any]:
+    """Give the further looks at a claim what they share with it."""
+
+    def whole(claim: Any) -> Any:
+        if not isinstance(claim, dict) or not isinstance(claim.get("also"), list):
+            return claim
+        shared = {key: claim[key] for key in ("id", "report", "section") if key in claim}
+        return claim | {"also": [shared | x if isinstance(x, dict) else x for x in claim["also"]]}
+
+    listed = content.get("claims")
+    return content | {"claims": [whole(claim) for claim in listed]} if isinstance(listed, list) else content
+
+
+def looks(claim: Claim) -> list[Claim]:
+    """Return a claim and the further looks at it."""
+    return [claim, *claim.also]
+
+
 def cells(claim: Claim) -> list[str]:
-    """Return the cells that a claim is about; of a whole study, its name."""
+    """Return the cells that a claim is about, without its further looks; of a whole study, its name."""
     match claim:
         case Contrast():
-            return list(claim.contrast)
+            return [cell for name in claim.contrast for cell in claim.best_of.get(name, [name])]
         case Diverged():
             return claim.cells
         case Best():
@@ -152,6 +196,11 @@ def cells(claim: Claim) -> list[str]:
             return [claim.study]
         case Unmeasured():
             return []
+
+
+def of_runs(cell: str) -> bool:
+    """Whether a cell is of runs themselves, not of what is measured of them afterwards."""
+    return cell.split("/")[0] not in ("prunings", "interpretations")
 
 
 def study_of(cell: str, config: Config) -> str | None:
@@ -168,7 +217,7 @@ def study_of(cell: str, config: Config) -> str | None:
 def tables(claims: Iterable[Claim], config: Config) -> list[str]:
     """Return the tables that claims are judged by, below results: those of what they name, and no others."""
     found: dict[str, None] = {}
-    for claim in claims:
+    for claim in (look for whole in claims for look in looks(whole)):
         for cell in cells(claim):
             study = study_of(cell, config)
             found[f"studies/{study}/runs.csv"] = None
@@ -181,16 +230,54 @@ def tables(claims: Iterable[Claim], config: Config) -> list[str]:
 
 
 def _faults(claim: Claim, config: Config) -> Iterable[str]:
-    settings = config.settings
+    if any(look.also for look in claim.also):
+        yield "also: a further look has none of its own"
+    if isinstance(claim, Contrast):
+        unused = [name for name in claim.best_of if name not in claim.contrast]
+        yield from (choice_fault(("best_of",), name, claim.contrast) for name in unused)
+    if isinstance(claim, Best) and claim.study in config.settings.studies:
+        yield from _unknown((claim.study,), claim.variant, claim.among or _variants(claim.study, config))
     for cell in cells(claim):
-        kind, *rest = cell.split("/")
-        if kind in ("prunings", "interpretations"):
-            known = settings.prunings if kind == "prunings" else settings.interpretations
-            if len(rest) != 4:
-                yield f"{cell!r}; allowed: {kind}/<name>/<variant>/…, of five parts"
-            elif rest[0] not in known:
-                yield choice_fault((kind,), rest[0], known)
-        elif kind not in settings.studies:
-            yield choice_fault(("study",), kind, settings.studies)
-        elif rest and rest[0] not in settings.studies[kind].variants:
-            yield choice_fault((kind,), rest[0], settings.studies[kind].variants)
+        yield from _cell_faults(cell, config, whole=isinstance(claim, Best | RankCorrelation | Probed))
+
+
+def _cell_faults(cell: str, config: Config, *, whole: bool) -> Iterable[str]:
+    """Return what is wrong with a cell; with ``whole``, a study alone is one."""
+    kind, *rest = cell.split("/")
+    if kind in ("prunings", "interpretations"):
+        known = getattr(config.settings, kind)
+        if len(rest) != 4:
+            yield f"{cell!r}; allowed: {kind}/<name>/<variant>/…, of five parts"
+        elif rest[0] not in known:
+            yield choice_fault((kind,), rest[0], known)
+        else:
+            yield from _parts(kind, known[rest[0]], *rest)
+    elif kind not in config.settings.studies:
+        yield choice_fault(("study",), kind, config.settings.studies)
+    elif rest:
+        yield from _unknown((kind,), "/".join(rest), _variants(kind, config))
+    elif not whole:
+        yield f"{cell!r}; allowed: <study>/<variant>, or a name of best_of"
+
+
+def _parts(kind: str, frame: Any, name: str, variant: str, *rest: str) -> Iterable[str]:
+    """Return which parts of a cell a pruning or an interpretation lacks."""
+    path = (kind, name)
+    if kind == "interpretations":
+        yield from _unknown(path, variant, frame.variants)
+        yield from _unknown(path, rest[0], frame.view.grad_cam)
+        yield from _unknown(path, rest[1], COLUMNS)
+        return
+    yield from _unknown(path, variant, frame.methods)
+    yield from _unknown(path, rest[0], frame.methods.get(variant, [rest[0]]))
+    yield from _unknown(path, rest[1], [f"{percent:g}" for percent in frame.settings.percents])
+
+
+def _unknown(path: tuple[str, ...], given: str, choices: Iterable[str]) -> Iterable[str]:
+    choices = list(choices)
+    if given not in choices:
+        yield choice_fault(path, given, choices)
+
+
+def _variants(study: str, config: Config) -> list[str]:
+    return list(config.settings.studies[study].variants)

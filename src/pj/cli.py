@@ -90,15 +90,23 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, required=True, help="a .pt2 file, which torch.export.load reads"
     )
 
-    report = command("report", _report, "write the scorecard and all tables and figures as one HTML page")
+    report = command("report", _report, "write the scorecard with all tables and figures as a page")
     report.add_argument(
         "--from",
-        dest="source",
+        dest="sources",
         type=Path,
+        nargs="+",
         metavar="FOLDER",
-        help="what pj keep kept, such as reference/<machine>; default: results",
+        help="what pj keep kept, such as reference/<machine>; of several each is judged by itself; "
+        "default: results",
     )
-    report.add_argument("--output", type=Path, help="default: report.html in the folder")
+    report.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a .html (one file that needs nothing else) or a .md, which links to the figures; default: "
+        "report.html and report.md in the folder, of several in the one that holds them",
+    )
 
     keep = command("keep", _keep, "copy the tables and figures of all that is finished, with provenance")
     keep.add_argument("folder", type=Path, help="such as reference/<machine>")
@@ -254,7 +262,7 @@ def _duration(seconds: float) -> str:
 def _table(options: argparse.Namespace) -> None:
     from pj.report import tables  # loads pandas
 
-    print(tables.markdown(tables.collect(_study(_load(options), options.study), RESULTS / "runs")))
+    print(tables.sheet(tables.collect(_study(_load(options), options.study), RESULTS / "runs")).markdown())
 
 
 def _prune(options: argparse.Namespace) -> None:
@@ -284,20 +292,29 @@ def _prune(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from pj import claims, verdicts  # load pandas
     from pj.evidence import Evidence
-    from pj.report import html, scorecard
+    from pj.report import document, html, scorecard
+    from pj.report.source import Source, kept
 
+    writers = {".html": html.write, ".md": document.write}
+    if options.output and options.output.suffix not in writers:
+        raise UserError(f"--output {options.output}; allowed: a file whose name ends in .html or .md")
     loaded = _load(options)
-    folder = options.source or RESULTS
-    kept = loaded
-    if options.source:
-        provenance = _json(folder / "provenance.json")
-        if "settings" not in provenance:
-            raise UserError(f"{folder} holds no provenance.json with settings; wanted: what pj keep wrote")
-        kept = config.of_settings(provenance["settings"])
-    judgements = verdicts.judge(claims.of(loaded), Evidence(folder), loaded)
-    output = options.output or folder / "report.html"
-    html.write(judgements, kept, folder, output)
-    print(f"{scorecard.headline(judgements)}; written to {output}")
+    folders = sorted(set(options.sources or [RESULTS]))
+    several = len(folders) > 1
+    sources = (
+        [kept(folder, folder.name if several else "") for folder in folders]
+        if options.sources
+        else [Source(Evidence(RESULTS), loaded)]
+    )
+    if len({source.name for source in sources}) < len(sources):
+        raise UserError(f"--from {' '.join(map(str, folders))}; allowed: folders of different names")
+    judgements = verdicts.judge(claims.of(loaded), [source.evidence for source in sources], loaded)
+    place = folders[0].parent if several else folders[0]
+    outputs = [options.output] if options.output else [place / "report.html", place / "report.md"]
+    for output in outputs:
+        writers[output.suffix](judgements, sources, output)
+    written = " and ".join(map(str, outputs))
+    print(f"{scorecard.headline(judgements)}; written to {written}")
 
 
 def _keep(options: argparse.Namespace) -> None:

@@ -23,10 +23,10 @@ def evaluate(
     """Write evaluation.json of a finished run, and return that run's record.
 
     ``selected`` holds loss and accuracy (percent) of the checkpoint on train (clean images, eval mode),
-    validation and test, the test confusion matrix (rows: true class) and the classes ``predicted`` for the
-    test images in their order. ``last``, ``best_test`` and ``epochs_to_70`` (None: never) come from
-    metrics.csv; ``best_test`` is the reports' way of choosing and nothing else uses it. A diverged run has
-    no ``selected``, and only its epochs before the divergence count.
+    validation and test, the test confusion matrix (rows: true class), the classes ``predicted`` for the test
+    images in their order, and which of them are ``wrong``. ``last``, ``best_test`` and ``epochs_to_70``
+    (None: never) come from metrics.csv; ``best_test`` is the reports' way of choosing and nothing else uses
+    it. A diverged run has no ``selected``, and only its epochs before the divergence count.
 
     Raises RecordError for an unfinished run, DataError for data other than the run was trained on.
     """
@@ -36,6 +36,7 @@ def evaluate(
         "state": record["state"],
         "diverged_at_step": record["diverged_at_step"],
         "parameters": record["parameters"],
+        "gradients": record["gradients"],
         "seconds": record["seconds"],
         "epochs": record["epochs"],
         "training": {key: record[key] for key in ("precision", "threads", "code", "provenance")},
@@ -52,7 +53,9 @@ def evaluate(
             log.info("%s: %s", name, result["selected"][name])
             if name == "test":
                 result["confusion"] = confusion(logits, split, run.dataset.classes)
-                result["predicted"] = logits.argmax(dim=1).tolist()
+                predicted = logits.argmax(dim=1)
+                result["predicted"] = predicted.tolist()
+                result["wrong"] = (predicted != split.labels).nonzero().flatten().tolist()
         result["precision"] = run.conditions.precision
         result["provenance"] = provenance(run.conditions.device)
     files.write_json(output, result)

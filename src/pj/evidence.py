@@ -6,12 +6,16 @@ the same way from either.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from pj.claims import of_runs
 
 BySeed = dict[int, float]
 
@@ -22,10 +26,12 @@ class Evidence:
 
     Args:
         folder: results, or reference/<machine>.
+        name: what the page calls it, where it shows more than one.
 
     """
 
     folder: Path
+    name: str = ""
 
     def table(self, *parts: str) -> pd.DataFrame | None:
         """Return a table; None if it is not there or holds nothing."""
@@ -61,7 +67,42 @@ class Evidence:
         if quantity == "gap" and len(own):
             # clean, in eval mode, on both sides: a running training accuracy would mix in dropout and CutMix
             own = own.assign(gap=own["train"] - own["selected"])
+        if quantity in own and quantity == "epochs_to_70":
+            # what never got there took longer than it had
+            own = own.assign(epochs_to_70=own["epochs_to_70"].fillna(own["epochs"] + 1))
         return _by_seed(own, quantity)
+
+    def never(self, cell: str) -> int:
+        """Return how many of a cell's complete runs never reached 70 % test accuracy."""
+        own = self._rows(self.runs(cell.split("/")[0]), variant=cell.split("/")[1], state="complete")
+        return int(own["epochs_to_70"].isna().sum()) if "epochs_to_70" in own else 0
+
+    def trains_best(self, cells: Iterable[str]) -> str | None:
+        """Return the cell of highest mean clean training accuracy, of those with fewest diverged runs.
+
+        The test set does not choose. None if no cell has a complete run.
+        """
+        found = {cell: list(self.values(cell, "train").values()) for cell in cells}
+        diverged = {cell: list(self.states(cell).values()).count("diverged") for cell in found}
+        there = [cell for cell, values in found.items() if values]
+        return max(there, key=lambda cell: (-diverged[cell], float(np.mean(found[cell]))), default=None)
+
+    def behind(self, cell: str, quantity: str) -> list[dict[str, Any]]:
+        """Return the runs behind a cell: variant, run, seed, state, and the quantity of complete ones."""
+        first, *rest = cell.split("/")
+        values = self.values(cell, quantity) if rest else {}
+        runs = self.runs(first) if of_runs(cell) else pd.DataFrame()
+        own = self._rows(runs, variant=rest[0]) if rest else runs
+        rows = own[own["state"] != "missing"].to_dict("records") if len(own) else []
+        if not of_runs(cell):
+            rows = [{"run": "", "seed": seed, "state": "complete"} for seed in values]
+        keys = ("run", "seed", "state")
+        return [
+            {"cell": cell if rest else f"{cell}/{row['variant']}"}
+            | {key: row.get(key, "") for key in keys}
+            | {"value": values.get(row["seed"]) if rest else row.get(quantity)}
+            for row in rows
+        ]
 
     def states(self, cell: str) -> dict[int, str]:
         """Return the state of each of a cell's runs, by seed."""
@@ -74,7 +115,7 @@ class Evidence:
         if table is None:
             return pd.DataFrame(columns=["seed", "state", *wanted])
         for column, value in wanted.items():
-            table = table[table[column] == value]
+            table = table[table[column] == value] if column in table else table.iloc[:0]
         return table
 
 

@@ -98,6 +98,14 @@ def bootstrap_best(values: NDArray[np.float64], draws: int = 10_000) -> NDArray[
     return (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
 
 
+def central(shares: NDArray[np.float64], share: float = 0.95) -> tuple[int, int]:
+    """Return between which indices that much of a distribution lies, as much left out below as above."""
+    cumulated = shares.cumsum()
+    tail = (1 - share) / 2
+    low = int(np.searchsorted(cumulated, tail, side="right"))
+    return low, int(np.searchsorted(cumulated, 1 - tail - 1e-12, side="left"))
+
+
 def mcnemar(first_only: int, second_only: int) -> float:
     """Return the exact two-sided p value of McNemar's test, from the images that only one has right."""
     total = first_only + second_only

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pj import files, modes
+from pj import modes
 from pj.jobs import logged
+from pj.report.sheet import Sheet
 
 with logged(snakemake.log[0]):
     table = pd.DataFrame([asdict(row) for row in modes.measure()])
-    files.write_text(Path(snakemake.output.csv), table.to_csv(index=False))
-    table["holds"] = table["holds"].map({True: "yes", False: "no"})
-    files.write_text(Path(snakemake.output.markdown), table.to_markdown(index=False) + "\n")
+    shown = table.assign(holds=table["holds"].map({True: "yes", False: "no"}))
+    Sheet("", shown).write(Path(snakemake.output.csv).parent, "table", table)

@@ -1,19 +1,12 @@
-"""Build results/report.md from every study's table and the table of modes."""
+"""Build report.md: the scorecard, every table, and links to the figures."""
 
 import json
 from pathlib import Path
 
 from pj.jobs import logged
-from pj.report import document
-from pj.settings import Interpretation, Landscape, Pruning, Study
+from pj.report import document, source
 
 with logged(snakemake.log[0]):
-    content = json.loads(snakemake.params.settings)
-    document.write(
-        [Study.model_validate_json(study) for study in content["studies"]],
-        [Landscape.model_validate_json(landscape) for landscape in content["landscapes"]],
-        [Pruning.model_validate_json(pruning) for pruning in content["prunings"]],
-        [Interpretation.model_validate_json(text) for text in content["interpretations"]],
-        Path("results"),
-        Path(snakemake.output[0]),
-    )
+    output = Path(snakemake.output[0])
+    sources, judgements = source.results(output.parent, json.loads(snakemake.params.settings))
+    document.write(judgements, sources, output)

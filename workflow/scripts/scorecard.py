@@ -1,14 +1,12 @@
-"""Build claims.csv and claims.md: a verdict for every claim."""
+"""Build claims.csv, claims.md and claims.tex: a verdict for every claim."""
 
 import json
 from pathlib import Path
 
-from pj import claims, config, verdicts
-from pj.evidence import Evidence
 from pj.jobs import logged
-from pj.report import scorecard
+from pj.report import scorecard, source
 
 with logged(snakemake.log[0]):
-    loaded = config.of_settings(json.loads(snakemake.params.settings))
     folder = Path(snakemake.output.csv).parent
-    scorecard.write(verdicts.judge(claims.of(loaded), Evidence(folder), loaded), folder)
+    _, judgements = source.results(folder, json.loads(snakemake.params.settings))
+    scorecard.write(judgements, folder)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pj.claims import cells, study_of
-from pj.config import Config
-from pj.evidence import Evidence
+from pj.claims import cells, looks, study_of
+from pj.report.source import Source
 from pj.verdicts import Judgement
 
 COLUMNS = {
     "processor": "processors",
     "device": "devices",
     "torch": "torch",
+    "python": "Python",
     "precision": "precision",
     "threads": "threads",
     "data": "data",
@@ -30,9 +30,9 @@ MIXED = {
 FEW = 5  # seeds, below which an interval is wide
 
 
-def runs(config: Config, evidence: Evidence) -> pd.DataFrame:
+def runs(source: Source) -> pd.DataFrame:
     """Return all runs that were made, of every study, a run that serves several studies once."""
-    tables = [evidence.runs(name) for name in config.settings.studies]
+    tables = [source.evidence.runs(name) for name in source.config.settings.studies]
     there = [t[t["state"] != "missing"] for t in tables if "run" in t]
     found = [t for t in there if len(t)]
     return (
@@ -40,9 +40,9 @@ def runs(config: Config, evidence: Evidence) -> pd.DataFrame:
     )
 
 
-def made(config: Config, evidence: Evidence) -> dict[str, str]:
+def made(source: Source) -> dict[str, str]:
     """Return how the runs were made: each quantity's values, with how many runs have it."""
-    found = runs(config, evidence)
+    found = runs(source)
     if not len(found):
         return {}
     facts = {"runs": f"{len(found)}, of {found['seed'].nunique()} seeds"}
@@ -50,16 +50,14 @@ def made(config: Config, evidence: Evidence) -> dict[str, str]:
         counts = (
             found[column].dropna().astype(str).value_counts() if column in found else pd.Series(dtype=int)
         )
-        facts[title] = ", ".join(f"{value} ({count})" for value, count in counts.items())
-    facts["training"] = f"{found['seconds'].sum() / 3600:.1f} hours in all"
+        facts[title] = ", ".join(f"{value} ({count})" for value, count in counts.items()) or "not recorded"
+    facts["training"] = f"{found['seconds'].sum() / 3600:.1f} hours in all, measurements included"
+    facts["energy"] = "not known: nothing here meters it"
     return facts
 
 
-def doubts(judgements: Sequence[Judgement], config: Config, evidence: Evidence) -> list[str]:
-    """Return what weakens the verdicts, each in a sentence."""
-    found = runs(config, evidence)
-    if not len(found):
-        return ["Nothing has been measured."]
+def doubts(judgements: Sequence[Judgement], sources: Sequence[Source]) -> list[str]:
+    """Return what weakens the verdicts, each in a sentence; of several sources, each with its name."""
     sentences = []
     single = [j.claim.id for j in judgements if j.value is not None and j.seeds == 1]
     few = [j.claim.id for j in judgements if 1 < j.seeds < FEW]
@@ -67,6 +65,17 @@ def doubts(judgements: Sequence[Judgement], config: Config, evidence: Evidence) 
         sentences.append(f"One seed only, so no interval: claims {_listed(single)}.")
     if few:
         sentences.append(f"Fewer than {FEW} seeds, so wide intervals: claims {_listed(few)}.")
+    for source in sources:
+        where = f"{source.name}: " if source.name else ""
+        sentences += [where + sentence for sentence in _of_source(judgements, source)]
+    return sentences
+
+
+def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
+    found = runs(source)
+    if not len(found):
+        return ["Nothing has been measured."]
+    sentences = []
     jpeg = sorted({str(d) for d in found["data"].dropna() if str(d).endswith("-jpeg")})
     if jpeg:
         sentences.append(
@@ -75,19 +84,20 @@ def doubts(judgements: Sequence[Judgement], config: Config, evidence: Evidence) 
     reduced = found[found["scale"] != "full"]
     if len(reduced):
         sentences.append(f"{len(reduced)} of {len(found)} runs were made at a reduced scale.")
-    sentences += _mixtures(judgements, config, evidence)
+    sentences += _mixtures(judgements, source)
     diverged = int((found["state"] == "diverged").sum())
     if diverged:
         sentences.append(f"{diverged} runs diverged; they enter no mean.")
     return sentences
 
 
-def _mixtures(judgements: Sequence[Judgement], config: Config, evidence: Evidence) -> list[str]:
+def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
     """Name the studies whose runs were made with different code, machines or versions."""
-    named = {study_of(cell, config) for j in judgements for cell in cells(j.claim)}
+    claims = [look for judgement in judgements for look in looks(judgement.claim)]
+    named = {study_of(cell, source.config) for claim in claims for cell in cells(claim)}
     sentences = []
-    for study in [s for s in config.settings.studies if s in named]:
-        own = evidence.runs(study)
+    for study in [s for s in source.config.settings.studies if s in named]:
+        own = source.evidence.runs(study)
         own = own[own["state"] != "missing"] if "code" in own else own.iloc[:0]
         if not len(own):
             continue

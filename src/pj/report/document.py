@@ -1,13 +1,17 @@
-"""results/report.md: all tables and figures in one page."""
+"""report.md: the scorecard, all tables and all figures in one page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pj import files
+from pj.report import distrust, scorecard
 from pj.report.labels import reduced, study_label
-from pj.settings import Interpretation, Landscape, Pruning, Study
+from pj.report.source import Source
+from pj.settings import Study
+from pj.verdicts import Judgement
 
 INTRODUCTION = """\
 # Report
@@ -42,8 +46,6 @@ not. Below: the share of each layer's units in the support (filters of convoluti
 layers), and the absolute weights of one layer beside those of the rivals.
 """
 PRUNINGS = """\
-## Pruning
-
 Units are removed from the selected network, which is not trained again, and the test set is measured once.
 *Last selected first* goes by the epoch at which a unit's Γ first was not zero, those never selected before
 all others, then by the norms of Γ and of W. *Smallest first* goes by the weights alone, which needs no
@@ -58,8 +60,6 @@ Holm's adjustment within a study; *equivalent* when both one-sided tests pass. W
 scale confirms and refutes nothing. `report.html` beside this page opens each claim to its evidence.
 """
 INTERPRETATIONS = """\
-## Looking inside
-
 The selected network on test images, in eval mode. *Feature maps*: the first three channels of a layer.
 *Grad-CAM* (Selvaraju et al. 2017) at a layer: its maps, weighted by the mean gradient of the predicted
 class's logit, summed and cut at zero, enlarged to the image; scaled to a maximum of 1 for looking at, the
@@ -70,18 +70,32 @@ same grid. *Randomised weights*: the rank correlation with the map of a network 
 from the last layer back to the first; a map that stays the same does not depend on what was learnt.
 """
 LANDSCAPES = """\
-## Landscape of finished networks
-
 The training loss around the selected weights, batch norm's statistics as trained. Directions are random and
 filter-normalised (Li et al. 2018): Gaussian, scaled filter by filter to the weights' norms, zero on biases
 and batch norm; every network sees the same draw. The eigenvalue is of the Hessian with respect to all
 parameters; networks that compute the same can differ in it (a kernel before batch norm and its running mean
 and deviation, all times c), so between networks with and without batch norm it says less than the slices.
 """
-SHOWN = {
-    "image": "a test image, three channels of some layers' feature maps, and Grad-CAM by layer",
-    "sheet": "test images of each class, with Grad-CAM below each",
-    "tests": "deletion curves by layer against random maps; correlations as weights are randomised",
+ROOMS = {  # of what is measured of finished runs: heading, text, and the figures with what they show
+    "prunings": (
+        "Pruning",
+        PRUNINGS,
+        {"pruning": "test accuracy against the share of units removed, a line an order of removal"},
+    ),
+    "interpretations": (
+        "Looking inside",
+        INTERPRETATIONS,
+        {
+            "image": "a test image, three channels of some layers' feature maps, and Grad-CAM by layer",
+            "sheet": "test images of each class, with Grad-CAM below each",
+            "tests": "deletion curves by layer against random maps; correlations as weights are randomised",
+        },
+    ),
+    "landscapes": (
+        "Landscape of finished networks",
+        LANDSCAPES,
+        {"landscape": "the loss along one direction and over planes of two"},
+    ),
 }
 PROBES = {
     "loss_range": """\
@@ -109,66 +123,79 @@ stand beside it. *As reported*: its range at the second convolution over runs at
 }
 
 
-def write(
-    studies: Sequence[Study],
-    landscapes: Sequence[Landscape],
-    prunings: Sequence[Pruning],
-    interpretations: Sequence[Interpretation],
-    results: Path,
-    output: Path,
-) -> None:
-    """Write the report from the tables in ``results``, with links to the figures beside them."""
-    labels = dict.fromkeys(study_label(study) for study in studies)
-    scope = f"All of it on {next(iter(labels))}." if len(labels) == 1 else MIXED
-    if all(reduced(study) for study in studies):
-        scope = REDUCED.format(label="; ".join(labels))
-    parts = [INTRODUCTION.format(scope=scope)]
-    if claims := _table(results / "claims.md"):
-        parts += [CLAIMS, claims]
-    for study in studies:
-        folder = results / "studies" / study.name
-        where = f"Report {study.report}. " if study.report else ""
-        curves = f"{study.title}: loss and accuracy by epoch, one line a variant"
-        parts.append(f"## {study.title}\n\n{where}{_table(folder / 'table.md')}")
-        parts.append(_image(curves, folder / "curves.png", output.parent))
-        if study.probes:
-            networks = f"{study.title}: with batch norm (blue, solid) and without (orange, dashed)"
-            parts += [PROBES[study.probes.show], _table(folder / "probes_table.md")]
-            parts.append(_image(networks, folder / "probes.png", output.parent))
-        if study.path:
-            parts.append(PATHS)
-            shown = f"{study.title}: share of each layer's units in the support, by epoch"
-            parts.append(_image(shown, folder / "path.png", output.parent))
-            shown = f"{study.title}: weights of {study.path.weights_of}, a picture a variant"
-            parts.append(_image(shown, folder / "weights.png", output.parent))
-    if prunings:
-        parts.append(PRUNINGS)
-    for pruning in prunings:
-        folder = results / "prunings" / pruning.name
-        where = f"Report {pruning.report}. " if pruning.report else ""
-        parts.append(f"### {pruning.title}\n\n{where}{_table(folder / 'table.md')}")
-        shown = (
-            f"{pruning.title}: test accuracy against the share of units removed, a line an order of removal"
-        )
-        parts.append(_image(shown, folder / "pruning.png", output.parent))
-    if interpretations:
-        parts.append(INTERPRETATIONS)
-    for interpretation in interpretations:
-        folder = results / "interpretations" / interpretation.name
-        where = f"Report {interpretation.report}. " if interpretation.report else ""
-        parts.append(f"### {interpretation.title}\n\n{where}{_table(folder / 'table.md')}")
-        for name, shown in SHOWN.items():
-            parts.append(_image(f"{interpretation.title}: {shown}", folder / f"{name}.png", output.parent))
-    if landscapes:
-        parts.append(LANDSCAPES)
-    for landscape in landscapes:
-        folder = results / "landscapes" / landscape.name
-        parts.append(f"### {landscape.title}\n\n{_table(folder / 'table.md')}")
-        shown = f"{landscape.title}: the loss along one direction and over planes of two"
-        parts.append(_image(shown, folder / "landscape.png", output.parent))
-    parts.append("## train() and eval()\n\n" + _table(results / "modes" / "table.md"))
+def write(judgements: Sequence[Judgement], sources: Sequence[Source], output: Path) -> None:
+    """Write the report from the tables of the sources, with links to the figures beside them."""
+    parts = [INTRODUCTION.format(scope=_scope(sources))]
+    if judgements:
+        parts += [CLAIMS, scorecard.sheet(judgements).markdown()]
+    if doubts := distrust.doubts(judgements, sources):
+        parts.append("## What to distrust\n\n" + "".join(f"- {doubt}\n" for doubt in doubts))
+    for source in sources:
+        level = "##"
+        if source.name:
+            parts.append(f"## {source.name}\n")
+            level = "###"
+        parts += _source(source, level, output.parent)
     parts.append(ASSUMPTIONS)
     files.write_text(output, "\n".join(parts))
+
+
+def _scope(sources: Sequence[Source]) -> str:
+    """Return what everything on the page has in common: its data and scale."""
+    studies = [study for source in sources for study in _studies(source)]
+    labels = dict.fromkeys(study_label(study) for study in studies)
+    if studies and all(reduced(study) for study in studies):
+        return REDUCED.format(label="; ".join(labels))
+    return f"All of it on {next(iter(labels))}." if len(labels) == 1 else MIXED
+
+
+def _studies(source: Source) -> list[Study]:
+    """Return the studies that have a table."""
+    names = source.config.settings.studies
+    return [source.config.study(n) for n in names if (source.folder / "studies" / n / "table.md").is_file()]
+
+
+def _source(source: Source, level: str, page: Path) -> Iterator[str]:
+    """Yield what a source holds: studies, then what was measured of their finished runs, a room at a time."""
+    for study in _studies(source):
+        yield from _study(study, source.folder / "studies" / study.name, level, page)
+    for room, (title, text, shown) in ROOMS.items():
+        frames = getattr(source.config.settings, room)
+        there = [name for name in frames if (source.folder / room / name / "table.md").is_file()]
+        if there:
+            yield f"{level} {title}\n\n{text}"
+        for name in there:
+            folder = source.folder / room / name
+            report = getattr(frames[name], "report", "")
+            yield _headed(f"{level}# {frames[name].title}", report, folder / "table.md")
+            for figure, what in shown.items():
+                yield _image(f"{frames[name].title}: {what}", folder / f"{figure}.png", page)
+    modes = source.folder / "modes" / "table.md"
+    if modes.is_file():
+        yield f"{level} train() and eval()\n\n{_table(modes)}"
+
+
+def _study(study: Study, folder: Path, level: str, page: Path) -> Iterator[str]:
+    yield _headed(f"{level} {study.title}", study.report, folder / "table.md")
+    yield _image(
+        f"{study.title}: loss and accuracy by epoch, one line a variant", folder / "curves.png", page
+    )
+    if study.probes:
+        yield PROBES[study.probes.show]
+        yield _table(folder / "probes_table.md")
+        networks = f"{study.title}: with batch norm (blue, solid) and without (orange, dashed)"
+        yield _image(networks, folder / "probes.png", page)
+    if study.path:
+        yield PATHS
+        shown = f"{study.title}: share of each layer's units in the support, by epoch"
+        yield _image(shown, folder / "path.png", page)
+        shown = f"{study.title}: weights of {study.path.weights_of}, a picture a variant"
+        yield _image(shown, folder / "weights.png", page)
+
+
+def _headed(heading: str, report: str, table: Path) -> str:
+    where = f"Report {report}. " if report else ""
+    return f"{heading}\n\n{where}{_table(table)}"
 
 
 def _table(path: Path) -> str:
@@ -176,4 +203,4 @@ def _table(path: Path) -> str:
 
 
 def _image(text: str, path: Path, page: Path) -> str:
-    return f"![{text}]({path.relative_to(page)})\n"
+    return f"![{text}]({Path(os.path.relpath(path, page)).as_posix()})\n"

@@ -1,13 +1,12 @@
-"""results/report.html: the scorecard, its evidence, and all tables and figures, in one file of its own.
+"""report.html: the scorecard, its evidence, and all tables and figures, in one file of its own.
 
-Everything is read from a folder of tables and figures: results/, or what `pj keep` kept of a machine.
+Everything is read from tables and figures: those of results/, or those that `pj keep` kept of machines.
 """
 
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
@@ -17,10 +16,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pj import files
-from pj.claims import Contrast, Probed, RankCorrelation, cells, study_of
-from pj.config import Config
-from pj.evidence import Evidence
+from pj.claims import Contrast, Probed, RankCorrelation, cells, of_runs, study_of
 from pj.report import distrust, scorecard
+from pj.report.sheet import EMPHASIS, STRONG, Sheet
+from pj.report.source import Source
 from pj.verdicts import Judgement
 
 FIGURES = {  # what may lie beside a table, and what it shows, for those who cannot see it
@@ -38,19 +37,10 @@ ROOMS = ("studies", "prunings", "landscapes", "interpretations")
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table as people read it: what stands above it, its header and its rows."""
-
-    above: str
-    header: list[str]
-    rows: list[list[str]]
-    below: str
-
-
-@dataclass(frozen=True)
 class Picture:
     """An image as a data URI, with its text."""
 
+    id: str
     source: str
     text: str
 
@@ -59,55 +49,96 @@ class Picture:
 class Section:
     """A study, pruning, landscape or interpretation: its tables and figures."""
 
-    name: str
+    id: str
     title: str
-    report: str
-    tables: list[Table]
+    where: str  # of the report, and of the source if there are several
+    sheets: list[Sheet]
     pictures: list[Picture]
 
 
-def write(judgements: Sequence[Judgement], config: Config, folder: Path, output: Path) -> None:
-    """Write the page on what lies below ``folder``."""
-    evidence = Evidence(folder)
+def write(judgements: Sequence[Judgement], sources: Sequence[Source], output: Path) -> None:
+    """Write the page on what the sources hold."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["emphasis"] = _emphasis
     template = resources("pj.report").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
+    sections = [section for source in sources for section in _sections(source)]
     page = environment.from_string(template).render(
         headline=scorecard.headline(judgements)
         if judgements
         else "No claims are given; the studies stand below",
         counts=scorecard.counts(judgements),
         meaning=scorecard.MEANING,
-        claims=[_claim(found, config, folder) for found in judgements],
-        sections=list(_sections(config, folder)),
-        made=distrust.made(config, evidence),
-        doubts=distrust.doubts(judgements, config, evidence),
+        claims=[_claim(found, sources, sections) for found in judgements],
+        sections=sections,
+        made=[(source.name, distrust.made(source)) for source in sources],
+        doubts=distrust.doubts(judgements, sources),
     )
     files.write_text(output, page)
 
 
-def _claim(found: Judgement, config: Config, folder: Path) -> dict[str, Any]:
-    """Return what the page says of a claim."""
-    studies = dict.fromkeys(filter(None, (study_of(cell, config) for cell in cells(found.claim))))
-    return {
+def _claim(found: Judgement, sources: Sequence[Source], sections: Sequence[Section]) -> dict[str, Any]:
+    """Return what the page says of a claim, with the sections it rests on and a figure of each."""
+    source = _source(found, sources)
+    anchors = _anchors(found, source)
+    own = [section for section in sections if section.id in anchors]
+    main = {f"{anchor}-{figure}" for anchor, figure in anchors.items()}
+    return _look(found, source) | {
         "id": found.claim.id,
         "where": scorecard.where(found.claim),
-        "statement": found.claim.statement,
-        "note": found.claim.note,
+        "also": [_look(look, source) for look in found.also],
+        "elsewhere": [_look(other, _source(other, sources)) for other in found.elsewhere],
+        "sections": own,
+        "pictures": [picture for section in own for picture in section.pictures if picture.id in main],
+    }
+
+
+def _source(found: Judgement, sources: Sequence[Source]) -> Source:
+    return next(source for source in sources if source.name == found.source)
+
+
+def _look(found: Judgement, source: Source) -> dict[str, Any]:
+    """Return the numbers of a claim, or of a further look at it."""
+    claim = found.claim
+    quantity = getattr(claim, "quantity", "")
+    return {
+        "statement": claim.statement,
+        "note": claim.note,
         "verdict": found.verdict,
         "measured": scorecard.shown(found),
-        "reported": "" if found.claim.reported is None else f"{found.claim.reported:g}",
+        "reported": "" if claim.reported is None else f"{claim.reported:g}",
         "seeds": found.seeds,
         "statistic": _statistic(found),
         "p": None if found.p is None else f"{found.p:.2g}",
         "p_equivalent": None if found.p_equivalent is None else f"{found.p_equivalent:.2g}",
         "predicted": found.predicted and "{:.2f} … {:.2f}".format(*found.predicted),
-        "values": {seed: f"{value:.3f}" for seed, value in found.values.items()},
+        "by_seed": {seed: f"{value:.3f}" for seed, value in found.values.items()},
         "notes": found.notes,
+        "source": found.source,
         "drawing": _drawing(found),
-        "studies": [s for s in studies if (folder / "studies" / s).is_dir()],
+        "runs": [
+            row | {"value": "" if row["value"] is None else f"{row['value']:.4g}"}
+            for cell in cells(claim)
+            for row in source.evidence.behind(cell, quantity)
+        ]
+        if found.value is not None
+        else [],
+        "quantity": quantity,
     }
+
+
+def _anchors(found: Judgement, source: Source) -> dict[str, str]:
+    """Return the sections that a claim rests on, by their id, each with the figure that shows most of it."""
+    anchors = {}
+    for cell in cells(found.claim):
+        kind, *rest = cell.split("/")
+        study = study_of(cell, source.config)
+        if study:
+            anchors[_id(source, "studies", study)] = "probes" if isinstance(found.claim, Probed) else "curves"
+        if not of_runs(cell):
+            anchors[_id(source, kind, rest[0])] = "pruning" if kind == "prunings" else "tests"
+    return anchors
 
 
 def _statistic(found: Judgement) -> str:
@@ -116,14 +147,16 @@ def _statistic(found: Judgement) -> str:
         case Contrast():
             terms = [f"{'+' if w > 0 else '−'} {abs(w):g} · {cell}" for cell, w in claim.contrast.items()]
             kind = "ratio of " if claim.ratio else ""
-            of_runs = {cell.split("/")[0] for cell in claim.contrast} - {"prunings", "interpretations"}
-            what = f"{kind}{claim.quantity}: " if of_runs else ""
-            return f"{what}{' '.join(terms)}; expected {claim.expect} {claim.than:g}"
+            what = f"{kind}{claim.quantity}: " if any(of_runs(cell) for cell in cells(claim)) else ""
+            best = "".join(f"; {name}: the best of {', '.join(of)}" for name, of in claim.best_of.items())
+            expected = "the same as" if claim.expect == "same" else claim.expect
+            return f"{what}{' '.join(terms)}; expected {expected} {claim.than:g}{best}"
         case RankCorrelation():
             return f"Spearman's correlation of parameters and {claim.quantity} in {claim.study}"
         case Probed():
             row = ", ".join(f"{key} {value}" for key, value in claim.row.items())
-            return f"with / without batch norm in {claim.study}: {row}; expected {claim.expect} 1"
+            what = f"with against without batch norm in {claim.study}: {row}"
+            return f"{what}; expected {claim.expect} {found.neutral:g}"
     return f"{claim.statistic}: {', '.join(cells(claim))}"
 
 
@@ -131,9 +164,8 @@ def _drawing(found: Judgement) -> dict[str, Any] | None:
     """Return where interval, report's number and the line of no effect stand, in percent of the width."""
     if found.value is None or found.low is None or found.high is None:
         return None
-    claim = found.claim
-    neutral = claim.than if isinstance(claim, Contrast) else 1.0 if isinstance(claim, Probed) else 0.0
-    points = [found.low, found.high, neutral, *([] if claim.reported is None else [claim.reported])]
+    reported = found.claim.reported
+    points = [found.low, found.high, found.neutral, *([] if reported is None else [reported])]
     low, high = min(points), max(points)
     margin = (high - low or abs(high) or 1.0) * 0.08
 
@@ -144,56 +176,53 @@ def _drawing(found: Judgement) -> dict[str, Any] | None:
         "low": place(found.low),
         "high": place(found.high),
         "value": place(found.value),
-        "neutral": place(neutral),
-        "neutral_label": f"{neutral:g}",
-        "reported": None if claim.reported is None else place(claim.reported),
-        "text": f"measured {scorecard.shown(found)}"
-        + ("" if claim.reported is None else f", report {claim.reported:g}"),
+        "neutral": place(found.neutral),
+        "neutral_label": f"{found.neutral:g}",
+        "reported": None if reported is None else place(reported),
+        "text": f"measured {scorecard.shown(found)}" + ("" if reported is None else f", report {reported:g}"),
     }
 
 
-def _sections(config: Config, folder: Path) -> Iterator[Section]:
-    """Yield what has a table below ``folder``, by the report's sections; what has none comes last."""
+def _id(source: Source, room: str, name: str) -> str:
+    return "-".join(filter(None, (source.name, room, name)))
+
+
+def _sections(source: Source) -> Iterator[Section]:
+    """Yield what has a table, by the report's sections; what has none comes last."""
     for room in ROOMS:
-        frames: dict[str, Any] = getattr(config.settings, room)
+        frames: dict[str, Any] = getattr(source.config.settings, room)
         for name, frame in sorted(frames.items(), key=lambda item: getattr(item[1], "report", "") or "~"):
-            own = folder / room / name
+            own = source.folder / room / name
             tables = [own / "table.md", *sorted(own.glob("*_table.md"))]
             if not tables[0].is_file():
                 continue
+            report = getattr(frame, "report", "")
+            identity = _id(source, room, name)
             yield Section(
-                name=f"{room}-{name}",
+                id=identity,
                 title=frame.title,
-                report=getattr(frame, "report", ""),
-                tables=[parse(path.read_text(encoding="utf-8")) for path in tables if path.is_file()],
-                pictures=list(_pictures(own, frame.title)),
+                where=", ".join(filter(None, (report and f"report {report}", source.name))),
+                sheets=_sheets(tables),
+                pictures=list(_pictures(own, frame.title, identity)),
             )
+    modes = source.folder / "modes" / "table.md"
+    if modes.is_file():
+        yield Section(_id(source, "modes", "table"), "train() and eval()", source.name, _sheets([modes]), [])
 
 
-def _pictures(folder: Path, title: str) -> Iterator[Picture]:
+def _sheets(paths: Sequence[Path]) -> list[Sheet]:
+    return [Sheet.parse(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _pictures(folder: Path, title: str, section: str) -> Iterator[Picture]:
     for name, text in FIGURES.items():
         path = folder / f"{name}.png"
         if path.is_file():
             content = base64.b64encode(path.read_bytes()).decode()
-            yield Picture(f"data:image/png;base64,{content}", f"{title}: {text}")
+            yield Picture(f"{section}-{name}", f"data:image/png;base64,{content}", f"{title}: {text}")
 
 
-def parse(markdown: str) -> Table:
-    """Return a page's one pipe table, as `pandas.DataFrame.to_markdown` writes it, and the text around it."""
-    lines = markdown.splitlines()
-    rows = [i for i, line in enumerate(lines) if line.startswith("|")]
-    if not rows:
-        return Table(_plain(lines), [], [], "")
-    header, _, *content = (_row(lines[i]) for i in rows)
-    return Table(_plain(lines[: rows[0]]), header, content, _plain(lines[rows[-1] + 1 :]))
-
-
-def _row(line: str) -> list[str]:
-    return [_plain([cell.replace("\\|", "|")]) for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-
-
-def _plain(lines: Iterable[str]) -> str:
+def _emphasis(text: str) -> str:
     """Return text with the emphasis of Markdown made that of HTML, all else escaped."""
-    text = str(Markup.escape("\n".join(lines).strip()))
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
-    return Markup(re.sub(r"(?<!\w)\*([^*\n]+)\*(?!\w)", r"<em>\1</em>", text))  # escaped above
+    strong = STRONG.sub(r"<strong>\1</strong>", str(Markup.escape(text)))
+    return Markup(EMPHASIS.sub(r"<em>\1</em>", strong))  # escaped above

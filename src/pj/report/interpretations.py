@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pj import files
 from pj.report.labels import interval, number, scale_label
 from pj.report.measured import Found, collect, complete, diverged
+from pj.report.sheet import Sheet
 from pj.settings import Interpretation, Variant
 from pj.statistics import Estimate, estimate
 
@@ -77,7 +77,7 @@ def _blank(own: pd.DataFrame, name: str) -> str:
     return f" ({blank} of {int(own['images'].sum())} maps constant)" if blank else ""
 
 
-def markdown(interpretation: Interpretation, found: Found) -> str:
+def sheet(interpretation: Interpretation, found: Found) -> Sheet:
     """Return the table for people: a row a variant and layer, under a line that says what was measured."""
     rows = []
     everything = table(interpretation, found)
@@ -99,8 +99,7 @@ def markdown(interpretation: Interpretation, found: Found) -> str:
                 values = own[f"{name}_randomised"].dropna().tolist() if f"{name}_randomised" in own else []
                 row[heading] = number(_mean(estimate(values)), "{:.2f}") + _blank(own, name)
             rows.append(row)
-    content = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
-    return f"{label(interpretation, found)}\n\n{content}\n"
+    return Sheet(label(interpretation, found), pd.DataFrame(rows))
 
 
 def label(interpretation: Interpretation, found: Found) -> str:
@@ -115,7 +114,6 @@ def label(interpretation: Interpretation, found: Found) -> str:
 
 
 def write(interpretation: Interpretation, measured: Path, folder: Path) -> None:
-    """Write table.csv (a row a run and layer) and table.md into ``folder`` from what lies in ``measured``."""
+    """Write table.csv (a row a run and layer), .md and .tex into ``folder``, of what lies in ``measured``."""
     found = collect(interpretation.variants, measured)
-    files.write_text(folder / "table.csv", table(interpretation, found).to_csv(index=False))
-    files.write_text(folder / "table.md", markdown(interpretation, found))
+    sheet(interpretation, found).write(folder, "table", table(interpretation, found))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pj import files
 from pj.report.labels import interval, scale_label
 from pj.report.measured import Found, collect, complete
+from pj.report.sheet import Sheet
 from pj.settings import Landscape
 from pj.statistics import estimate
 
@@ -30,7 +30,7 @@ def table(landscape: Landscape, found: Found) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def markdown(landscape: Landscape, found: Found) -> str:
+def sheet(landscape: Landscape, found: Found) -> Sheet:
     """Return the table for people: means over seeds, under a line that says what was measured."""
     runs = table(landscape, found)
     rows = []
@@ -57,7 +57,7 @@ def markdown(landscape: Landscape, found: Found) -> str:
     columns = pd.DataFrame(rows)
     if not columns["notes"].any():
         columns = columns.drop(columns="notes")
-    return f"{_label(landscape, found)}\n\n{columns.to_markdown(index=False, disable_numparse=True)}\n"
+    return Sheet(_label(landscape, found), columns)
 
 
 def _label(landscape: Landscape, found: Found) -> str:
@@ -69,7 +69,6 @@ def _label(landscape: Landscape, found: Found) -> str:
 
 
 def write(landscape: Landscape, measured: Path, folder: Path) -> None:
-    """Write table.csv (a row a run) and table.md into ``folder`` from what lies in ``measured``."""
+    """Write table.csv (a row a run), .md and .tex into ``folder`` from what lies in ``measured``."""
     found = collect(landscape.variants, measured)
-    files.write_text(folder / "table.csv", table(landscape, found).to_csv(index=False))
-    files.write_text(folder / "table.md", markdown(landscape, found))
+    sheet(landscape, found).write(folder, "table", table(landscape, found))

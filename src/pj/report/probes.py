@@ -11,6 +11,7 @@ import pandas as pd
 from pj import files, records
 from pj.report.labels import number, study_label
 from pj.report.probe_measures import NETWORKS, measures
+from pj.report.sheet import Sheet
 from pj.settings import Study
 from pj.statistics import estimate
 
@@ -94,12 +95,12 @@ steps (of logarithms); over seeds their geometric mean and 95 % t interval.{left
 """
 
 
-def markdown(study: Study, table: pd.DataFrame, missing: Sequence[str] = ()) -> str:
+def sheet(study: Study, table: pd.DataFrame, missing: Sequence[str] = ()) -> Sheet:
     """Return the summary for people; by layer only what is measured by layer alone."""
     left_out = f" Left out: {', '.join(missing)}." if missing else ""
     head = HEAD.format(label=study_label(study), left_out=left_out)
     if table.empty:
-        return f"{head}\nNo complete probed run.\n"
+        return Sheet(f"{head}\nNo complete probed run.", pd.DataFrame())
     shown = table[(table["layer"] == "all") | table["quantity"].str.startswith("ics")]
     columns = {
         "trajectory": shown["trajectory"].tolist(),
@@ -117,7 +118,7 @@ def markdown(study: Study, table: pd.DataFrame, missing: Sequence[str] = ()) -> 
         if any(map(any, counts)):
             pairs_ = zip(*counts, strict=True)
             columns[f"{heading}, BN / without"] = [f"{bn} / {plain}" for bn, plain in pairs_]
-    return f"{head}\n{pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True)}\n"
+    return Sheet(head.strip(), pd.DataFrame(columns))
 
 
 def _along(row: pd.Series) -> str:
@@ -139,13 +140,12 @@ def _ratio(row: pd.Series) -> str:
 
 
 def write(study: Study, runs: Path, folder: Path) -> None:
-    """Write probes.csv (tidy), probes_table.csv and probes_table.md into ``folder``."""
+    """Write probes.csv (tidy) and the files of its summary into ``folder``."""
     found = measures(study, runs)
     files.write_text(folder / "probes.csv", found.to_csv(index=False))
     write_table(study, summary(found), runs, folder)
 
 
 def write_table(study: Study, table: pd.DataFrame, runs: Path, folder: Path) -> None:
-    """Write a summary as probes_table.csv and probes_table.md into ``folder``."""
-    files.write_text(folder / "probes_table.csv", table.to_csv(index=False))
-    files.write_text(folder / "probes_table.md", markdown(study, table, left_out(study, runs)))
+    """Write a summary as probes_table.csv, .md and .tex into ``folder``."""
+    sheet(study, table, left_out(study, runs)).write(folder, "probes_table", table)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from pj import files
 from pj.report import measured
 from pj.report.labels import interval, number, scale_label
+from pj.report.sheet import Sheet
 from pj.settings import Pruning, Variant
 from pj.statistics import estimate
 
@@ -47,7 +47,7 @@ def by_seed(found: pd.DataFrame) -> pd.DataFrame:
     return complete.groupby(keys, sort=False)[["accuracy", "outside_support", *SIZES]].mean().reset_index()
 
 
-def markdown(pruning: Pruning, found: pd.DataFrame) -> str:
+def sheet(pruning: Pruning, found: pd.DataFrame) -> Sheet:
     """Return the table for people: a row an order of removal, a column a percentage."""
     means = by_seed(found)
     rows = (
@@ -65,8 +65,7 @@ def markdown(pruning: Pruning, found: pd.DataFrame) -> str:
                 name = f"{variant.title}: share of the removed outside the support (%)"
                 rows.append(_row(name, shares, pruning))
     rows += _sizes(pruning, means)
-    table = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
-    return f"{_label(pruning, found)}\n\n{table}\n{_note(pruning, means)}"
+    return Sheet(_label(pruning, found), pd.DataFrame(rows), _note(pruning, means))
 
 
 def _sizes(pruning: Pruning, means: pd.DataFrame) -> list[dict[str, str]]:
@@ -97,10 +96,10 @@ def _note(pruning: Pruning, means: pd.DataFrame) -> str:
         own = means[(means["variant"] == variant.name) & (means["method"] == "path")]
         outside = own["outside_support"].dropna()
         if len(outside) and (outside == 100).all():
-            lines.append(f"\n{variant.title}: nothing that was removed had been selected; by ‖W‖ alone.\n")
+            lines.append(f"{variant.title}: nothing that was removed had been selected; by ‖W‖ alone.")
         elif len(outside) and (outside == 0).all():
-            lines.append(f"\n{variant.title}: every removed unit was in the support; by epoch, then ‖Γ‖.\n")
-    return "".join(lines)
+            lines.append(f"{variant.title}: every removed unit was in the support; by epoch, then ‖Γ‖.")
+    return "\n\n".join(lines)
 
 
 def _row(name: str, cells: list[str], pruning: Pruning) -> dict[str, str]:
@@ -130,7 +129,6 @@ def _label(pruning: Pruning, found: pd.DataFrame) -> str:
 
 
 def write(pruning: Pruning, source: Path, folder: Path) -> None:
-    """Write table.csv (a row a run, method, percentage and draw) and table.md into ``folder``."""
+    """Write table.csv (a row a run, method, percentage and draw), .md and .tex into ``folder``."""
     found = collect(pruning, source)
-    files.write_text(folder / "table.csv", found.to_csv(index=False))
-    files.write_text(folder / "table.md", markdown(pruning, found))
+    sheet(pruning, found).write(folder, "table", found)

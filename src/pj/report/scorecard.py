@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from pj import files
 from pj.claims import Claim, Contrast, Probed, RankCorrelation, cells
 from pj.report.labels import number
+from pj.report.sheet import Sheet
 from pj.verdicts import Judgement, Verdict
 
 ORDER = get_args(Verdict)
@@ -26,19 +26,21 @@ MEANING = {
 
 
 def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """Return a row a claim: verdict, statistic with its intervals, p values, and what it rests on."""
+    """Return a row a claim: verdict, numbers, what it rests on. ``main`` is false of its further looks."""
+    main = {id(judgement) for judgement in judgements}
     rows: list[dict[str, Any]] = []
-    for found in judgements:
+    for found in (look for judgement in judgements for look in (judgement, *judgement.also)):
         claim = found.claim
         low, high = found.predicted or (None, None)
         rows.append(
             {
-                **{"id": claim.id, "report": claim.report, "section": claim.section},
+                **{"id": claim.id, "main": id(found) in main},
+                **{"report": claim.report, "section": claim.section},
                 **{"statement": claim.statement, "verdict": found.verdict, "statistic": claim.statistic},
                 **{"value": found.value, "low": found.low, "high": found.high},
                 **{"predicted_low": low, "predicted_high": high, "reported": claim.reported},
                 **{"p_holm": found.p, "p_equivalent": found.p_equivalent, "seeds": found.seeds},
-                **{"cells": " ".join(cells(claim)), "notes": "; ".join(found.notes)},
+                **{"source": found.source, "cells": " ".join(cells(claim)), "notes": "; ".join(found.notes)},
             }
         )
     return pd.DataFrame(rows)
@@ -87,10 +89,11 @@ def where(claim: Claim) -> str:
     return " ".join(filter(None, (claim.report, claim.section)))
 
 
-def markdown(judgements: Sequence[Judgement]) -> str:
+def sheet(judgements: Sequence[Judgement]) -> Sheet:
     """Return the table for people, under the headline; nothing if there are no claims."""
     if not judgements:
-        return ""
+        return Sheet("", pd.DataFrame())
+    sources = {found.source for found in judgements}
     rows = [
         {
             "#": str(found.claim.id),
@@ -99,16 +102,15 @@ def markdown(judgements: Sequence[Judgement]) -> str:
             "measured (95 % interval)": shown(found),
             "report": number(found.claim.reported, "{:g}"),
             "seeds": str(found.seeds or ""),
-            "notes": "; ".join(found.notes).replace("|", "\\|"),
+            **({"measured on": found.source if found.value is not None else ""} if len(sources) > 1 else {}),
+            "notes": "; ".join(found.notes),
         }
         for found in judgements
     ]
-    content = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
     meanings = "\n".join(f"- **{name}**: {MEANING[name]}." for name in counts(judgements))
-    return f"**{headline(judgements)}.**\n\n{content}\n\n{meanings}\n"
+    return Sheet(f"**{headline(judgements)}.**", pd.DataFrame(rows), meanings)
 
 
 def write(judgements: Sequence[Judgement], folder: Path) -> None:
-    """Write claims.csv and claims.md into ``folder``."""
-    files.write_text(folder / "claims.csv", table(judgements).to_csv(index=False))
-    files.write_text(folder / "claims.md", markdown(judgements))
+    """Write claims.csv, claims.md and claims.tex into ``folder``."""
+    sheet(judgements).write(folder, "claims", table(judgements))

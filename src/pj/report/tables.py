@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from pj import files
-from pj.records import EVALUATION
+from pj.records import EVALUATION, STEPS
 from pj.report.labels import has_reported, number, reduced, study_label
+from pj.report.sheet import Sheet
 from pj.settings import Study, Variant
 from pj.statistics import Estimate, estimate
 
@@ -26,6 +27,7 @@ QUANTITIES = {
     "train": ("selected", "train", "accuracy"),
     "seconds": ("seconds",),
 }
+SUPPORT = "support_"  # + a layer: columns of metrics.csv and runs.csv
 HEADINGS = {
     "last": "test, last epoch",
     "selected": "test, best validation",
@@ -54,18 +56,53 @@ class StudyRuns:
 
 
 def collect(study: Study, runs: Path) -> StudyRuns:
-    """Read a study's evaluations from ``runs`` (results/runs)."""
-    rows = [_run_row(variant, seed, runs) for variant in study.variants for seed in variant.seeds]
+    """Read a study's evaluations from ``runs`` (results/runs), each set against the study's reference."""
+    rows = []
+    for variant in study.variants:
+        for seed in variant.seeds:
+            row = _run_row(variant, seed, runs)
+            if variant.name != study.reference:
+                row |= _against(_reference(study), variant, seed, runs)
+            rows.append(row)
     return StudyRuns(study, pd.DataFrame(rows))
+
+
+def _reference(study: Study) -> Variant | None:
+    return next((v for v in study.variants if v.name == study.reference), None)
+
+
+def _against(reference: Variant | None, variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
+    """Return what only a comparison image by image, or step by step, can say of two runs of one seed.
+
+    ``right_alone`` and ``reference_right_alone`` are how many test images just one of them has right,
+    ``step_loss_difference`` is the largest difference of their losses at a step (of probed runs).
+    """
+    if reference is None or seed not in reference.seeds:
+        return {}
+    own, other = (runs / v.spec.run / f"seed{seed}" for v in (variant, reference))
+    found: dict[str, Any] = {}
+    wrong, wrong_there = (_evaluation(folder).get("wrong") for folder in (own, other))
+    if wrong is not None and wrong_there is not None:
+        found["right_alone"] = len(set(wrong_there) - set(wrong))
+        found["reference_right_alone"] = len(set(wrong) - set(wrong_there))
+    if (own / STEPS).is_file() and (other / STEPS).is_file():
+        losses, losses_there = (pd.read_csv(folder / STEPS)["loss"] for folder in (own, other))
+        found["step_loss_difference"] = float((losses - losses_there).abs().max())
+    return found
+
+
+def _evaluation(folder: Path) -> dict[str, Any]:
+    """Return a run's evaluation, empty if there is none."""
+    path = folder / EVALUATION
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"study": variant.study, "variant": variant.name, "seed": seed}
     row |= {"run": variant.spec.run, "data": variant.spec.data.name, "scale": variant.scale.name}
-    path = runs / variant.spec.run / f"seed{seed}" / EVALUATION
-    if not path.is_file():
+    evaluation = _evaluation(runs / variant.spec.run / f"seed{seed}")
+    if not evaluation:
         return row | {"state": "missing"}
-    evaluation = json.loads(path.read_text(encoding="utf-8"))
     training = evaluation["training"]
     return row | {
         "state": evaluation["state"],
@@ -76,11 +113,14 @@ def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
         "best_test_epoch": _at(evaluation, ("best_test", "epoch")),
         "epochs_to_70": _at(evaluation, ("epochs_to_70",)),
         **{column: _at(evaluation, keys) for column, keys in QUANTITIES.items()},
+        "gradients": _at(evaluation, ("gradients",)),
+        **{key: value for key, value in (evaluation["last"] or {}).items() if key.startswith(SUPPORT)},
         "precision": training["precision"],
         "threads": training["threads"],
         "device": training["provenance"]["device"],
         "processor": training["provenance"]["processor"],
         "torch": training["provenance"]["torch"],
+        "python": training["provenance"].get("python"),
         "commit": training["provenance"]["commit"],
         "code": training["code"],
     }
@@ -139,10 +179,10 @@ def _cells(column: str, value: Estimate | None) -> dict[str, Any]:
     return {column: value.mean, f"{column}_half_width": value.half_width}
 
 
-def markdown(study: StudyRuns) -> str:
+def sheet(study: StudyRuns) -> Sheet:
     """Return the table for people, under a line that says on what and how it was measured."""
     table = summary(study)
-    columns: dict[str, list[str]] = {"variant": [t.replace("|", "\\|") for t in table["title"]]}
+    columns: dict[str, list[str]] = {"variant": table["title"].tolist()}
     columns["parameters"] = [number(v, "{:,.0f}") for v in table["parameters"]]
     columns["seeds"] = table["seeds"].astype(str).tolist()
     if study.validated:
@@ -162,8 +202,7 @@ def markdown(study: StudyRuns) -> str:
     notes = _notes(table)
     if any(notes):
         columns["notes"] = notes
-    text = pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True)
-    return f"{label(study)}\n\n{text}\n"
+    return Sheet(label(study), pd.DataFrame(columns))
 
 
 def _reported(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -216,8 +255,7 @@ def label(study: StudyRuns) -> str:
 
 
 def write(study: Study, runs: Path, folder: Path) -> None:
-    """Write table.md, table.csv (a row a variant) and runs.csv (a row a run) into ``folder``."""
+    """Write table.md, .tex and .csv (a row a variant) and runs.csv (a row a run) into ``folder``."""
     found = collect(study, runs)
-    files.write_text(folder / "table.csv", summary(found).to_csv(index=False))
+    sheet(found).write(folder, "table", summary(found))
     files.write_text(folder / "runs.csv", found.runs.to_csv(index=False))
-    files.write_text(folder / "table.md", markdown(found))

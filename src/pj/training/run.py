@@ -48,6 +48,7 @@ class Training:
         self.rows: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.diverged_at: int | None = None
+        self.gradients = 0  # evaluations of the gradient, probes apart
         self.seconds = 0.0
         self.resumed_at: list[int] = []  # after how many steps
         self.conditions_before: list[dict[str, Any]] = []  # of earlier sessions, if the run was resumed
@@ -91,6 +92,7 @@ class Training:
         )
         with probed:
             loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
+        self.gradients += len(outputs)
         self.step_losses[self.step] = loss.detach()
         self.correct += label_mass(outputs[0].detach(), labels)  # SAM's first pass: at w
         self.step += 1
@@ -167,7 +169,10 @@ class Training:
         found: dict[str, dict[str, torch.Tensor]] = self.optimizer.path(self.model)
         return found
 
-    STATE = ("epoch", "step", "rows", "best", "diverged_at", "seconds", "resumed_at", "conditions_before")
+    STATE = (
+        *("epoch", "step", "rows", "best", "diverged_at", "gradients", "seconds"),
+        *("resumed_at", "conditions_before"),
+    )
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a later step depends on."""

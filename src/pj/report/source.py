@@ -1,0 +1,50 @@
+"""Where a page's tables and figures come from: results/, or what `pj keep` kept of a machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pj import claims, config, verdicts
+from pj.config import Config
+from pj.errors import UserError
+from pj.evidence import Evidence
+from pj.verdicts import Judgement
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of tables and figures, with the settings they were made by."""
+
+    evidence: Evidence
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """What the page calls it; empty where there is only one."""
+        return self.evidence.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its tables and figures lie."""
+        return self.evidence.folder
+
+
+def kept(folder: Path, name: str = "") -> Source:
+    """Return what was kept in ``folder``. UserError if `pj keep` did not write it."""
+    try:
+        settings = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"{folder} holds no provenance.json with settings; wanted: what pj keep wrote"
+        ) from None
+    return Source(Evidence(folder, name), config.of_settings(settings))
+
+
+def results(folder: Path, settings: Mapping[str, Any]) -> tuple[list[Source], list[Judgement]]:
+    """Return a folder of results as the one source of its pages, with the verdicts on its claims."""
+    source = Source(Evidence(folder), config.of_settings(settings))
+    return [source], verdicts.judge(claims.of(source.config), [source.evidence], source.config)
