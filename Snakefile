@@ -22,4 +22,5 @@ rule all:
     input:
         "results/report.md",  # links to the figures, and need not be written again with them
         "results/report.html",
+        "results/claims.md",
         FIGURES,

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from pj import claims, cli, config, verdicts
+from pj.errors import UserError
 from pj.evidence import Evidence
 from pj.report import distrust, document, html, scorecard, source
 from pj.report.source import Source
@@ -32,7 +33,9 @@ def results(folder, **changes):
     evidence = plant(folder, **({"a": UP, "b": B} | changes))
     runs = pd.read_csv(folder / "studies" / "own" / "runs.csv")
     made = {"run": "digits-mlp-1", "data": "digits", "code": "c0de", "commit": "abc", "processor": "EPYC"}
-    runs = runs.assign(**made, device="cpu", torch="2.15", precision="fp32", threads=2)
+    runs = runs.assign(
+        **made, components="mlp cross_entropy sgd", device="cpu", torch="2.15", precision="fp32", threads=2
+    )
     runs["run"] += runs["variant"]
     runs.to_csv(folder / "studies" / "own" / "runs.csv", index=False)
     (folder / "studies" / "own" / "table.md").write_text(
@@ -168,8 +171,23 @@ def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
     def other_machine(runs):
         runs.loc[0, ["device", "processor"]] = ["H200", "Xeon"]
 
-    assert "Runs of one variant in own were made by different code." in doubts(tmp_path, loaded, other_code)
+    def other_code_of_a_variant(runs):
+        runs.loc[runs["variant"] == "b", "code"] = "0ther"
+
+    def uncommitted(runs):
+        runs["commit"] = "abc+changes"
+
+    for edit in (other_code, other_code_of_a_variant):
+        assert "Runs of own were made by different versions of the code." in doubts(tmp_path, loaded, edit)
     assert "The runs of own come from different devices." in doubts(tmp_path, loaded, other_machine)
+    assert "changes that no commit holds" in doubts(tmp_path, loaded, uncommitted)
+
+
+def test_runs_of_other_models_have_other_code_and_no_doubt(loaded, tmp_path):
+    def other_model(runs):
+        runs.loc[runs["variant"] == "b", ["code", "components"]] = ["0ther", "cnn cross_entropy sgd"]
+
+    assert doubts(tmp_path, loaded, other_model) == ""
 
 
 def test_how_it_was_measured_counts_runs_by_machine_and_data(loaded, tmp_path):
@@ -246,3 +264,36 @@ def test_the_page_of_several_machines_shows_each_by_its_name(kept, tmp_path):
 def test_links_to_figures_hold_from_where_the_page_lies(kept):
     images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / "reference" / "report.md").read_text())
     assert len(images) > 20 and all((ROOT / "reference" / image).is_file() for image in images)
+
+
+@pytest.mark.parametrize("provenance", ["[]", '{"settings": null}', "{", '{"settings": {"seeds": [0]}}'])
+def test_a_folder_that_pj_did_not_keep_is_one_clear_message(provenance, tmp_path):
+    (tmp_path / "provenance.json").write_text(provenance)
+    with pytest.raises(UserError, match=re.escape(str(tmp_path))):
+        source.kept(tmp_path)
+
+
+def test_a_kept_study_without_its_figure_or_some_columns_still_has_its_page(tmp_path, loaded):
+    results(tmp_path)
+    (tmp_path / "studies" / "own" / "curves.png").unlink()
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    runs = pd.read_csv(path)
+    runs[["variant", "seed", "state", "best_test"]].to_csv(path, index=False)
+    kept = Source(Evidence(tmp_path, "my machine"), loaded, kept=True)
+    judgements = verdicts.judge([contrast()], [kept.evidence], loaded)
+    for write, page in ((document.write, "report.md"), (html.write, "report.html")):
+        write(judgements, [kept], tmp_path / page)
+    assert "curves.png" not in (tmp_path / "report.md").read_text()
+    html5lib.HTMLParser(strict=True).parse((tmp_path / "report.html").read_text())
+    assert judgements[0].verdict == "not testable at this scale"
+
+
+def test_what_people_write_is_no_markup_on_the_markdown_page_either(tmp_path, loaded):
+    evidence = results(tmp_path)
+    given = [contrast(statement="two\nlines <b>bold</b> | bar")]
+    document.write(
+        verdicts.judge(given, [evidence], loaded), [Source(evidence, loaded)], tmp_path / "report.md"
+    )
+    text = (tmp_path / "report.md").read_text()
+    assert r"two lines \<b>bold\</b> \| bar (A)" in text
+    assert r"## Two \<b>bold\</b>" in text

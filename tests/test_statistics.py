@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pj.statistics import bootstrap_best, central, compare, estimate, holm, mcnemar, prediction_interval
+from pj.statistics import (
+    bootstrap_best,
+    central,
+    compare,
+    estimate,
+    holm,
+    mcnemar,
+    p_of_interval,
+    prediction_interval,
+)
 
 SIMULATIONS = 2000
 
@@ -47,7 +56,21 @@ def test_the_two_one_sided_tests_are_a_90_percent_interval_inside_the_margin():
 
 def test_equal_differences_are_exact():
     assert compare([0.0, 0.0, 0.0], 0.5).equivalent == 0 and compare([0.0, 0.0], 0.5).different == 1
-    assert compare([2.0, 2.0], 0.5).equivalent == 1 and compare([2.0, 2.0], 0.5).different == 0
+    assert compare([2.0] * 3, 0.5).equivalent == 1 and compare([2.0] * 3, 0.5).different == 0
+    assert compare([2.0, 2.0], 0.5).different is None  # two that are equal by chance say nothing
+
+
+def test_what_rounding_leaves_of_an_equality_is_equal():
+    found = compare([80.3 - 80.0 - 0.3] * 3, 0.5)
+    assert (found.estimate.mean, found.different, found.equivalent) == (0, 1, 0)
+
+
+def test_the_p_value_of_an_interval_is_that_of_the_t_test():
+    values = np.random.default_rng(6).normal(0.4, 1.0, 6).tolist()
+    found = estimate(values)
+    p = p_of_interval(found.mean, found.half_width, len(values))
+    assert p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert p_of_interval(0.0, 0.0, 3) == 1 and p_of_interval(1.0, 0.0, 3) == 0
 
 
 def test_one_seed_has_an_estimate_and_no_tests():

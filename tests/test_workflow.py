@@ -477,7 +477,7 @@ OF_INTERPRETATIONS = {"interpret", "interpretation_table", "interpretation_figur
         ("src/pj/report/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
         ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
         ("src/pj/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *PAGES}),
-        ("src/pj/report/distrust.py", "FEW = 5", "FEW = 6", {"page"}),
+        ("src/pj/report/distrust.py", "FEW = 5", "FEW = 6", PAGES),
         ("src/pj/saliency.py", "ranks < share", "ranks <= share", OF_INTERPRETATIONS),
         (
             "src/pj/report/interpretation_figures.py",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from pj import yaml_files
 from pj.components import Positive, Strict
@@ -47,8 +47,8 @@ COLUMNS = ("grad_cam", "other", "random", "first_randomised", "all_randomised") 
 class Statement(Strict):
     """What all claims have: where they stand and what they say.
 
-    ``also`` are further looks at the claim, with verdicts of their own, of which none decides. They have
-    their claim's id, report and section.
+    ``also`` are further looks at the claim, with verdicts of their own, which decide nothing unless they are
+    ``needed``. They have their claim's id, report and section.
     """
 
     id: Annotated[int, Field(ge=1)]
@@ -57,6 +57,7 @@ class Statement(Strict):
     statement: str
     reported: float | None = None  # the report's number for the statistic
     note: str = ""  # what a reader should know about the measurement
+    needed: bool = False  # of a further look: without it being reproduced, the claim is not
     also: list[Claim] = Field(default=[])
 
 
@@ -66,17 +67,26 @@ class Contrast(Statement):
     A cell is ``study/variant`` (of which ``quantity`` is taken), of test accuracy
     ``prunings/<name>/<variant>/<order>/<percent>``, or ``interpretations/<name>/<variant>/<layer>/<column>``.
     A name of ``best_of`` stands for that one of its cells whose runs train best (`Evidence.trains_best`).
-    With ``ratio`` the sum is of logarithms, and ``reported``, ``than`` and the result are ratios.
+    With ``ratio`` the sum is of logarithms, ``reported``, ``than`` and the result are ratios, and ``margin``
+    is a share (0.1: within a tenth). ``reached`` expects ``reported`` to be a number that one run could give.
     """
 
     statistic: Literal["contrast"]
     contrast: Cells
     best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default={})
     quantity: Quantity = "best_test"
-    expect: Literal["above", "below", "same"]
+    expect: Literal["above", "below", "same", "reached"]
     than: float = 0.0
     margin: Positive = MARGIN
     ratio: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Contrast:
+        if self.expect == "reached" and self.reported is None:
+            raise ValueError("'reached' is about a number of the report; give it as reported")
+        if self.ratio and ("margin" not in self.model_fields_set or self.than <= 0):
+            raise ValueError("a ratio needs a margin of its own, such as 0.1, and a than above 0, such as 1")
+        return self
 
 
 class Best(Statement):
@@ -196,6 +206,15 @@ def cells(claim: Claim) -> list[str]:
             return [claim.study]
         case Unmeasured():
             return []
+
+
+def single_cells(claim: Claim, config: Config) -> list[str]:
+    """Return the cells that a claim is about, those of a whole study one by one."""
+    found: list[str] = []
+    for cell in cells(claim):
+        study = config.settings.studies.get(cell)
+        found += [f"{cell}/{name}" for name in study.variants] if study else [cell]
+    return found
 
 
 def of_runs(cell: str) -> bool:

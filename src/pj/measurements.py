@@ -31,12 +31,14 @@ class Measurement:
     predicted: tuple[float, float] | None = None
     p: float | None = None
     p_equivalent: float | None = None
+    excluded: bool = False  # of a best variant: surely it is not
     seeds: int = 0
     values: dict[int, float] = field(default_factory=dict)  # by seed, where the statistic has one a seed
     notes: tuple[str, ...] = ()
 
 
 SINGLE = ("a single seed: no interval",)
+SHARE = 0.95  # of bootstraps
 
 
 def measure(claim: Claim, evidence: Evidence) -> Measurement:
@@ -58,14 +60,17 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
     notes = tuple(f"{name}: {cell} trains best" for name, cell in chosen.items() if cell and cell != name)
     shared = _shared(found)
     if not shared:
-        return Measurement(notes=notes)
+        return Measurement(notes=(*notes, *_nothing_shared(claim, found)))
     into, back = (log, exp) if claim.ratio else (float, float)
-    than = 0.0 if claim.ratio and claim.than <= 0 else into(claim.than)
+    than, margin = into(claim.than), log(1 + claim.margin) if claim.ratio else claim.margin
+    if claim.ratio and (bad := [s for s in shared if any(values[s] <= 0 for values in found.values())]):
+        notes += (f"no ratio of what is not above 0: seed {', '.join(map(str, bad))}",)
+        shared = [seed for seed in shared if seed not in bad]
     sums = {
         seed: sum(weight * into(found[name][seed]) for name, weight in claim.contrast.items())
         for seed in shared
     }
-    tested = statistics.compare([value - than for value in sums.values()], claim.margin)
+    tested = statistics.compare([value - than for value in sums.values()], margin)
     if tested is None:
         return Measurement(notes=notes)
     mean, half = tested.estimate.mean + than, tested.estimate.half_width
@@ -73,6 +78,8 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
     if claim.quantity == "epochs_to_70":
         never = {cell: evidence.never(cell) for cell in chosen.values() if cell}
         notes += tuple(f"never in its epochs, counted as one more: {n} of {c}" for c, n in never.items() if n)
+        if all(evidence.never(c) == len(evidence.values(c, claim.quantity)) for c in never):
+            return Measurement(notes=(*notes, "nothing got there, so nothing can be compared"))
     return Measurement(
         value=back(mean),
         low=None if half is None else back(mean - half),
@@ -85,6 +92,14 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
         values={seed: back(value) for seed, value in sums.items()},
         notes=(*notes, *(() if len(sums) > 1 else SINGLE)),
     )
+
+
+def _nothing_shared(claim: Contrast, found: dict[str, BySeed]) -> tuple[str, ...]:
+    """Say why there is no seed to pair."""
+    without = [name for name, values in found.items() if not values]
+    if without:
+        return (f"no finite {claim.quantity} of a complete run: {', '.join(without)}",)
+    return ("no seed that all cells share",)
 
 
 def _chosen(claim: Contrast, name: str, evidence: Evidence) -> str | None:
@@ -105,7 +120,11 @@ def _wide(study: str, quantity: str, evidence: Evidence, among: Sequence[str] = 
 
 
 def _best(claim: Best, evidence: Evidence) -> Measurement:
-    """``value`` is the share of bootstraps in which the variant is best."""
+    """``value`` is the share of bootstraps in which the variant is best.
+
+    It is excluded by a rival that is best in 95 % of them; of an ordered study by the interval that holds the
+    best in 95 %.
+    """
     found = _wide(claim.study, claim.quantity, evidence, claim.among)
     shared = _shared(found)
     if claim.variant not in found or len(found) < 2 or not shared:
@@ -114,20 +133,25 @@ def _best(claim: Best, evidence: Evidence) -> Measurement:
     shares = statistics.bootstrap_best(np.array([[found[name][seed] for name in names] for seed in shared]))
     by_name = dict(zip(names, shares.tolist(), strict=True))
     rival = max((name for name in names if name != claim.variant), key=by_name.__getitem__)
+    if len(shared) < 2:
+        return Measurement(
+            value=by_name[claim.variant], seeds=1, notes=("a single seed: nothing to draw from",)
+        )
     notes = [f"best rival: {rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
+    excluded = by_name[rival] >= SHARE
     if claim.ordered:
         low, high = statistics.central(shares)
         notes.append(f"95 % of bootstraps: {names[low]} … {names[high]}")
-    if len(shared) < 2:
-        notes = ["a single seed: nothing to draw from"]
-    return Measurement(value=by_name[claim.variant], seeds=len(shared), notes=tuple(notes))
+        excluded = not low <= names.index(claim.variant) <= high
+    return Measurement(value=by_name[claim.variant], excluded=excluded, seeds=len(shared), notes=tuple(notes))
 
 
 def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement:
     """Spearman's correlation a seed, over the variants; its mean and t interval over seeds.
 
-    That interval is about these variants. Whether as strong an order could be chance among other networks is
-    what the exact permutation test of the variants' means says, in a note.
+    That interval is about these variants, and narrow where the order of few is the same for every seed.
+    Whether as strong an order could be chance is what the exact permutation test of the variants' means says:
+    its p value is the claim's.
     """
     found = _wide(claim.study, claim.quantity, evidence)
     shared = _shared(found)
@@ -144,7 +168,7 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement
     by_seed = {seed: correlation([found[name][seed] for name in found]) for seed in shared}
     means = [float(np.mean([found[name][seed] for seed in shared])) for name in found]
     permuted = stats.permutation_test(
-        (means,), correlation, permutation_type="pairings", alternative="greater", vectorized=False
+        (means,), correlation, permutation_type="pairings", vectorized=False, n_resamples=10_000, rng=0
     )
     estimated = statistics.estimate(list(by_seed.values()))
     if estimated is None:
@@ -156,7 +180,8 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement
         low=None if half is None else estimated.mean - half,
         high=None if half is None else estimated.mean + half,
         predicted=statistics.prediction_interval(list(by_seed.values())),
-        seeds=len(shared),
+        p=None if len(shared) < 2 else float(permuted.pvalue),
+        seeds=sum(np.isfinite(value) for value in by_seed.values()),
         values=by_seed,
         notes=(*notes, *(() if len(shared) > 1 else SINGLE)),
     )
@@ -177,11 +202,12 @@ def _diverged(claim: Diverged, evidence: Evidence) -> Measurement:
 
 def _probed(claim: Probed, evidence: Evidence) -> Measurement:
     """With against without batch norm, of one row of the study's probes, with its interval over seeds."""
-    table = evidence.table("studies", claim.study, "probes_table.csv")
+    needed = (*claim.row, "seeds", "ratio", "ratio_low", "ratio_high")
+    table = evidence.table("studies", claim.study, "probes_table.csv", needed=needed)
     if table is None:
         return Measurement()
     for column, value in claim.row.items():
-        table = table[table[column].fillna("") == value]
+        table = table[table[column] == value]
     if len(table) != 1:
         return Measurement(notes=(f"{len(table)} rows of the study's probes fit, not one",))
     row = table.iloc[0]
@@ -195,12 +221,10 @@ def _probed(claim: Probed, evidence: Evidence) -> Measurement:
     difference, half = number("difference"), number("difference_half_width")
     if difference is not None:
         low, high = (None, None) if half is None else (difference - half, difference + half)
-        return Measurement(value=difference, low=low, high=high, seeds=seeds, notes=notes)
-    return Measurement(
-        value=number("ratio"),
-        low=number("ratio_low"),
-        high=number("ratio_high"),
-        neutral=1.0,
-        seeds=seeds,
-        notes=notes,
-    )
+        p = None if half is None else statistics.p_of_interval(difference, half, seeds)
+        return Measurement(value=difference, low=low, high=high, p=p, seeds=seeds, notes=notes)
+    ratio, low, high = number("ratio"), number("ratio_low"), number("ratio_high")
+    p = None
+    if ratio and high and seeds > 1 and np.isfinite([ratio, high]).all():
+        p = statistics.p_of_interval(log(ratio), log(high / ratio), seeds)
+    return Measurement(value=ratio, low=low, high=high, neutral=1.0, p=p, seeds=seeds, notes=notes)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+DUST = 1e-9  # of accuracies and logarithms: what rounding leaves of an equality
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -49,17 +51,29 @@ class Comparison:
 def compare(differences: Sequence[float], margin: float) -> Comparison | None:
     """Return the tests of paired differences; None if none of them is finite.
 
-    Differences that are all equal leave nothing to estimate a spread from: they are taken for exact.
+    Differences that are all equal leave nothing to estimate a spread from: from three seeds on, and where
+    they are zero, they are taken for exact. What floating-point rounding leaves of an equality is equal.
     """
     finite = np.asarray([v for v in differences if v is not None and np.isfinite(v)], dtype=float)
+    finite = np.where(abs(finite) < DUST, 0.0, finite)
     found = estimate(finite.tolist())
     if found is None or found.half_width is None:
         return None if found is None else Comparison(found, None, None)
-    if not finite.std():
+    if finite.std() <= DUST * max(1.0, abs(found.mean)):
+        if found.mean and len(finite) < 3:
+            return Comparison(found, None, None)
         return Comparison(found, float(found.mean == 0), float(abs(found.mean) >= margin))
     above = stats.ttest_1samp(finite, -margin, alternative="greater").pvalue
     below = stats.ttest_1samp(finite, margin, alternative="less").pvalue
     return Comparison(found, float(stats.ttest_1samp(finite, 0).pvalue), float(max(above, below)))
+
+
+def p_of_interval(mean: float, half_width: float, n: int) -> float:
+    """Return the two-sided p value against zero of a mean with its 95 % t interval over ``n`` values."""
+    if not half_width:
+        return float(mean == 0)
+    statistic = mean / half_width * stats.t.ppf(0.975, n - 1)
+    return float(2 * stats.t.sf(abs(statistic), n - 1))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

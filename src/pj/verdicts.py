@@ -22,11 +22,12 @@ from pj.claims import (
     cells,
     looks,
     of_runs,
+    single_cells,
     study_of,
 )
 from pj.config import Config
 from pj.evidence import Evidence
-from pj.measurements import Measurement, measure
+from pj.measurements import SHARE, Measurement, measure
 
 Verdict = Literal[
     "reproduced",
@@ -39,7 +40,9 @@ Verdict = Literal[
 ]
 NOT_TESTABLE: Verdict = "not testable at this scale"
 ALPHA = 0.05
-FEWEST = 3  # seeds to draw bootstraps from: of two, a draw in two repeats one of them
+FEWEST = 5  # seeds to draw bootstraps from: of fewer, a draw repeats some of them too often
+ACCURACIES = ("last", "selected", "best_test")
+HELD = ("reproduced", "direction only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,7 @@ class Judgement(Measurement):
     """
 
     claim: Claim
+    cells: tuple[str, ...] = ()  # that it is about, those of a whole study one by one
     verdict: Verdict = "not run"
     source: str = ""
     also: tuple[Judgement, ...] = ()
@@ -61,29 +65,39 @@ def judge(claims: Sequence[Claim], sources: Sequence[Evidence], config: Config) 
     """Return a verdict for each claim.
 
     Each source is judged by itself: results of several machines never mix in a mean. Of several that
-    measured a claim the verdict is that of full scale before reduced ones, then of most seeds, then of the
-    first, whatever it says; the others stand beside it.
+    measured a claim, or a further look at it, the verdict is that of full scale before reduced ones, then of
+    most seeds, then of the first, whatever it says; the others stand beside it.
     """
-    by_source = [_judge(claims, evidence, config) for evidence in sources]
-    return [_strongest(found) for found in zip(*by_source, strict=True)]
+    every = [look for claim in claims for look in looks(claim)]
+    by_source = [_judge(every, evidence, config) for evidence in sources]
+    judged = iter([_strongest(found) for found in zip(*by_source, strict=True)])
+    found = [replace(next(judged), also=tuple(next(judged) for _ in claim.also)) for claim in claims]
+    return [_with_what_it_needs(judgement) for judgement in found]
 
 
 def _strongest(found: Sequence[Judgement]) -> Judgement:
-    measured = [judgement for judgement in found if judgement.value is not None]
+    measured = [judgement for judgement in found if judgement.verdict != "not run"]
     if not measured:
         return found[0]
     best = max(measured, key=lambda judgement: (judgement.verdict != NOT_TESTABLE, judgement.seeds))
     return replace(best, elsewhere=tuple(other for other in measured if other is not best))
 
 
-def _judge(claims: Sequence[Claim], evidence: Evidence, config: Config) -> list[Judgement]:
-    """Return a verdict for each claim and for each further look at it, from one source."""
-    every = [look for claim in claims for look in looks(claim)]
+def _with_what_it_needs(found: Judgement) -> Judgement:
+    """Hold back a verdict until the looks that it needs hold, too."""
+    lacking = [look for look in found.also if look.claim.needed and look.verdict not in HELD]
+    if found.verdict not in HELD or not lacking:
+        return found
+    notes = tuple(f"needs: {look.claim.statement} ({look.verdict})" for look in lacking)
+    return replace(found, verdict="inconclusive", notes=(*found.notes, *notes))
+
+
+def _judge(every: Sequence[Claim], evidence: Evidence, config: Config) -> list[Judgement]:
+    """Return a verdict for each claim and each further look, from one source."""
     measured = [
         Judgement(claim=look, source=evidence.name, **vars(measure(look, evidence))) for look in every
     ]
-    judged = iter([_verdict(found, config, evidence) for found in _adjusted(measured, config)])
-    return [replace(next(judged), also=tuple(next(judged) for _ in claim.also)) for claim in claims]
+    return [_verdict(found, config, evidence) for found in _adjusted(measured, config)]
 
 
 def _adjusted(judgements: Sequence[Judgement], config: Config) -> list[Judgement]:
@@ -101,37 +115,39 @@ def _adjusted(judgements: Sequence[Judgement], config: Config) -> list[Judgement
 
 def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
     """Settle what stands before any statistics, then the statistic's own verdict."""
-    missing = _missing(found.claim, evidence)
-    if found.value is None:
-        return replace(found, verdict="not run", notes=(*found.notes, *missing))
-    notes = (*found.notes, *_diverged_runs(found.claim, evidence), *missing)
-    notes += _same_images(found.claim, config, evidence)
-    verdict = NOT_TESTABLE if _reduced(found.claim, config, evidence) else _open_verdict(found)
+    claim, named = found.claim, single_cells(found.claim, config)
+    missing = tuple(f"not run: {cell}" for cell in named if not _there(cell, evidence))
+    if missing or not named:
+        return Judgement(claim=claim, source=found.source, notes=missing)
+    found = replace(found, cells=tuple(named))
+    notes = (*found.notes, *_diverged_runs(claim, named, evidence))
+    if found.value is None and not _measured(claim, named, evidence):
+        return replace(found, verdict="not run", notes=notes)
+    if found.value is not None:
+        notes += _same_images(claim, config, evidence)
+    verdict = NOT_TESTABLE if not _at_full_scale(claim, config, evidence) else _open_verdict(found)
     return replace(found, verdict=verdict, notes=notes)
 
 
-def _missing(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
-    """Name the cells of which there is nothing, or no complete run."""
-
-    def there(cell: str) -> bool:
-        if "/" not in cell:
-            return len(evidence.runs(cell)) > 0
-        if not of_runs(cell):
-            return bool(evidence.values(cell, ""))
-        return bool(set(evidence.states(cell).values()) - {"missing"})
-
-    return tuple(f"not run: {cell}" for cell in cells(claim) if not there(cell))
+def _there(cell: str, evidence: Evidence) -> bool:
+    """Whether a cell has a run that has finished, complete or diverged."""
+    return bool(set(evidence.states(cell).values()) - {"missing"})
 
 
-def _diverged_runs(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
+def _measured(claim: Claim, named: Sequence[str], evidence: Evidence) -> bool:
+    """Whether every cell's complete runs, if it has any, have the quantity that a claim is about."""
+    if isinstance(claim, Probed):
+        return False  # its value is all there is
+    quantity = getattr(claim, "quantity", "")
+    complete = [cell for cell in named if "complete" in evidence.states(cell).values()]
+    return all(evidence.values(cell, quantity) for cell in complete)
+
+
+def _diverged_runs(claim: Claim, named: Sequence[str], evidence: Evidence) -> tuple[str, ...]:
     """Count the diverged runs of a claim's cells, which enter no mean."""
     if isinstance(claim, Diverged):
         return ()
-    counts = {
-        cell: list(evidence.states(cell).values()).count("diverged")
-        for cell in cells(claim)
-        if "/" in cell and of_runs(cell)
-    }
+    counts = {cell: evidence.diverged(cell) for cell in named}
     return tuple(f"diverged, in no mean: {n} of {cell}" for cell, n in counts.items() if n)
 
 
@@ -142,6 +158,8 @@ def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str,
     secondary beside the interval over seeds.
     """
     if not isinstance(claim, Contrast) or sorted(claim.contrast.values()) != [-1, 1] or claim.best_of:
+        return ()
+    if claim.quantity not in ACCURACIES:
         return ()
     variant, reference = sorted(claim.contrast, key=lambda cell: -claim.contrast[cell])
     study, name = reference.split("/")[:2]
@@ -156,10 +174,10 @@ def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str,
     )
 
 
-def _reduced(claim: Claim, config: Config, evidence: Evidence) -> bool:
-    """Whether any run of a claim's studies was made with something taken away."""
+def _at_full_scale(claim: Claim, config: Config, evidence: Evidence) -> bool:
+    """Whether all runs of a claim's studies were made with nothing taken away; not if that is unknown."""
     studies = {study_of(cell, config) for cell in cells(claim)}
-    return any(set(evidence.runs(s).get("scale", ())) - {"full"} for s in studies if s)
+    return all(set(evidence.runs(study)["scale"]) == {"full"} for study in studies if study)
 
 
 def _open_verdict(found: Judgement) -> Verdict:
@@ -175,13 +193,15 @@ def _open_verdict(found: Judgement) -> Verdict:
                 else "inconclusive"
             )
         case Best():
-            if found.value is None or found.seeds < FEWEST or ALPHA < found.value < 1 - ALPHA:
+            if found.value is None or found.seeds < FEWEST:
                 return "inconclusive"
-            return "reproduced" if found.value >= 1 - ALPHA else "reversed"
+            return "reversed" if found.excluded else "reproduced" if found.value >= SHARE else "inconclusive"
         case Contrast():
             return _of_difference(found, claim)
         case RankCorrelation() | Probed():
-            return _of_interval(found, claim.expect)
+            excludes = found.low is not None and not found.low <= found.neutral <= (found.high or 0)
+            sure = excludes and found.p is not None and found.p < ALPHA
+            return _directed(found, claim.expect) if sure else "inconclusive"
     return "inconclusive"
 
 
@@ -189,28 +209,34 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
     """Return the verdict of a paired difference, whose interval and p value are there from two seeds on."""
     if found.p is None or found.value is None:
         return "inconclusive"
+    if claim.expect == "reached":
+        return _reached(found, claim)
     equivalent = found.p_equivalent is not None and found.p_equivalent < ALPHA
     if claim.expect == "same":
         if equivalent:
             return "reproduced"
         return "reversed" if found.p < ALPHA else "inconclusive"
     if found.p < ALPHA:
-        return _directed(found, claim.expect, above=found.value > found.neutral)
+        return _directed(found, claim.expect)
     return "equivalent" if equivalent else "inconclusive"
 
 
-def _of_interval(found: Judgement, expect: str) -> Verdict:
-    """Return the verdict of an interval against the value of no effect."""
-    if found.low is None or found.high is None or found.low <= found.neutral <= found.high:
-        return "inconclusive"
-    return _directed(found, expect, above=found.low > found.neutral)
-
-
-def _directed(found: Judgement, expect: str, *, above: bool) -> Verdict:
+def _directed(found: Judgement, expect: str) -> Verdict:
     """Return the verdict of what is surely above the value of no effect, or surely below."""
-    if above != (expect == "above"):
+    if found.value is None or (found.value > found.neutral) != (expect == "above"):
         return "reversed"
     return "reproduced" if _number_fits(found) else "direction only"
+
+
+def _reached(found: Judgement, claim: Contrast) -> Verdict:
+    """Return whether a run could give the report's number, as soon as the mean is known to the margin."""
+    if found.predicted is None or found.high is None or found.low is None or claim.reported is None:
+        return "inconclusive"
+    if claim.reported < found.predicted[0]:
+        return "direction only"
+    if claim.reported > found.predicted[1]:
+        return "reversed"
+    return "reproduced" if (found.high - found.low) / 2 <= claim.margin else "inconclusive"
 
 
 def _number_fits(found: Judgement) -> bool:

@@ -25,7 +25,7 @@ MIXED = {
     "processor": "processors",
     "device": "devices",
     "torch": "versions of torch",
-    "commit": "commits (the same code as far as each variant's fingerprint tells)",
+    "commit": "commits",
 }
 FEW = 5  # seeds, below which an interval is wide
 
@@ -33,7 +33,7 @@ FEW = 5  # seeds, below which an interval is wide
 def runs(source: Source) -> pd.DataFrame:
     """Return all runs that were made, of every study, a run that serves several studies once."""
     tables = [source.evidence.runs(name) for name in source.config.settings.studies]
-    there = [t[t["state"] != "missing"] for t in tables if "run" in t]
+    there = [t[t["state"] != "missing"] for t in tables]
     found = [t for t in there if len(t)]
     return (
         pd.concat(found).drop_duplicates(["run", "seed"]) if found else pd.DataFrame(columns=["run", "seed"])
@@ -92,18 +92,22 @@ def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
 
 
 def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
-    """Name the studies whose runs were made with different code, machines or versions."""
+    """Name the studies whose runs were made with different code, machines or versions of torch."""
     claims = [look for judgement in judgements for look in looks(judgement.claim)]
     named = {study_of(cell, source.config) for claim in claims for cell in cells(claim)}
     sentences = []
     for study in [s for s in source.config.settings.studies if s in named]:
         own = source.evidence.runs(study)
-        own = own[own["state"] != "missing"] if "code" in own else own.iloc[:0]
+        own = own[own["state"] != "missing"]
         if not len(own):
             continue
-        # a variant's runs must share their code; variants differ by their own model, loss and optimizer
-        if (own.groupby("variant")["code"].nunique() > 1).any():
-            sentences.append(f"Runs of one variant in {study} were made by different code.")
+        # runs share their code if they share model, loss and optimizer; a variant's runs always do
+        for column in ("variant", "components"):
+            if (own.groupby(column)["code"].nunique() > 1).any():
+                sentences.append(f"Runs of {study} were made by different versions of the code.")
+                break
+        if own["commit"].astype(str).str.endswith("+changes").any():
+            sentences.append(f"Runs of {study} were made with changes that no commit holds.")
         for column, what in MIXED.items():
             if own[column].nunique() > 1:
                 sentences.append(f"The runs of {study} come from different {what}.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from pj import files
 from pj.report import distrust, scorecard
@@ -158,7 +160,7 @@ def _studies(source: Source) -> list[Study]:
 def _source(source: Source, level: str, page: Path) -> Iterator[str]:
     """Yield what a source holds: studies, then what was measured of their finished runs, a room at a time."""
     for study in _studies(source):
-        yield from _study(study, source.folder / "studies" / study.name, level, page)
+        yield from _study(study, source, level, page)
     for room, (title, text, shown) in ROOMS.items():
         frames = getattr(source.config.settings, room)
         there = [name for name in frames if (source.folder / room / name / "table.md").is_file()]
@@ -167,30 +169,30 @@ def _source(source: Source, level: str, page: Path) -> Iterator[str]:
         for name in there:
             folder = source.folder / room / name
             report = getattr(frames[name], "report", "")
-            yield _headed(f"{level}# {frames[name].title}", report, folder / "table.md")
+            yield _headed(f"{level}# {_plain(frames[name].title)}", report, folder / "table.md")
             for figure, what in shown.items():
-                yield _image(f"{frames[name].title}: {what}", folder / f"{figure}.png", page)
+                yield _image(f"{frames[name].title}: {what}", folder / f"{figure}.png", page, source)
     modes = source.folder / "modes" / "table.md"
     if modes.is_file():
         yield f"{level} train() and eval()\n\n{_table(modes)}"
 
 
-def _study(study: Study, folder: Path, level: str, page: Path) -> Iterator[str]:
-    yield _headed(f"{level} {study.title}", study.report, folder / "table.md")
-    yield _image(
-        f"{study.title}: loss and accuracy by epoch, one line a variant", folder / "curves.png", page
-    )
+def _study(study: Study, source: Source, level: str, page: Path) -> Iterator[str]:
+    folder = source.folder / "studies" / study.name
+    yield _headed(f"{level} {_plain(study.title)}", study.report, folder / "table.md")
+    curves = f"{study.title}: loss and accuracy by epoch, one line a variant"
+    yield _image(curves, folder / "curves.png", page, source)
     if study.probes:
         yield PROBES[study.probes.show]
         yield _table(folder / "probes_table.md")
         networks = f"{study.title}: with batch norm (blue, solid) and without (orange, dashed)"
-        yield _image(networks, folder / "probes.png", page)
+        yield _image(networks, folder / "probes.png", page, source)
     if study.path:
         yield PATHS
         shown = f"{study.title}: share of each layer's units in the support, by epoch"
-        yield _image(shown, folder / "path.png", page)
+        yield _image(shown, folder / "path.png", page, source)
         shown = f"{study.title}: weights of {study.path.weights_of}, a picture a variant"
-        yield _image(shown, folder / "weights.png", page)
+        yield _image(shown, folder / "weights.png", page, source)
 
 
 def _headed(heading: str, report: str, table: Path) -> str:
@@ -199,8 +201,16 @@ def _headed(heading: str, report: str, table: Path) -> str:
 
 
 def _table(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _image(text: str, path: Path, page: Path) -> str:
-    return f"![{text}]({Path(os.path.relpath(path, page)).as_posix()})\n"
+def _image(text: str, path: Path, page: Path, source: Source) -> str:
+    """Return a link to a figure; of what was kept only if it is there: in results it may be drawn later."""
+    if source.kept and not path.is_file():
+        return ""
+    return f"![{_plain(text)}]({quote(Path(os.path.relpath(path, page)).as_posix())})\n"
+
+
+def _plain(title: str) -> str:
+    """Return a title that is no markup and stays on its line."""
+    return re.sub(r"([<\[\]])", r"\\\1", " ".join(title.split()))

@@ -6,9 +6,11 @@ Everything is read from tables and figures: those of results/, or those that `pj
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as resources
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +89,7 @@ def _claim(found: Judgement, sources: Sequence[Source], sections: Sequence[Secti
     return _look(found, source) | {
         "id": found.claim.id,
         "where": scorecard.where(found.claim),
-        "also": [_look(look, source) for look in found.also],
+        "also": [_look(look, _source(look, sources)) for look in found.also],
         "elsewhere": [_look(other, _source(other, sources)) for other in found.elsewhere],
         "sections": own,
         "pictures": [picture for section in own for picture in section.pictures if picture.id in main],
@@ -119,7 +121,7 @@ def _look(found: Judgement, source: Source) -> dict[str, Any]:
         "drawing": _drawing(found),
         "runs": [
             row | {"value": "" if row["value"] is None else f"{row['value']:.4g}"}
-            for cell in cells(claim)
+            for cell in found.cells
             for row in source.evidence.behind(cell, quantity)
         ]
         if found.value is not None
@@ -149,8 +151,11 @@ def _statistic(found: Judgement) -> str:
             kind = "ratio of " if claim.ratio else ""
             what = f"{kind}{claim.quantity}: " if any(of_runs(cell) for cell in cells(claim)) else ""
             best = "".join(f"; {name}: the best of {', '.join(of)}" for name, of in claim.best_of.items())
-            expected = "the same as" if claim.expect == "same" else claim.expect
-            return f"{what}{' '.join(terms)}; expected {expected} {claim.than:g}{best}"
+            expected = {
+                "same": f"the same as {claim.than:g}, to {claim.margin:g}",
+                "reached": f"to be such that one run could give {claim.reported}",
+            }.get(claim.expect, f"{claim.expect} {claim.than:g}")
+            return f"{what}{' '.join(terms)}; expected {expected}{best}"
         case RankCorrelation():
             return f"Spearman's correlation of parameters and {claim.quantity} in {claim.study}"
         case Probed():
@@ -163,6 +168,8 @@ def _statistic(found: Judgement) -> str:
 def _drawing(found: Judgement) -> dict[str, Any] | None:
     """Return where interval, report's number and the line of no effect stand, in percent of the width."""
     if found.value is None or found.low is None or found.high is None:
+        return None
+    if not all(map(isfinite, (found.value, found.low, found.high))):
         return None
     reported = found.claim.reported
     points = [found.low, found.high, found.neutral, *([] if reported is None else [reported])]
@@ -184,7 +191,7 @@ def _drawing(found: Judgement) -> dict[str, Any] | None:
 
 
 def _id(source: Source, room: str, name: str) -> str:
-    return "-".join(filter(None, (source.name, room, name)))
+    return re.sub(r"[^\w.-]", "_", "-".join(filter(None, (source.name, room, name))))
 
 
 def _sections(source: Source) -> Iterator[Section]:

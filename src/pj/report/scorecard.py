@@ -78,7 +78,7 @@ def _style(found: Judgement) -> str:
             decimals = 3 if claim.margin < 0.1 else 2
             return f"{{:.{decimals}f}}" if single else f"{{:+.{decimals}f}}"
         case Probed():
-            return "× {:.3g}"
+            return "× {:.3g}" if found.neutral else "{:+.3g}"
         case RankCorrelation():
             return "{:.2f}"
     return "{:.0%}"

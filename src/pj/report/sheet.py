@@ -33,7 +33,7 @@ class Sheet:
 
     def markdown(self) -> str:
         """Return it for GitHub: a pipe table between its texts."""
-        escaped = self.table.map(_barred).rename(columns=_barred)
+        escaped = self.table.map(_escaped).rename(columns=_escaped)
         content = escaped.to_markdown(index=False, disable_numparse=True) if len(escaped.columns) else ""
         return "\n\n".join(filter(None, (self.above, content, self.below))) + "\n"
 
@@ -65,12 +65,13 @@ class Sheet:
         return cls("\n".join(above).strip(), pd.DataFrame(content, columns=header), "\n".join(below).strip())
 
 
-def _barred(text: str) -> str:
-    return text.replace("|", "\\|")
+def _escaped(text: str) -> str:
+    """Return text that stays in its cell, and is no markup but for emphasis."""
+    return re.sub(r"([|<])", r"\\\1", " ".join(text.split()))
 
 
 def _cells(row: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+    return [re.sub(r"\\([|<])", r"\1", cell.strip()) for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
 
 
 def _latex(text: object) -> str:

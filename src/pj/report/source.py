@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pj import claims, config, verdicts
-from pj.config import Config
+from pj.config import Config, ConfigError
 from pj.errors import UserError
 from pj.evidence import Evidence
 from pj.verdicts import Judgement
@@ -21,6 +21,7 @@ class Source:
 
     evidence: Evidence
     config: Config
+    kept: bool = False
 
     @property
     def name(self) -> str:
@@ -35,13 +36,17 @@ class Source:
 
 def kept(folder: Path, name: str = "") -> Source:
     """Return what was kept in ``folder``. UserError if `pj keep` did not write it."""
+    path = folder / "provenance.json"
     try:
-        settings = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["settings"]
-    except (OSError, ValueError, KeyError):
+        settings = dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{folder} holds no provenance.json with settings; wanted: what pj keep wrote"
         ) from None
-    return Source(Evidence(folder, name), config.of_settings(settings))
+    try:
+        return Source(Evidence(folder, name), config.of_settings(settings), kept=True)
+    except ConfigError as error:
+        raise UserError(f"the settings in {path} are none of this version of pj: {error}") from None
 
 
 def results(folder: Path, settings: Mapping[str, Any]) -> tuple[list[Source], list[Judgement]]:

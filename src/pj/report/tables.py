@@ -15,6 +15,7 @@ from pj.records import EVALUATION, STEPS
 from pj.report.labels import has_reported, number, reduced, study_label
 from pj.report.sheet import Sheet
 from pj.settings import Study, Variant
+from pj.spec import RunSpec
 from pj.statistics import Estimate, estimate
 
 # Quantities over seeds: column, path in evaluation.json.
@@ -100,6 +101,7 @@ def _evaluation(folder: Path) -> dict[str, Any]:
 def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"study": variant.study, "variant": variant.name, "seed": seed}
     row |= {"run": variant.spec.run, "data": variant.spec.data.name, "scale": variant.scale.name}
+    row["components"] = _components(variant.spec)
     evaluation = _evaluation(runs / variant.spec.run / f"seed{seed}")
     if not evaluation:
         return row | {"state": "missing"}
@@ -124,6 +126,12 @@ def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
         "commit": training["provenance"]["commit"],
         "code": training["code"],
     }
+
+
+def _components(spec: RunSpec) -> str:
+    """Return which parts of the code a run uses that others may not."""
+    optional = [name for name, used in (("cutmix", spec.data.cutmix), ("probe", spec.probe)) if used]
+    return " ".join((spec.model.name, spec.loss.name, spec.optimizer.name, *optional))
 
 
 def _at(content: Any, keys: Sequence[str]) -> Any:
