@@ -26,6 +26,8 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+GPU = int(CONFIG.settings.device != "cpu")  # what a job that computes asks for
+ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
 STUDIES = list(CONFIG.settings.studies)
@@ -44,14 +46,70 @@ def one_of(names):
     return "|".join(sorted(names)) or "(?!)"
 
 
+def none_of(names):
+    """Return a pattern of a run's name that is none of these."""
+    return f"(?!(?:{one_of(names)})/){RUN}"
+
+
+# Not the names of all runs: Snakemake goes through a pattern anew for every file of every job.
+RUN = "[a-z0-9][A-Za-z0-9_.-]*"
+
+
 wildcard_constraints:
-    run=one_of(RUNS),
+    run=RUN,
     seed=r"\d+",
     study=one_of(STUDIES),
     dataset=one_of(SOURCES),
     landscape=one_of(LANDSCAPES),
     pruning=one_of(PRUNINGS),
     interpretation=one_of(INTERPRETATIONS),
+
+
+def spec_of(run):
+    """Return the specification of a run that is named in a target."""
+    if run not in RUNS:
+        raise WorkflowError(
+            f"{run!r} is no run of this configuration; `pj runs` lists all"
+        )
+    return RUNS[run].spec
+
+
+def data_of(wildcards):
+    return f"results/data/{spec_of(wildcards.run).data.name}.npz"
+
+
+# On a cluster: what takes seconds runs beside Snakemake, and so does what needs the internet (prepare_data);
+# small runs share a job (profiles/slurm).
+localrules:
+    all,
+    prepare_data,
+    modes,
+    tables,
+    figures,
+    probes,
+    probe_figures,
+    paths,
+    landscape_table,
+    landscape_figure,
+    pruning_table,
+    pruning_figure,
+    interpretation_table,
+    interpretation_figures,
+    scorecard,
+    page,
+    report,
+
+
+SMALL = ("lenet", "mlp")
+
+
+def is_small(run):
+    return spec_of(run).model.name in SMALL
+
+
+def minutes(wildcards, attempt):
+    """Return the time limit of a training job; one that it cuts off goes on in the next attempt."""
+    return attempt * (10 if is_small(wildcards.run) else 120)
 
 
 def settings(**values):
@@ -61,7 +119,7 @@ def settings(**values):
 def code(script, run=None):
     """Return the fingerprint of a script; of a run's script, with its own model, loss and optimizer."""
     path = SCRIPTS / script
-    return run_fingerprint(path, RUNS[run].spec) if run else fingerprint(path)
+    return run_fingerprint(path, spec_of(run)) if run else fingerprint(path)
 
 
 def run_files(study, *names, probed=False):

@@ -9,7 +9,7 @@ rule prepare_data:
     log:
         "results/logs/data/{dataset}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     resources:
         folder=lambda wildcards: getattr(SOURCES[wildcards.dataset], "folder", ""),
     params:

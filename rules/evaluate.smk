@@ -3,7 +3,7 @@
 
 rule evaluate:
     input:
-        data=lambda wildcards: f"results/data/{RUNS[wildcards.run].spec.data.name}.npz",
+        data=data_of,
         checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",
         metrics="results/runs/{run}/seed{seed}/metrics.csv",
         record="results/runs/{run}/seed{seed}/run.json",
@@ -12,11 +12,15 @@ rule evaluate:
     log:
         "results/logs/evaluate/{run}-seed{seed}.log",
     priority: 1  # so that resume states, which it removes, do not pile up
+    group:
+        lambda wildcards: "small_evaluations" if is_small(wildcards.run) else None
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     threads: CONFIG.settings.threads
     resources:
-        gpu=1,
+        gpu=GPU,
+        runtime=lambda wildcards, attempt: attempt
+        * (5 if is_small(wildcards.run) else 60),
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         code=lambda wildcards: code("evaluate.py", wildcards.run),
@@ -32,7 +36,7 @@ rule modes:
     log:
         "results/logs/modes.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         code=code("modes.py"),
     script:

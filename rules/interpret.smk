@@ -3,7 +3,7 @@
 
 rule interpret:
     input:
-        data=lambda wildcards: f"results/data/{RUNS[wildcards.run].spec.data.name}.npz",
+        data=data_of,
         checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",
         record="results/runs/{run}/seed{seed}/run.json",
     output:
@@ -11,10 +11,10 @@ rule interpret:
     log:
         "results/logs/interpret/{interpretation}-{run}-seed{seed}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     threads: CONFIG.settings.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         settings=lambda wildcards: settings(
@@ -37,7 +37,7 @@ rule interpretation_table:
     log:
         "results/logs/interpretation_table/{interpretation}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: interpretation_settings(wildcards.interpretation),
         code=code("interpretation_table.py"),
@@ -71,7 +71,7 @@ rule interpretation_figures:
     log:
         "results/logs/interpretation_figures/{interpretation}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: interpretation_settings(wildcards.interpretation),
         code=code("interpretation_figures.py"),

@@ -18,7 +18,7 @@ rule probes:
     wildcard_constraints:
         study=one_of(PROBED_STUDIES),
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
         code=code("probes.py"),
@@ -42,7 +42,7 @@ rule probe_figures:
     wildcard_constraints:
         study=one_of(PROBED_STUDIES),
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
         code=code("probe_figures.py"),
@@ -52,7 +52,7 @@ rule probe_figures:
 
 rule landscape:
     input:
-        data=lambda wildcards: f"results/data/{RUNS[wildcards.run].spec.data.name}.npz",
+        data=data_of,
         checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",
         record="results/runs/{run}/seed{seed}/run.json",
     output:
@@ -60,10 +60,10 @@ rule landscape:
     log:
         "results/logs/landscape/{landscape}-{run}-seed{seed}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     threads: CONFIG.settings.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         settings=lambda wildcards: settings(
@@ -84,7 +84,7 @@ rule landscape_table:
     log:
         "results/logs/landscape_table/{landscape}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: landscape_settings(wildcards.landscape),
         code=code("landscape_table.py"),
@@ -105,7 +105,7 @@ rule landscape_figure:
     log:
         "results/logs/landscape_figure/{landscape}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: landscape_settings(wildcards.landscape),
         code=code("landscape_figure.py"),

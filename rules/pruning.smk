@@ -3,7 +3,7 @@
 
 rule prune:
     input:
-        data=lambda wildcards: f"results/data/{RUNS[wildcards.run].spec.data.name}.npz",
+        data=data_of,
         checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",
         record="results/runs/{run}/seed{seed}/run.json",
     output:
@@ -11,10 +11,10 @@ rule prune:
     log:
         "results/logs/prune/{pruning}-{run}-seed{seed}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     threads: CONFIG.settings.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         settings=lambda wildcards: settings(
@@ -38,7 +38,7 @@ rule pruning_table:
     log:
         "results/logs/pruning_table/{pruning}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: pruning_settings(wildcards.pruning),
         code=code("pruning_table.py"),
@@ -59,7 +59,7 @@ rule pruning_figure:
     log:
         "results/logs/pruning_figure/{pruning}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: pruning_settings(wildcards.pruning),
         code=code("pruning_figure.py"),
@@ -89,7 +89,7 @@ rule paths:
     wildcard_constraints:
         study=one_of(PATH_STUDIES),
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
         code=code("paths.py"),

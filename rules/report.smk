@@ -13,7 +13,7 @@ rule tables:
     log:
         "results/logs/tables/{study}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
         code=code("tables.py"),
@@ -34,7 +34,7 @@ rule figures:
     log:
         "results/logs/figures/{study}.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
         code=code("figures.py"),
@@ -53,7 +53,7 @@ rule scorecard:
     log:
         "results/logs/scorecard.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=page_settings(),
         code=code("scorecard.py"),
@@ -74,7 +74,7 @@ rule page:
     log:
         "results/logs/page.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=page_settings(),
         code=code("page.py"),
@@ -92,7 +92,7 @@ rule report:
     log:
         "results/logs/report.log",
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     params:
         settings=page_settings(),
         code=code("report.py"),

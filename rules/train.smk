@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        data=lambda wildcards: f"results/data/{RUNS[wildcards.run].spec.data.name}.npz",
+        data=data_of,
     output:
         checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",
         metrics="results/runs/{run}/seed{seed}/metrics.csv",
@@ -11,16 +11,19 @@ rule train:
     log:
         "results/logs/train/{run}-seed{seed}.log",
     wildcard_constraints:
-        run=one_of(set(RUNS) - set(PROBED)),
+        run=none_of(PROBED),
+    group:
+        lambda wildcards: "small" if is_small(wildcards.run) else None
     conda:
-        "../envs/pj.yaml"
+        ENVIRONMENT
     threads: CONFIG.settings.threads
     resources:
-        gpu=1,
+        gpu=GPU,
+        runtime=minutes,
         device=CONFIG.settings.device,  # where, not what: no reason to run again
         max_seconds=CONFIG.settings.max_seconds or 0,  # the same
     params:
-        settings=lambda wildcards: RUNS[wildcards.run].spec.json_text,
+        settings=lambda wildcards: spec_of(wildcards.run).json_text,
         code=lambda wildcards: code("train.py", wildcards.run),
     script:
         "../workflow/scripts/train.py"

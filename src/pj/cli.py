@@ -108,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         "report.html and report.md in the folder, of several in the one that holds them",
     )
 
+    command("doctor", _doctor, "say what this machine has for the workflow, and what to do about faults")
+
     keep = command("keep", _keep, "copy the tables and figures of all that is finished, with provenance")
     keep.add_argument("folder", type=Path, help="such as reference/<machine>")
     return parser
@@ -315,6 +317,16 @@ def _report(options: argparse.Namespace) -> None:
         writers[output.suffix](judgements, sources, output)
     written = " and ".join(map(str, outputs))
     print(f"{scorecard.headline(judgements)}; written to {written}")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pj import doctor
+
+    findings = []
+    for finding in doctor.examine(lambda: _load(options), RESULTS):
+        print(finding, flush=True)
+        findings.append(finding)
+    return int(any(finding.remedy and finding.fault for finding in findings))
 
 
 def _keep(options: argparse.Namespace) -> None:

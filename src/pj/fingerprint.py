@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pj.errors import UserError
 from pj.spec import RunSpec
 
 PACKAGE = Path(__file__).resolve().parent
@@ -22,7 +23,7 @@ REGISTRY = "REGISTRY"
 # word messages, or note what a result was made with.
 WITHOUT_EFFECT = {
     *("pj.spec", "pj.components", "pj.settings", "pj.config", "pj.checks", "pj.faults", "pj.yaml_files"),
-    *("pj.errors", "pj.jobs", "pj.provenance", "pj.training.progress"),
+    *("pj.errors", "pj.jobs", "pj.provenance", "pj.slots", "pj.training.progress"),
 }
 
 
@@ -52,6 +53,22 @@ def run_fingerprint(entry: Path, spec: RunSpec) -> str:
     if spec.probe:
         chosen["pj.training.observers"] = "probe"
     return fingerprint(entry, chosen)
+
+
+def code_on_disk(entry: Path, spec: RunSpec) -> str:
+    """Return `run_fingerprint` of the files as they are now, whatever was read before."""
+    _fingerprint.cache_clear()
+    _read.cache_clear()
+    return run_fingerprint(entry, spec)
+
+
+def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
+    """Raise UserError if the code on disk is not the one that had this fingerprint before it was loaded."""
+    if code_on_disk(entry, spec) != code:
+        raise UserError(
+            "the source was edited while this run was loading it, so that nobody could tell which code it "
+            "used; call again"
+        )
 
 
 @cache  # one answer for all runs of a model; a workflow asks thousands of times

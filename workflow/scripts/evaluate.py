@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from pj.evaluation import evaluate
+from pj import slots
 from pj.jobs import logged
-from pj.training import state
 
-with logged(snakemake.log[0]):
+with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
+    from pj.evaluation import evaluate  # torch sees the slot's GPU only
+    from pj.training import state
+
     record = evaluate(
         Path(snakemake.input.record).parent,
         Path(snakemake.input.data),

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
-from pj import interpretation
+from pj import slots
 from pj.jobs import logged
 from pj.settings import View
 
-with logged(snakemake.log[0]):
+with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
+    from pj import interpretation  # torch sees the slot's GPU only
+
     interpretation.write(
         Path(snakemake.input.record).parent,
         Path(snakemake.input.data),

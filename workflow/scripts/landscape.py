@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
-from pj import loss_surface
+from pj import slots
 from pj.jobs import logged
 from pj.settings import Slices
 
-with logged(snakemake.log[0]):
+with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
+    from pj import loss_surface  # torch sees the slot's GPU only
+
     loss_surface.write(
         Path(snakemake.input.record).parent,
         Path(snakemake.input.data),

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
-from pj import pruning_curve
+from pj import slots
 from pj.jobs import logged
 from pj.settings import Percents
 
-with logged(snakemake.log[0]):
+with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
+    from pj import pruning_curve  # torch sees the slot's GPU only
+
     content = json.loads(snakemake.params.settings)
     pruning_curve.write(
         Path(snakemake.input.record).parent,

@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
+from pj import slots
+from pj.fingerprint import check_unchanged, code_on_disk
 from pj.jobs import logged
 from pj.spec import RunSpec
-from pj.training.loop import train
 
-with logged(snakemake.log[0]):
-    run, seed, code = snakemake.wildcards.run, int(snakemake.wildcards.seed), snakemake.params.code
+with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
+    spec, script = RunSpec.from_json(snakemake.params.settings), Path(snakemake.scriptdir) / "train.py"
+    # what the record says is what is loaded next, though it was edited since this job was planned
+    code = code_on_disk(script, spec)
+    from pj.training.loop import train  # torch sees the slot's GPU only
+
+    run, seed = snakemake.wildcards.run, int(snakemake.wildcards.seed)
     train(
-        RunSpec.from_json(snakemake.params.settings),
+        spec,
         seed,
         Path(snakemake.input.data),
         Path(snakemake.output.record).parent,
@@ -20,4 +26,5 @@ with logged(snakemake.log[0]):
         threads=snakemake.threads,
         max_seconds=snakemake.resources.max_seconds or None,
         keep_state=True,  # until evaluate has used the run: Snakemake deletes what it did not see end
+        loaded=lambda: check_unchanged(script, spec, code),
     )

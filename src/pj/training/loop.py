@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -43,6 +43,7 @@ def train(
     save_every: float = SAVE_EVERY,
     max_seconds: float | None = None,
     keep_state: bool = False,
+    loaded: Callable[[], None] | None = None,
 ) -> str:
     """Train a run into ``folder`` and return its state, ``complete`` or ``diverged``.
 
@@ -61,6 +62,7 @@ def train(
             ``resume`` must allow) and the exit status `OUT_OF_TIME`; called again, the run goes on.
         keep_state: leave a last resume state, from which the run folder can be written again at once
             should it be deleted before anyone has used it.
+        loaded: called once, when all code of the run has been loaded.
 
     SIGTERM and SIGINT save a resume state at the next step and exit with 128 + the signal's number.
 
@@ -76,6 +78,8 @@ def train(
     try:
         with states.held() if states else nullcontext(), _stop_signals() as stop:
             training = Training(spec, seed, dataset, conditions)
+            if loaded:
+                loaded()
             _resume(training, states)
             _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
             if states and keep_state:

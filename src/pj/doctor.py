@@ -1,0 +1,161 @@
+"""`pj doctor`: what this machine has for the workflow, what is wrong with it, and what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from pj.config import Config
+from pj.errors import UserError
+from pj.settings import Source
+from pj.slots import visible_devices
+
+ENOUGH = 10 * 2**30  # bytes of disk for states and checkpoints of a study of wide nets
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was looked at; a fault has a remedy, and a note is no fault."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    fault: bool = True
+
+    def __str__(self) -> str:
+        """Return it as a line or two."""
+        mark = "ok  " if not self.remedy else "BAD " if self.fault else "note"
+        return f"{mark}  {self.what}: {self.found}" + (f"\n      → {self.remedy}" if self.remedy else "")
+
+
+def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
+    """Yield what is found, from the ground up.
+
+    Args:
+        load: reads the configuration; its UserError is a finding.
+        results: where results go.
+
+    """
+    yield from _torch()
+    yield from _snakemake()
+    yield from _slurm()
+    yield _disk(results)
+    try:
+        loaded = load()
+    except UserError as error:
+        yield Finding("configuration", str(error), "mend config.yaml or the overlay")
+        return
+    yield Finding("configuration", f"{len(loaded.settings.studies)} studies, {len(loaded.runs())} runs")
+    for name, source in loaded.sources().items():
+        yield _data(name, source, results)
+
+
+def _torch() -> Iterator[Finding]:
+    import torch  # here, so that the rest is said even where it is slow to load
+
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
+    cards = visible_devices()
+    yield Finding("torch", f"{torch.__version__}, {build}")
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(i).total_memory / 2**30
+            yield Finding("GPU", f"cuda:{i} {torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
+    elif cards:
+        remedy = "install a CUDA build of torch (pip install torch), or a newer driver (nvidia-smi shows its)"
+        yield Finding("GPU", f"there are {', '.join(cards)}, but torch sees none", remedy)
+    else:
+        from pj.training.device import cpu_computes_bf16
+
+        precision = "bf16" if cpu_computes_bf16() else "fp32"
+        remedy = "leave out --resources and give --cores what the machine has; the full job takes weeks"
+        yield Finding("GPU", f"none; runs go to the CPU, in {precision}", remedy, fault=False)
+    try:
+        import torchvision
+
+        yield Finding("torchvision", torchvision.__version__)
+    except (ImportError, RuntimeError) as error:  # operators of another torch are a RuntimeError
+        remedy = "pip install --upgrade torch torchvision, both at once"
+        yield Finding("torchvision", f"cannot be imported: {error}", remedy)
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        remedy = "install g++, or set compile: false in the study final"
+        yield Finding("compiler", "no C++ compiler, which compiled training steps need", remedy, fault=False)
+
+
+def _snakemake() -> Iterator[Finding]:
+    try:
+        yield Finding("snakemake", version("snakemake"))
+    except PackageNotFoundError:
+        yield Finding("snakemake", "not installed", "pip install -e .")
+
+
+def _slurm() -> Iterator[Finding]:
+    if not shutil.which("sbatch"):
+        yield Finding("SLURM", "none on this machine")
+        return
+    if not find_spec("snakemake_executor_plugin_slurm"):
+        yield Finding("SLURM", "Snakemake's plugin for it is not installed", "pip install -e .[slurm]")
+    nodes = _answer("sinfo", "--noheader", "--format=%D %T %G %E")
+    if nodes is None:
+        remedy = "ask the site, or wait: jobs that run go on, and the workflow can be called again"
+        yield Finding("SLURM", "its controller does not answer (sinfo)", remedy)
+        return
+    for line in nodes.splitlines():
+        count, state, gpus, reason = line.split(maxsplit=3)
+        usable = state.rstrip("*") in ("idle", "mixed", "allocated", "completing")
+        found = f"{count} node(s) {state}, {gpus if 'gpu' in gpus else 'without GPUs'}"
+        found += "" if usable else f": {reason}"
+        remedy = "" if usable else "jobs wait for another node; scontrol show node says more"
+        yield Finding("SLURM", found, remedy, fault=False)
+    if "gpu" not in nodes:
+        remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
+        yield Finding("SLURM", "no node has GPUs", remedy)
+    if _answer("sacct", "--noheader", "--starttime=now") is None:
+        remedy = "add --slurm-status-command squeue --slurm-no-account"
+        yield Finding("SLURM", "no accounting (sacct)", remedy, fault=False)
+
+
+def _answer(*command: str) -> str | None:
+    """Return what a command prints; None if it cannot, or not within some seconds."""
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout
+
+
+def _disk(results: Path) -> Finding:
+    there = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    found = f"{free / 2**30:.0f} GiB free at {there}"
+    remedy = "" if free >= ENOUGH else "free some, or work elsewhere: states and checkpoints take gigabytes"
+    return Finding("disk", found, remedy)
+
+
+def _data(name: str, source: Source, results: Path) -> Finding:
+    """Return whether a dataset is prepared, and if not, whether it can be."""
+    from pj.data import store
+
+    path = results / "data" / f"{name}.npz"
+    if path.is_file():
+        try:
+            dataset = store.load(path)
+        except UserError as error:
+            return Finding(f"data {name}", str(error), f"delete {path}; the workflow makes it again")
+        counts = f"{len(dataset.y_train):,} training and {len(dataset.y_test):,} test images"
+        return Finding(f"data {name}", f"{path}, {counts}")
+    match source.source:
+        case "torchvision":
+            folder = Path(source.folder)
+            found = f"not prepared; its archive is looked for in {folder.absolute()} and else downloaded"
+            remedy = "" if folder.is_dir() else f"without internet, put the official archive into {folder}"
+            return Finding(f"data {name}", found, remedy, fault=False)
+        case "npz" | "folder":
+            there = Path(source.path).exists()
+            remedy = "" if there else f"put it there, or correct datasets.*.path ({source.path})"
+            return Finding(f"data {name}", f"{source.path} is {'there' if there else 'missing'}", remedy)
+    return Finding(f"data {name}", "not prepared; it needs no file")

@@ -1,0 +1,70 @@
+"""Several jobs on the GPUs of one machine: each takes a free slot, and sees the one GPU that it stands for.
+
+`snakemake --resources gpu=N` lets N jobs run at once. A job takes the first slot that no other holds, which
+is then one of N, and is bound to slot modulo the number of GPUs, so that N may exceed the number of cards.
+Imports no torch, which must not be loaded before CUDA_VISIBLE_DEVICES is set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@contextmanager
+def held(device: str) -> Iterator[int | None]:
+    """Hold a slot for as long as this lasts, and yield its number; None where there is nothing to share.
+
+    Nothing is bound for a device that was named (``cpu``, ``cuda:1``), nor on a machine without NVIDIA's
+    driver. What the site has set in CUDA_VISIBLE_DEVICES is what is shared.
+    """
+    devices = visible_devices() if device in ("auto", "cuda") else []
+    if not devices:
+        yield None
+        return
+    if "torch" in sys.modules:
+        raise RuntimeError("a slot must be taken before torch is imported, which looks for GPUs only once")
+    with _first_free(_folder(devices)) as slot:
+        os.environ[VISIBLE] = devices[slot % len(devices)]
+        yield slot
+
+
+def visible_devices(folder: Path = Path("/dev")) -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    if (given := os.environ.get(VISIBLE)) is not None:
+        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
+    numbers = [re.fullmatch(r"nvidia(\d+)", path.name) for path in folder.glob("nvidia*")]
+    return sorted((found[1] for found in numbers if found), key=int)
+
+
+def _folder(devices: Sequence[str]) -> Path:
+    """Return where the slots of these GPUs are locked: a folder of this user on this machine."""
+    name = re.sub(r"[^\w-]", "_", "-".join(devices))
+    return Path(tempfile.gettempdir()) / f"pj-slots-{os.getuid()}" / name
+
+
+@contextmanager
+def _first_free(folder: Path) -> Iterator[int]:
+    """Hold the first free slot. The system frees it when this process ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for slot in count():
+        lock = FileLock(folder / f"{slot}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        try:
+            yield slot
+        finally:
+            lock.release()
+        return
