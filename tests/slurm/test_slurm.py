@@ -144,7 +144,7 @@ def test_from_an_empty_folder_to_the_report_through_the_queue(project, slurm):
 
 def test_a_job_that_is_cancelled_or_cut_off_goes_on_to_the_same_bits(project, slurm):
     """By scancel first, then by its time limit of a minute; against the run in one piece, beside SLURM."""
-    folder = project(LONG.replace("EPOCHS", "150").replace("VARIANTS", "{run: {}}"))
+    folder = project(LONG.replace("EPOCHS", "110").replace("VARIANTS", "{run: {}}"))
     code = "import sys; from pj import cli; sys.exit(cli.main(sys.argv[1:]))"
     whole = [sys.executable, "-c", code, "train", "long", "run", "--output", "whole"]
     limit = ("--set-resources", "train:runtime=1", "--retries", "8")
