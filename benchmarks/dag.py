@@ -59,7 +59,7 @@ def project(folder: Path, runs: int) -> None:
 
 def snakemake(folder: Path, *arguments: str) -> tuple[float, float, str]:
     """Return seconds, peak megabytes and what it printed of a call."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--scheduler", "greedy", *arguments]
+    command = [sys.executable, "-m", "snakemake", "--scheduler", "greedy", "--cores", "1", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
@@ -89,7 +89,7 @@ def measure(folder: Path, runs: int) -> list[str]:
     seconds, memory, text = snakemake(folder, "-n", "--quiet", "host")
     jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total"))
     make_outputs(folder)
-    scheduling, more_memory, _ = snakemake(folder, "--touch", "--quiet", "all")
+    scheduling, more_memory, _ = snakemake(folder, "--touch", "--quiet", "all", "--cores", "1000")
     nothing, _, text = snakemake(folder, "-n", "--quiet", "host")
     assert "Nothing to be done" in text, text[-2000:]
     run = next((folder / "results" / "runs").iterdir()).name

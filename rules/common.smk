@@ -109,7 +109,7 @@ def is_small(run):
 
 def minutes(wildcards, attempt):
     """Return the time limit of a training job; one that it cuts off goes on in the next attempt."""
-    return attempt * (10 if is_small(wildcards.run) else 120)
+    return attempt * (5 if is_small(wildcards.run) else 120)
 
 
 def settings(**values):

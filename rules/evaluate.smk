@@ -19,6 +19,7 @@ rule evaluate:
     threads: CONFIG.settings.threads
     resources:
         gpu=GPU,
+        place=1,  # see profiles/slurm
         runtime=lambda wildcards, attempt: attempt
         * (5 if is_small(wildcards.run) else 60),
         device=CONFIG.settings.device,  # where, not what: no reason to run again
@@ -38,6 +39,6 @@ rule modes:
     conda:
         ENVIRONMENT
     params:
-        code=code("modes.py"),
+        code=lambda wildcards: code("modes.py"),
     script:
         "../workflow/scripts/modes.py"

@@ -15,6 +15,7 @@ rule interpret:
     threads: CONFIG.settings.threads
     resources:
         gpu=GPU,
+        place=1,  # see profiles/slurm
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         settings=lambda wildcards: settings(
@@ -40,7 +41,7 @@ rule interpretation_table:
         ENVIRONMENT
     params:
         settings=lambda wildcards: interpretation_settings(wildcards.interpretation),
-        code=code("interpretation_table.py"),
+        code=lambda wildcards: code("interpretation_table.py"),
     script:
         "../workflow/scripts/interpretation_table.py"
 
@@ -74,6 +75,6 @@ rule interpretation_figures:
         ENVIRONMENT
     params:
         settings=lambda wildcards: interpretation_settings(wildcards.interpretation),
-        code=code("interpretation_figures.py"),
+        code=lambda wildcards: code("interpretation_figures.py"),
     script:
         "../workflow/scripts/interpretation_figures.py"

@@ -21,7 +21,7 @@ rule probes:
         ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
-        code=code("probes.py"),
+        code=lambda wildcards: code("probes.py"),
     script:
         "../workflow/scripts/probes.py"
 
@@ -45,7 +45,7 @@ rule probe_figures:
         ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
-        code=code("probe_figures.py"),
+        code=lambda wildcards: code("probe_figures.py"),
     script:
         "../workflow/scripts/probe_figures.py"
 
@@ -64,6 +64,7 @@ rule landscape:
     threads: CONFIG.settings.threads
     resources:
         gpu=GPU,
+        place=1,  # see profiles/slurm
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         settings=lambda wildcards: settings(
@@ -87,7 +88,7 @@ rule landscape_table:
         ENVIRONMENT
     params:
         settings=lambda wildcards: landscape_settings(wildcards.landscape),
-        code=code("landscape_table.py"),
+        code=lambda wildcards: code("landscape_table.py"),
     script:
         "../workflow/scripts/landscape_table.py"
 
@@ -108,6 +109,6 @@ rule landscape_figure:
         ENVIRONMENT
     params:
         settings=lambda wildcards: landscape_settings(wildcards.landscape),
-        code=code("landscape_figure.py"),
+        code=lambda wildcards: code("landscape_figure.py"),
     script:
         "../workflow/scripts/landscape_figure.py"

@@ -15,6 +15,7 @@ rule prune:
     threads: CONFIG.settings.threads
     resources:
         gpu=GPU,
+        place=1,  # see profiles/slurm
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         settings=lambda wildcards: settings(
@@ -41,7 +42,7 @@ rule pruning_table:
         ENVIRONMENT
     params:
         settings=lambda wildcards: pruning_settings(wildcards.pruning),
-        code=code("pruning_table.py"),
+        code=lambda wildcards: code("pruning_table.py"),
     script:
         "../workflow/scripts/pruning_table.py"
 
@@ -62,7 +63,7 @@ rule pruning_figure:
         ENVIRONMENT
     params:
         settings=lambda wildcards: pruning_settings(wildcards.pruning),
-        code=code("pruning_figure.py"),
+        code=lambda wildcards: code("pruning_figure.py"),
     script:
         "../workflow/scripts/pruning_figure.py"
 
@@ -92,6 +93,6 @@ rule paths:
         ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
-        code=code("paths.py"),
+        code=lambda wildcards: code("paths.py"),
     script:
         "../workflow/scripts/paths.py"

@@ -16,7 +16,7 @@ rule tables:
         ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
-        code=code("tables.py"),
+        code=lambda wildcards: code("tables.py"),
     script:
         "../workflow/scripts/tables.py"
 
@@ -37,7 +37,7 @@ rule figures:
         ENVIRONMENT
     params:
         settings=lambda wildcards: study_settings(wildcards.study),
-        code=code("figures.py"),
+        code=lambda wildcards: code("figures.py"),
     script:
         "../workflow/scripts/figures.py"
 
@@ -55,8 +55,8 @@ rule scorecard:
     conda:
         ENVIRONMENT
     params:
-        settings=page_settings(),
-        code=code("scorecard.py"),
+        settings=lambda wildcards: page_settings(),
+        code=lambda wildcards: code("scorecard.py"),
     script:
         "../workflow/scripts/scorecard.py"
 
@@ -76,8 +76,8 @@ rule page:
     conda:
         ENVIRONMENT
     params:
-        settings=page_settings(),
-        code=code("page.py"),
+        settings=lambda wildcards: page_settings(),
+        code=lambda wildcards: code("page.py"),
     script:
         "../workflow/scripts/page.py"
 
@@ -94,7 +94,7 @@ rule report:
     conda:
         ENVIRONMENT
     params:
-        settings=page_settings(),
-        code=code("report.py"),
+        settings=lambda wildcards: page_settings(),
+        code=lambda wildcards: code("report.py"),
     script:
         "../workflow/scripts/report.py"

@@ -19,6 +19,7 @@ rule train:
     threads: CONFIG.settings.threads
     resources:
         gpu=GPU,
+        place=1,  # see profiles/slurm
         runtime=minutes,
         device=CONFIG.settings.device,  # where, not what: no reason to run again
         max_seconds=CONFIG.settings.max_seconds or 0,  # the same

@@ -31,16 +31,21 @@ def slurm(tmp_path, monkeypatch, **answers):
 
 
 def test_a_healthy_cluster_has_no_faults(tmp_path, monkeypatch):
-    assert slurm(tmp_path, monkeypatch, sinfo="4 idle gpu:2 none\n1 mixed gpu:2 none") == []
+    assert slurm(tmp_path, monkeypatch, sinfo="4|idle~|gpu:2|none\n1|mixed|gpu:2|") == []
 
 
 def test_nodes_that_take_no_jobs_are_named_with_their_reason(tmp_path, monkeypatch):
-    (found,) = slurm(tmp_path, monkeypatch, sinfo="1 drained gpu:1 disk is full\n3 idle gpu:1 none")
+    (found,) = slurm(tmp_path, monkeypatch, sinfo="1|drained|gpu:1|disk is full\n3|idle|gpu:1|none")
     assert "1 node(s) drained, gpu:1: disk is full" in found.found and not found.fault
 
 
+def test_a_cluster_of_which_no_node_takes_jobs_is_a_fault(tmp_path, monkeypatch):
+    (found,) = slurm(tmp_path, monkeypatch, sinfo="2|down*|gpu:1|no power")
+    assert found.fault and "no power" in found.found
+
+
 def test_a_cluster_without_gpus_accounting_or_controller_is_told_what_to_do(tmp_path, monkeypatch):
-    no_gpus, no_accounting = slurm(tmp_path, monkeypatch, sinfo="2 idle (null) none", sacct=None)
+    no_gpus, no_accounting = slurm(tmp_path, monkeypatch, sinfo="2|idle|(null)|none", sacct=None)
     assert "--config device=cpu" in no_gpus.remedy
     assert "--slurm-status-command squeue --slurm-no-account" in no_accounting.remedy
 

@@ -62,7 +62,8 @@ def test_no_slot_is_used_twice_at_once_and_all_are_used(job, tmp_path):
     while waiting or running:
         running = [process for process in running if process.poll() is None]
         while waiting and len(running) < 3:
-            running.append(job(waiting.pop(), 0.5))
+            running.append(job(waiting[-1], 1.5))
+            note(tmp_path, waiting.pop())
         time.sleep(0.02)
     found = [note(tmp_path, i, "end") for i in range(9)]
     assert {f["slot"] for f in found} == {0, 1, 2}
@@ -105,19 +106,21 @@ def test_a_device_that_was_named_is_not_rebound(device, monkeypatch):
         assert slot is None and os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
-@pytest.mark.parametrize("hidden", ["", "-1"])
+@pytest.mark.parametrize("hidden", ["", "-1", "-1,0", "NoDevFiles"])
 def test_hidden_gpus_are_not_shared(hidden, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
     with slots.held("auto") as slot:
         assert slot is None
 
 
-def test_gpus_are_counted_by_the_drivers_devices_in_their_order(tmp_path, monkeypatch):
+def test_gpus_are_counted_by_the_drivers_devices_and_numbered_as_cuda_does(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     for name in ("nvidia10", "nvidia2", "nvidia0", "nvidiactl", "nvidia-uvm", "null"):
         (tmp_path / name).touch()
-    assert slots.visible_devices(tmp_path) == ["0", "2", "10"]
+    assert slots.visible_devices(tmp_path) == ["0", "1", "2"]
     assert slots.visible_devices(tmp_path / "nowhere") == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,-1,2")
+    assert slots.visible_devices() == ["3"]  # CUDA ignores what comes after an invalid one
 
 
 def test_a_slot_is_taken_before_torch_is_imported(monkeypatch):

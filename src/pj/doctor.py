@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -99,24 +100,31 @@ def _slurm() -> Iterator[Finding]:
         return
     if not find_spec("snakemake_executor_plugin_slurm"):
         yield Finding("SLURM", "Snakemake's plugin for it is not installed", "pip install -e .[slurm]")
-    nodes = _answer("sinfo", "--noheader", "--format=%D %T %G %E")
+    nodes = _answer("sinfo", "--noheader", "--format=%D|%T|%G|%E")
     if nodes is None:
         remedy = "ask the site, or wait: jobs that run go on, and the workflow can be called again"
         yield Finding("SLURM", "its controller does not answer (sinfo)", remedy)
         return
-    for line in nodes.splitlines():
-        count, state, gpus, reason = line.split(maxsplit=3)
-        usable = state.rstrip("*") in ("idle", "mixed", "allocated", "completing")
+    parts = [line.split("|") for line in nodes.splitlines() if line.count("|") == 3]
+    none_usable = not any(_usable(state) for _, state, _, _ in parts)
+    for count, state, gpus, reason in parts:
+        usable = _usable(state)
         found = f"{count} node(s) {state}, {gpus if 'gpu' in gpus else 'without GPUs'}"
         found += "" if usable else f": {reason}"
         remedy = "" if usable else "jobs wait for another node; scontrol show node says more"
-        yield Finding("SLURM", found, remedy, fault=False)
+        yield Finding("SLURM", found, remedy, fault=none_usable)
     if "gpu" not in nodes:
         remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
         yield Finding("SLURM", "no node has GPUs", remedy)
     if _answer("sacct", "--noheader", "--starttime=now") is None:
         remedy = "add --slurm-status-command squeue --slurm-no-account"
         yield Finding("SLURM", "no accounting (sacct)", remedy, fault=False)
+
+
+def _usable(state: str) -> bool:
+    """Whether nodes take jobs, now or when others end; a suffix (``idle~``: powered down) does not matter."""
+    word = re.sub(r"[^a-z].*", "", state.lower())
+    return word in ("idle", "mixed", "allocated", "completing", "reserved", "planned")
 
 
 def _answer(*command: str) -> str | None:

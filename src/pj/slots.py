@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -42,9 +42,11 @@ def held(device: str) -> Iterator[int | None]:
 def visible_devices(folder: Path = Path("/dev")) -> list[str]:
     """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     if (given := os.environ.get(VISIBLE)) is not None:
-        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
-    numbers = [re.fullmatch(r"nvidia(\d+)", path.name) for path in folder.glob("nvidia*")]
-    return sorted((found[1] for found in numbers if found), key=int)
+        names = [name.strip() for name in given.split(",")]
+        return list(takewhile(lambda name: name not in ("", "-1", "NoDevFiles"), names))  # as CUDA reads it
+    # CUDA counts from 0 what is there, whatever the numbers of the driver's devices are
+    there = [path for path in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    return [str(i) for i in range(len(there))]
 
 
 def _folder(devices: Sequence[str]) -> Path:
