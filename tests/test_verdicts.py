@@ -602,3 +602,12 @@ def test_tables_that_pj_did_not_write_are_one_clear_message(loaded, tmp_path):
 def _written(path, text):
     path.write_text(text)
     return path
+
+
+def test_without_any_spread_over_seeds_no_difference_is_judged(loaded, tmp_path):
+    """Such as networks that all predict one class."""
+    found = judged(contrast(reported=0.8), plant(tmp_path, a=[19.0] * 5, b=[19.0] * 5), loaded)
+    assert found.verdict == "inconclusive" and "no spread over seeds" in found.notes[-1]
+    assert (
+        judged(contrast("same"), plant(tmp_path, a=[19.0] * 5, b=[19.0] * 5), loaded).verdict == "reproduced"
+    )

@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="FOLDER",
         help="what pj keep kept, such as reference/<machine>; of several each is judged by itself; "
-        "default: results",
+        "default: results. Claims are those of the configuration here (--configfile)",
     )
     report.add_argument(
         "--output",
@@ -306,7 +306,7 @@ def _report(options: argparse.Namespace) -> None:
     sources = (
         [kept(folder, folder.name if several else "") for folder in folders]
         if options.sources
-        else [Source(Evidence(RESULTS), loaded)]
+        else [Source(Evidence(RESULTS), loaded, kept=True)]
     )
     if len({source.name for source in sources}) < len(sources):
         raise UserError(f"--from {' '.join(map(str, folders))}; allowed: folders of different names")

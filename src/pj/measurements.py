@@ -38,6 +38,7 @@ class Measurement:
 
 
 SINGLE = ("a single seed: no interval",)
+NO_SPREAD = ("no spread over seeds: nothing to tell a difference from noise by",)
 SHARE = 0.95  # of bootstraps
 
 
@@ -90,7 +91,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
         p_equivalent=tested.equivalent,
         seeds=len(sums),
         values={seed: back(value) for seed, value in sums.items()},
-        notes=(*notes, *(() if len(sums) > 1 else SINGLE)),
+        notes=(*notes, *(NO_SPREAD if half == 0 else () if len(sums) > 1 else SINGLE)),
     )
 
 

@@ -125,7 +125,10 @@ def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
         return replace(found, verdict="not run", notes=notes)
     if found.value is not None:
         notes += _same_images(claim, config, evidence)
-    verdict = NOT_TESTABLE if not _at_full_scale(claim, config, evidence) else _open_verdict(found)
+    scales = _scales(claim, config, evidence)
+    if len(scales) > 1:
+        notes += (f"of several scales: {', '.join(sorted(map(str, scales)))}",)
+    verdict = _open_verdict(found) if scales == {"full"} else NOT_TESTABLE
     return replace(found, verdict=verdict, notes=notes)
 
 
@@ -174,10 +177,12 @@ def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str,
     )
 
 
-def _at_full_scale(claim: Claim, config: Config, evidence: Evidence) -> bool:
-    """Whether all runs of a claim's studies were made with nothing taken away; not if that is unknown."""
+def _scales(claim: Claim, config: Config, evidence: Evidence) -> set[object]:
+    """Return the scales of the runs of a claim's studies; one that is not known is in it as such."""
     studies = {study_of(cell, config) for cell in cells(claim)}
-    return all(set(evidence.runs(study)["scale"]) == {"full"} for study in studies if study)
+    return {
+        scale for study in studies if study for scale in set(evidence.runs(study)["scale"]) or {"unknown"}
+    }
 
 
 def _open_verdict(found: Judgement) -> Verdict:
@@ -211,6 +216,8 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
         return "inconclusive"
     if claim.expect == "reached":
         return _reached(found, claim)
+    if claim.expect != "same" and found.low == found.high:
+        return "inconclusive"  # such as networks that all predict one class
     equivalent = found.p_equivalent is not None and found.p_equivalent < ALPHA
     if claim.expect == "same":
         if equivalent:

@@ -18,19 +18,20 @@ from pj.verdicts import Judgement
 INTRODUCTION = """\
 # Report
 
-The studies of two course reports on CIFAR-10 and MNIST, trained anew. {scope}
+{whose}{scope}
 
 Test accuracies are in percent. *Last epoch* and *best validation* are honest choices; *best test epoch*
-is the way report A chose its numbers, shown only to stand beside them. A diverged run is a result: it is
-named, and no mean contains it. Seconds are wall time of a run with its measurements after each epoch;
-report A's are CPU seconds of another machine, so only ratios between its rows compare.
+is shown only to stand beside numbers that were chosen so. A diverged run is a result: it is named, and no
+mean contains it. Seconds are wall time of a run with its measurements after each epoch.
 """
+REPORTS = "The studies of two course reports on CIFAR-10 and MNIST, trained anew. "
 REDUCED = "**All of it at {label}: too small to say anything about the reports' numbers.**"
 MIXED = "Reduced studies say so above their table; they are too small to be compared with the reports."
 ASSUMPTIONS = """\
 ## How it was measured
 
-- Report A trains on all training images and prints its best *test* epoch.
+- Report A trains on all training images and prints its best *test* epoch. Its seconds are CPU seconds of
+  another machine, so only ratios between its rows compare.
 - Report B's text leaves out its split, augmentation and layer order. Assumed, at full scale: 40,000 /
   10,000 / 10,000 by position; no augmentation; report A's channel means and deviations; the layers
   linear-BN-ReLU-dropout and conv-BN-ReLU-dropout-pool.
@@ -57,7 +58,7 @@ and shift of its batch norm; the narrowed network, without the removed filters, 
 CLAIMS = """\
 ## Claims
 
-Each claim of the reports against the runs below. Differences are paired by seed, with 95 % t intervals and
+Each claim against the runs below. Differences are paired by seed, with 95 % t intervals and
 Holm's adjustment within a study; *equivalent* when both one-sided tests pass. What was measured at a reduced
 scale confirms and refutes nothing. `report.html` beside this page opens each claim to its evidence.
 """
@@ -127,7 +128,8 @@ stand beside it. *As reported*: its range at the second convolution over runs at
 
 def write(judgements: Sequence[Judgement], sources: Sequence[Source], output: Path) -> None:
     """Write the report from the tables of the sources, with links to the figures beside them."""
-    parts = [INTRODUCTION.format(scope=_scope(sources))]
+    of_reports = any(study.report[:2].strip() in ("A", "B") for s in sources for study in _studies(s))
+    parts = [INTRODUCTION.format(whose=REPORTS if of_reports else "", scope=_scope(sources))]
     if judgements:
         parts += [CLAIMS, scorecard.sheet(judgements).markdown()]
     if doubts := distrust.doubts(judgements, sources):
@@ -138,7 +140,8 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], output: Pa
             parts.append(f"## {source.name}\n")
             level = "###"
         parts += _source(source, level, output.parent)
-    parts.append(ASSUMPTIONS)
+    if of_reports:
+        parts.append(ASSUMPTIONS)
     files.write_text(output, "\n".join(parts))
 
 

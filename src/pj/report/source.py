@@ -21,7 +21,7 @@ class Source:
 
     evidence: Evidence
     config: Config
-    kept: bool = False
+    kept: bool = False  # its figures are there or not at all; in a workflow they may be drawn later
 
     @property
     def name(self) -> str:
