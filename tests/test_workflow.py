@@ -289,7 +289,7 @@ def test_a_long_run_goes_through_in_pieces_that_snakemake_retries(own, tmp_path)
     project = Path(shutil.copytree(own, tmp_path / "project"))
     longer = "studies={own: {base: {epochs: 2000}}}"
     output = snakemake(
-        *(project, "--retries", "40", "--config", longer, "seeds=[0]", "max_seconds=1"),
+        *(project, "--retries", "200", "--config", longer, "seeds=[0]", "max_seconds=1"),
         *("--", "results/studies/own/table.md"),
         config=(),
     )

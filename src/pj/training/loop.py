@@ -67,7 +67,6 @@ def train(
     SIGTERM and SIGINT save a resume state at the next step and exit with 128 + the signal's number.
 
     """
-    deadline = time.monotonic() + (max_seconds or math.inf)
     if max_seconds and not resume:
         raise ValueError("max_seconds needs a folder for resume states, or the work would be lost")
     conditions = configure(device, spec.precision, threads)
@@ -80,6 +79,7 @@ def train(
             training = Training(spec, seed, dataset, conditions)
             if loaded:
                 loaded()
+            deadline = time.monotonic() + (max_seconds or math.inf)
             _resume(training, states)
             _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
             if states and keep_state:
