@@ -21,11 +21,14 @@ try:
         *workflow.overwrite_configfiles,
         overrides=workflow.config_settings.config,
     )
-    CLAIMS = [CONFIG.settings.claims] if pj_claims.of(CONFIG) else []
+    claims = pj_claims.of(CONFIG)
     files.check_writable(Path("results"))
 except UserError as error:
     raise WorkflowError(str(error))
 
+# The file of claims, and the tables that they are judged by.
+CLAIMS = [CONFIG.settings.claims] if claims else []
+EVIDENCE = [f"results/{table}" for table in pj_claims.tables(claims, CONFIG)]
 GPU = int(CONFIG.settings.device != "cpu")  # what a job that computes asks for
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
@@ -107,9 +110,11 @@ def is_small(run):
     return spec_of(run).model.name in SMALL
 
 
-def minutes(wildcards, attempt):
-    """Return the time limit of a training job; one that it cuts off goes on in the next attempt."""
-    return attempt * (5 if is_small(wildcards.run) else 120)
+def minutes(small, large):
+    """Return the time limit of jobs by the size of their run; a run that it cuts off goes on in the next attempt."""
+    return lambda wildcards, attempt: attempt * (
+        small if is_small(wildcards.run) else large
+    )
 
 
 def settings(**values):
@@ -185,10 +190,6 @@ def page_settings():
     return settings(**CONFIG.settings.model_dump(mode="json", exclude=where))
 
 
-# What claims are judged by.
-EVIDENCE = [
-    f"results/{table}" for table in pj_claims.tables(pj_claims.of(CONFIG), CONFIG)
-]
 # What the pages show.
 TABLES = [
     *(f"results/studies/{name}/table.md" for name in STUDIES),

@@ -20,8 +20,7 @@ rule evaluate:
     resources:
         gpu=GPU,
         place=1,  # see profiles/slurm
-        runtime=lambda wildcards, attempt: attempt
-        * (5 if is_small(wildcards.run) else 60),
+        runtime=minutes(5, 60),
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         code=lambda wildcards: code("evaluate.py", wildcards.run),

@@ -20,7 +20,7 @@ rule train:
     resources:
         gpu=GPU,
         place=1,  # see profiles/slurm
-        runtime=minutes,
+        runtime=minutes(5, 120),
         device=CONFIG.settings.device,  # where, not what: no reason to run again
         max_seconds=CONFIG.settings.max_seconds or 0,  # the same
     params:

@@ -225,12 +225,10 @@ def of_runs(cell: str) -> bool:
 def study_of(cell: str, config: Config) -> str | None:
     """Return the study that a cell's runs belong to; None if there is none."""
     first, *rest = cell.split("/")
-    settings = config.settings
-    if first == "prunings" and rest and rest[0] in settings.prunings:
-        return settings.prunings[rest[0]].study
-    if first == "interpretations" and rest and rest[0] in settings.interpretations:
-        return settings.interpretations[rest[0]].study
-    return first if first in settings.studies else None
+    if of_runs(cell):
+        return first if first in config.settings.studies else None
+    frame = getattr(config.settings, first).get(rest[0]) if rest else None
+    return frame.study if frame else None
 
 
 def tables(claims: Iterable[Claim], config: Config) -> list[str]:
@@ -242,9 +240,9 @@ def tables(claims: Iterable[Claim], config: Config) -> list[str]:
             found[f"studies/{study}/runs.csv"] = None
             if isinstance(claim, Probed):
                 found[f"studies/{study}/probes_table.csv"] = None
-            kind, *rest = cell.split("/")
-            if kind in ("prunings", "interpretations"):
-                found[f"{kind}/{rest[0]}/table.csv"] = None
+            if not of_runs(cell):
+                kind, name, *_ = cell.split("/")
+                found[f"{kind}/{name}/table.csv"] = None
     return list(found)
 
 
@@ -263,7 +261,7 @@ def _faults(claim: Claim, config: Config) -> Iterable[str]:
 def _cell_faults(cell: str, config: Config, *, whole: bool) -> Iterable[str]:
     """Return what is wrong with a cell; with ``whole``, a study alone is one."""
     kind, *rest = cell.split("/")
-    if kind in ("prunings", "interpretations"):
+    if not of_runs(cell):
         known = getattr(config.settings, kind)
         if len(rest) != 4:
             yield f"{cell!r}; allowed: {kind}/<name>/<variant>/…, of five parts"
