@@ -611,3 +611,11 @@ def test_without_any_spread_over_seeds_no_difference_is_judged(loaded, tmp_path)
     assert (
         judged(contrast("same"), plant(tmp_path, a=[19.0] * 5, b=[19.0] * 5), loaded).verdict == "reproduced"
     )
+
+
+def test_the_claims_about_supports_are_in_percent_as_metrics_are():
+    root = Path(__file__).parents[1]
+    found = claims.load(root / "claims.yaml", config.load(root / "config.yaml"))
+    every = [look for claim in found for look in claims.looks(claim)]
+    about = [look for look in every if getattr(look, "quantity", "").startswith("support_")]
+    assert about and all(look.than == 100 for look in about)

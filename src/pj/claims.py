@@ -15,6 +15,7 @@ from pj import yaml_files
 from pj.components import Positive, Strict
 from pj.config import Config, ConfigError
 from pj.faults import choice_fault, faults_of
+from pj.records import SUPPORT
 
 Known = Literal[
     "last",
@@ -29,7 +30,6 @@ Known = Literal[
     "epochs_to_70",
     "step_loss_difference",  # of probed runs: the largest, against the study's reference
 ]
-SUPPORT = "support_"  # + a layer: the share of its units in DessiLBI's support
 
 
 def _quantity(value: str) -> str:

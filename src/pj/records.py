@@ -13,6 +13,7 @@ from pj.files import sha256
 
 CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json", "evaluation.json"
 STEPS, PROBES, SHIFTS = "steps.csv", "probes.csv", "shifts.csv"  # of runs with probes
+SUPPORT = "support_"  # + a layer, of metrics.csv: the share of its units in DessiLBI's support, in percent
 FINISHED = ("complete", "diverged")
 
 

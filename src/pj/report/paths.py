@@ -16,7 +16,6 @@ from pj.report.figures import FORMATS, colours, headline, save
 from pj.report.labels import study_label
 from pj.settings import Study, Variant
 
-SUPPORT = "support_"  # columns of metrics.csv: the share of a layer's units in the support, in percent
 DASHES = ("-", "--", "-.", ":")
 
 
@@ -38,11 +37,11 @@ def draw_path(study: Study, runs: Path) -> Figure:
     frames = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
     for variant, axes in zip(shown, frames, strict=True):
         curves = [pd.read_csv(f / records.METRICS, index_col="epoch") for f in _complete(variant, runs)]
-        names = [c for c in curves[0].columns if c.startswith(SUPPORT)] if curves else []
+        names = [c for c in curves[0].columns if c.startswith(records.SUPPORT)] if curves else []
         for i, (name, colour) in enumerate(zip(names, colours(max(len(names), 1)), strict=False)):
             table = pd.concat([curve[name] for curve in curves], axis=1)
             style = DASHES[i % len(DASHES)]
-            axes.plot(table.mean(axis=1), style, color=colour, label=name.removeprefix(SUPPORT))
+            axes.plot(table.mean(axis=1), style, color=colour, label=name.removeprefix(records.SUPPORT))
             axes.fill_between(
                 table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0
             )

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pj import files
-from pj.records import EVALUATION, STEPS
+from pj.records import EVALUATION, STEPS, SUPPORT
 from pj.report.labels import has_reported, number, reduced, study_label
 from pj.report.sheet import Sheet
 from pj.settings import Study, Variant
@@ -28,7 +28,6 @@ QUANTITIES = {
     "train": ("selected", "train", "accuracy"),
     "seconds": ("seconds",),
 }
-SUPPORT = "support_"  # + a layer: columns of metrics.csv and runs.csv
 HEADINGS = {
     "last": "test, last epoch",
     "selected": "test, best validation",

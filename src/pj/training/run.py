@@ -13,6 +13,7 @@ from pj.data.batches import Normalise, TrainingBatches, splits
 from pj.losses.targets import label_mass
 from pj.models import naming
 from pj.randomness import derive
+from pj.records import SUPPORT
 from pj.spec import RunSpec
 from pj.training import build, observers
 from pj.training.batch_norm import frozen_running_statistics
@@ -106,7 +107,7 @@ class Training:
         }  # of the last step
         if hasattr(self.optimizer, "end_epoch"):
             shares = self.optimizer.end_epoch(self.epoch + 1, self.model)
-            row |= {f"support_{name}": share for name, share in shares.items()}
+            row |= {f"{SUPPORT}{name}": share for name, share in shares.items()}
         self.rows.append(row | self._running(step_losses) | self._held_out())
         if self.probing:
             self.probing.losses += step_losses.tolist()
