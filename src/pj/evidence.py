@@ -65,10 +65,16 @@ class Evidence:
 
     def runs(self, study: str) -> pd.DataFrame:
         """Return a study's runs, a row each; no rows if there are none. An older table lacks some values."""
-        found = self.table("studies", study, "runs.csv")
-        if found is None:
-            return pd.DataFrame(columns=["variant", "seed", "state", *FACTS])
-        return found.assign(**{column: np.nan for column in FACTS if column not in found})
+        if study not in self._runs:
+            found = self.table("studies", study, "runs.csv")
+            if found is None:
+                found = pd.DataFrame(columns=["variant", "seed", "state"])
+            self._runs[study] = found.assign(**{column: np.nan for column in FACTS if column not in found})
+        return self._runs[study]
+
+    @cached_property
+    def _runs(self) -> dict[str, pd.DataFrame]:
+        return {}
 
     def rows(self, cell: str) -> pd.DataFrame:
         """Return the rows of a cell of `pj.claims` in its table: by variant, and what else it names."""

@@ -57,38 +57,37 @@ class StudyRuns:
 
 def collect(study: Study, runs: Path) -> StudyRuns:
     """Read a study's evaluations from ``runs`` (results/runs), each set against the study's reference."""
+    folders = {(v.name, seed): runs / v.spec.run / f"seed{seed}" for v in study.variants for seed in v.seeds}
+    evaluations = {key: _evaluation(folder) for key, folder in folders.items()}
     rows = []
     for variant in study.variants:
         for seed in variant.seeds:
-            row = _run_row(variant, seed, runs)
-            if variant.name != study.reference:
-                row |= _against(_reference(study), variant, seed, runs)
+            own, other = (variant.name, seed), (study.reference or "", seed)
+            row = _run_row(variant, seed, evaluations[own])
+            if own != other and other in folders:
+                row |= _by_image(evaluations[own], evaluations[other])
+                row |= _by_step(folders[own], folders[other])
             rows.append(row)
     return StudyRuns(study, pd.DataFrame(rows))
 
 
-def _reference(study: Study) -> Variant | None:
-    return next((v for v in study.variants if v.name == study.reference), None)
-
-
-def _against(reference: Variant | None, variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
-    """Return what only a comparison image by image, or step by step, can say of two runs of one seed.
-
-    ``right_alone`` and ``reference_right_alone`` are how many test images just one of them has right,
-    ``step_loss_difference`` is the largest difference of their losses at a step (of probed runs).
-    """
-    if reference is None or seed not in reference.seeds:
+def _by_image(own: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return how many test images just one of two evaluations has right, the reference being the other."""
+    if "wrong" not in own or "wrong" not in other:
         return {}
-    own, other = (runs / v.spec.run / f"seed{seed}" for v in (variant, reference))
-    found: dict[str, Any] = {}
-    wrong, wrong_there = (_evaluation(folder).get("wrong") for folder in (own, other))
-    if wrong is not None and wrong_there is not None:
-        found["right_alone"] = len(set(wrong_there) - set(wrong))
-        found["reference_right_alone"] = len(set(wrong) - set(wrong_there))
-    if (own / STEPS).is_file() and (other / STEPS).is_file():
-        losses, losses_there = (pd.read_csv(folder / STEPS)["loss"] for folder in (own, other))
-        found["step_loss_difference"] = float((losses - losses_there).abs().max())
-    return found
+    wrong, wrong_there = set(own["wrong"]), set(other["wrong"])
+    return {
+        "right_alone": len(wrong_there - wrong),
+        "reference_right_alone": len(wrong - wrong_there),
+    }
+
+
+def _by_step(own: Path, other: Path) -> dict[str, Any]:
+    """Return the largest difference of two probed runs' losses at a step."""
+    if not (own / STEPS).is_file() or not (other / STEPS).is_file():
+        return {}
+    losses, losses_there = (pd.read_csv(folder / STEPS)["loss"] for folder in (own, other))
+    return {"step_loss_difference": float((losses - losses_there).abs().max())}
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:
@@ -97,11 +96,10 @@ def _evaluation(folder: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _run_row(variant: Variant, seed: int, runs: Path) -> dict[str, Any]:
+def _run_row(variant: Variant, seed: int, evaluation: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"study": variant.study, "variant": variant.name, "seed": seed}
     row |= {"run": variant.spec.run, "data": variant.spec.data.name, "scale": variant.scale.name}
     row["components"] = _components(variant.spec)
-    evaluation = _evaluation(runs / variant.spec.run / f"seed{seed}")
     if not evaluation:
         return row | {"state": "missing"}
     training = evaluation["training"]
