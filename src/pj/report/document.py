@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pj import files
 from pj.report import distrust, scorecard
+from pj.report.captions import FIGURES
 from pj.report.labels import reduced, study_label
 from pj.report.source import Source
 from pj.settings import Study
@@ -79,26 +80,10 @@ and batch norm; every network sees the same draw. The eigenvalue is of the Hessi
 parameters; networks that compute the same can differ in it (a kernel before batch norm and its running mean
 and deviation, all times c), so between networks with and without batch norm it says less than the slices.
 """
-ROOMS = {  # of what is measured of finished runs: heading, text, and the figures with what they show
-    "prunings": (
-        "Pruning",
-        PRUNINGS,
-        {"pruning": "test accuracy against the share of units removed, a line an order of removal"},
-    ),
-    "interpretations": (
-        "Looking inside",
-        INTERPRETATIONS,
-        {
-            "image": "a test image, three channels of some layers' feature maps, and Grad-CAM by layer",
-            "sheet": "test images of each class, with Grad-CAM below each",
-            "tests": "deletion curves by layer against random maps; correlations as weights are randomised",
-        },
-    ),
-    "landscapes": (
-        "Landscape of finished networks",
-        LANDSCAPES,
-        {"landscape": "the loss along one direction and over planes of two"},
-    ),
+ROOMS = {  # of what is measured of finished runs: heading, text and figures
+    "prunings": ("Pruning", PRUNINGS, ("pruning",)),
+    "interpretations": ("Looking inside", INTERPRETATIONS, ("image", "sheet", "tests")),
+    "landscapes": ("Landscape of finished networks", LANDSCAPES, ("landscape",)),
 }
 PROBES = {
     "loss_range": """\
@@ -164,7 +149,7 @@ def _source(source: Source, level: str, page: Path) -> Iterator[str]:
     """Yield what a source holds: studies, then what was measured of their finished runs, a room at a time."""
     for study in _studies(source):
         yield from _study(study, source, level, page)
-    for room, (title, text, shown) in ROOMS.items():
+    for room, (title, text, figures) in ROOMS.items():
         frames = getattr(source.config.settings, room)
         there = [name for name in frames if (source.folder / room / name / "table.md").is_file()]
         if there:
@@ -173,8 +158,9 @@ def _source(source: Source, level: str, page: Path) -> Iterator[str]:
             folder = source.folder / room / name
             report = getattr(frames[name], "report", "")
             yield _headed(f"{level}# {_plain(frames[name].title)}", report, folder / "table.md")
-            for figure, what in shown.items():
-                yield _image(f"{frames[name].title}: {what}", folder / f"{figure}.png", page, source)
+            for figure in figures:
+                shown = f"{frames[name].title}: {FIGURES[figure]}"
+                yield _image(shown, folder / f"{figure}.png", page, source)
     modes = source.folder / "modes" / "table.md"
     if modes.is_file():
         yield f"{level} train() and eval()\n\n{_table(modes)}"
@@ -183,7 +169,7 @@ def _source(source: Source, level: str, page: Path) -> Iterator[str]:
 def _study(study: Study, source: Source, level: str, page: Path) -> Iterator[str]:
     folder = source.folder / "studies" / study.name
     yield _headed(f"{level} {_plain(study.title)}", study.report, folder / "table.md")
-    curves = f"{study.title}: loss and accuracy by epoch, one line a variant"
+    curves = f"{study.title}: {FIGURES['curves']}"
     yield _image(curves, folder / "curves.png", page, source)
     if study.probes:
         yield PROBES[study.probes.show]
@@ -192,7 +178,7 @@ def _study(study: Study, source: Source, level: str, page: Path) -> Iterator[str
         yield _image(networks, folder / "probes.png", page, source)
     if study.path:
         yield PATHS
-        shown = f"{study.title}: share of each layer's units in the support, by epoch"
+        shown = f"{study.title}: {FIGURES['path']}"
         yield _image(shown, folder / "path.png", page, source)
         shown = f"{study.title}: weights of {study.path.weights_of}, a picture a variant"
         yield _image(shown, folder / "weights.png", page, source)

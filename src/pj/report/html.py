@@ -20,21 +20,11 @@ from markupsafe import Markup
 from pj import files
 from pj.claims import Contrast, Probed, RankCorrelation, cells, of_runs, study_of
 from pj.report import distrust, scorecard
+from pj.report.captions import FIGURES
 from pj.report.sheet import EMPHASIS, STRONG, Sheet
 from pj.report.source import Source
 from pj.verdicts import Judgement
 
-FIGURES = {  # what may lie beside a table, and what it shows, for those who cannot see it
-    "curves": "loss and accuracy by epoch, one line a variant",
-    "probes": "what probes along the runs found, with batch norm and without",
-    "path": "share of each layer's units in the support, by epoch",
-    "weights": "absolute weights of a layer, a picture a variant",
-    "pruning": "test accuracy against the share of units removed, a line an order of removal",
-    "landscape": "the loss along one direction and over planes of two",
-    "image": "a test image, feature maps of some layers, and Grad-CAM by layer",
-    "sheet": "test images of each class, with Grad-CAM below each",
-    "tests": "deletion curves against random maps; correlations as weights are randomised",
-}
 ROOMS = ("studies", "prunings", "landscapes", "interpretations")
 
 
