@@ -79,7 +79,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
     if claim.quantity == "epochs_to_70":
         never = {cell: evidence.never(cell) for cell in chosen.values() if cell}
         notes += tuple(f"never in its epochs, counted as one more: {n} of {c}" for c, n in never.items() if n)
-        if all(evidence.never(c) == len(evidence.values(c, claim.quantity)) for c in never):
+        if all(n == len(evidence.values(cell, claim.quantity)) for cell, n in never.items()):
             return Measurement(notes=(*notes, "nothing got there, so nothing can be compared"))
     return Measurement(
         value=back(mean),
