@@ -1,21 +1,24 @@
 # The configuration, and what rules ask of it. Settings reach a rule as one sorted JSON string and its
 # code as one fingerprint, because Snakemake compares parameters as an unordered set of values.
 import json
+import sys
 
 from snakemake.exceptions import WorkflowError
 
 from pj import claims as pj_claims
 from pj import config as pj_config
-from pj import files
+from pj import engine, files
 from pj.errors import UserError
 from pj.fingerprint import fingerprint, run_fingerprint
 from pj.jobs import share_package
 
 share_package()
+engine.keep_asking_squeue()
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 
 try:
+    engine.check_profile(sys.argv, Path(workflow.basedir))
     CONFIG = pj_config.load(
         "config.yaml",
         *workflow.overwrite_configfiles,

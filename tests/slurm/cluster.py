@@ -11,13 +11,13 @@ import getpass
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "srun")
@@ -62,22 +62,73 @@ def missing() -> str:
     return " ".join(name for name in PROGRAMS if not shutil.which(name, path=path))
 
 
-def finished(folder: Path) -> list[dict[str, str]]:
-    """Return the jobs that have ended: JobId, Name, JobState, TimeLimit, ReqGRES, Tres and so on."""
-    path = folder / "finished.txt"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [dict(part.partition("=")[::2] for part in line.split() if "=" in part) for line in lines]
+@dataclass
+class Cluster:
+    """A SLURM below ``folder``: the environment for its clients, and its daemons."""
+
+    folder: Path
+    environment: dict[str, str]
+    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, program: str, *arguments: str) -> None:
+        """Start a daemon; it is up within the second or soon after."""
+        with (self.folder / f"{program}.out").open("a") as output:
+            self.daemons[program] = subprocess.Popen(
+                [program, *arguments],
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        time.sleep(1)
+
+    def stop(self, program: str) -> None:
+        """Stop a daemon and wait for its end."""
+        daemon = self.daemons[program]
+        daemon.terminate()
+        try:
+            daemon.wait(20)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+    def finished(self) -> list[dict[str, str]]:
+        """Return the jobs that have ended: JobId, Name, JobState, TimeLimit, ReqGRES, Tres and so on."""
+        lines = _lines(self.folder / "finished.txt")
+        return [dict(part.partition("=")[::2] for part in line.split() if "=" in part) for line in lines]
+
+    def submitted(self) -> list[str]:
+        """Return how sbatch was called, each time."""
+        return _lines(self.folder / "sbatch.txt")
+
+    def wait_until_idle(self) -> None:
+        """Wait for the node; raise RuntimeError if it does not come up."""
+        state = ""
+        for _ in range(60):
+            if any(daemon.poll() is not None for daemon in self.daemons.values()):
+                break
+            command = ["sinfo", "--noheader", "--format=%T"]
+            found = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+            state = found.stdout.strip() or found.stderr.strip()
+            if state == "idle":
+                return
+            time.sleep(0.5)
+        raise RuntimeError(f"the node does not come up ({state}); logs are in {self.folder}")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[dict[str, str]]:
-    """Start munge, slurmctld and slurmd below ``folder``; yield the environment for their clients."""
+def running(folder: Path) -> Iterator[Cluster]:
+    """Start munge, slurmctld and slurmd below ``folder``; yield the cluster, and end it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("state", "spool"):
         (folder / name).mkdir(exist_ok=True)
-    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
-    path = os.pathsep.join([environment.get("PATH", ""), "/usr/sbin", "/sbin"])
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     _wrap(folder, path)
+    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     environment["PATH"] = os.pathsep.join([str(folder / "bin"), path])
     ports = _free_ports(2)
     host = socket.gethostname().partition(".")[0]
@@ -89,32 +140,17 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
     key.write_bytes(secrets.token_bytes(128))
     key.chmod(0o400)
     files = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "log", "seed")]
-    daemons = []
+    cluster = Cluster(folder, environment)
     try:
-        for command in (
-            ["munged", "--foreground", "--force", f"--socket={folder}/munge.sock", *files],
-            ["slurmctld", "-D"],
-            ["slurmd", "-D", "-N", host],
-        ):
-            output = (folder / f"{command[0]}.out").open("w")
-            daemons.append(
-                subprocess.Popen(
-                    command, env=environment, stdout=output, stderr=output, start_new_session=True
-                )
-            )
-            time.sleep(1)
-        _wait_until_idle(environment, folder, daemons)
-        yield environment
+        cluster.start("munged", "--foreground", "--force", f"--socket={folder}/munge.sock", *files)
+        cluster.start("slurmctld", "-D")
+        cluster.start("slurmd", "-D", "-N", host)
+        cluster.wait_until_idle()
+        yield cluster
         subprocess.run(["scancel", "--user", getpass.getuser()], env=environment, check=False, timeout=30)
     finally:
-        for daemon in reversed(daemons):
-            daemon.send_signal(signal.SIGTERM)
-        for daemon in daemons:
-            try:
-                daemon.wait(20)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
+        for program in reversed(cluster.daemons):
+            cluster.stop(program)
 
 
 def _wrap(folder: Path, path: str) -> None:
@@ -134,28 +170,6 @@ def _wrap(folder: Path, path: str) -> None:
         wrapper.chmod(0o755)
 
 
-def submitted(folder: Path) -> list[str]:
-    """Return how sbatch was called, each time."""
-    path = folder / "sbatch.txt"
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-
-
-def _wait_until_idle(
-    environment: dict[str, str], folder: Path, daemons: Sequence[subprocess.Popen[bytes]]
-) -> None:
-    state = ""
-    for _ in range(60):
-        if any(daemon.poll() is not None for daemon in daemons):
-            break
-        command = ["sinfo", "--noheader", "--format=%T"]
-        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        state = found.stdout.strip() or found.stderr.strip()
-        if state == "idle":
-            return
-        time.sleep(0.5)
-    raise RuntimeError(f"the node does not come up ({state}); logs are in {folder}")
-
-
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for found in sockets:
@@ -172,5 +186,5 @@ def _memory() -> int:
 
 
 if __name__ == "__main__":
-    with running(Path(sys.argv[1]).absolute()) as client:
-        sys.exit(subprocess.run(sys.argv[2:] or ["bash"], env=client, check=False).returncode)
+    with running(Path(sys.argv[1]).absolute()) as found:
+        sys.exit(subprocess.run(sys.argv[2:] or ["bash"], env=found.environment, check=False).returncode)

@@ -49,10 +49,9 @@ studies:
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    """A running cluster: its folder and the environment of its clients."""
-    folder = tmp_path_factory.mktemp("slurm")
-    with cluster.running(folder) as environment:
-        yield folder, environment
+    """A running cluster."""
+    with cluster.running(tmp_path_factory.mktemp("slurm")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def _nothing_is_left(slurm):
 
 def start(project, slurm, *arguments):
     """Start the workflow through the profile."""
-    environment = slurm[1] | {"PYTHONPATH": str(project / "src")}
+    environment = slurm.environment | {"PYTHONPATH": str(project / "src")}
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", *SITE, *arguments]
     output = (project / "output.txt").open("w")
     STARTED.append(subprocess.Popen(command, cwd=project, env=environment, stdout=output, stderr=output))
@@ -101,7 +100,7 @@ def ended(project, process, seconds=400) -> str:
 
 
 def client(slurm, *command) -> str:
-    return subprocess.run(command, env=slurm[1], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, env=slurm.environment, capture_output=True, text=True, check=True).stdout
 
 
 def until(condition, seconds=120):
@@ -123,11 +122,11 @@ def log_of(project, run="*") -> str:
 
 def test_from_an_empty_folder_to_the_report_through_the_queue(project, slurm):
     folder = project(PROBED)
-    before, ended_before = len(cluster.submitted(slurm[0])), len(cluster.finished(slurm[0]))
+    before, ended_before = len(slurm.submitted()), len(slurm.finished())
     output = ended(folder, start(folder, slurm), 560)
     assert "steps (100%) done" in output, output
     assert "probes.png" in (folder / "results" / "report.md").read_text()
-    calls = cluster.submitted(slurm[0])[before:]
+    calls = slurm.submitted()[before:]
     assert all("--gpus=1" in call and "--no-requeue" in call for call in calls)
     rules = [re.search(r"--comment (\S+)", call)[1] for call in calls]
     # local: prepare_data, tables, figures and so on; an array: four probed runs; a group: two runs of LeNet
@@ -136,7 +135,7 @@ def test_from_an_empty_folder_to_the_report_through_the_queue(project, slurm):
     assert not [rule for rule in rules if re.search("table|figure|report|page|prepare|modes", rule)]
     spans = [
         (datetime.fromisoformat(job["StartTime"]), datetime.fromisoformat(job["EndTime"]))
-        for job in cluster.finished(slurm[0])[ended_before:]
+        for job in slurm.finished()[ended_before:]
     ]
     for (_, end), (begin, _) in zip(sorted(spans), sorted(spans)[1:], strict=False):
         assert end <= begin  # one GPU, so one job at a time
@@ -162,7 +161,7 @@ def test_a_job_that_is_cancelled_or_cut_off_goes_on_to_the_same_bits(project, sl
     assert len(content["resumed_at_steps"]) >= 2
     assert beside.wait(600) == 0
     assert content["checkpoint_sha256"] == sha256(folder / "whole" / "checkpoint.pt")
-    states = [found["JobState"] for found in cluster.finished(slurm[0])]
+    states = [found["JobState"] for found in slurm.finished()]
     assert "TIMEOUT" in states and "CANCELLED" in states
 
 
@@ -225,7 +224,7 @@ def test_a_drained_node_and_a_stopped_workflow_end_readably_and_a_later_call_goe
     process = start(folder, slurm, "--", "results/studies/long/table.md")
     waiting = "squeue", "--noheader", "--states=PENDING", "--format=%r"
     assert until(lambda: client(slurm, *waiting).strip())
-    told = _python(folder, "from pj import cli; cli.main(['doctor'])", slurm[1])
+    told = _python(folder, "from pj import cli; cli.main(['doctor'])", slurm.environment)
     assert "drain" in told and "maintenance" in told
     process.send_signal(signal.SIGINT)
     output = ended(folder, process, 120)
@@ -235,6 +234,54 @@ def test_a_drained_node_and_a_stopped_workflow_end_readably_and_a_later_call_goe
     client(slurm, "scontrol", "update", f"nodename={node}", "state=resume")
     output = ended(folder, start(folder, slurm, "--", "results/studies/long/table.md"))
     assert "steps (100%) done" in output, output
+
+
+def test_a_hundred_runs_are_submitted_as_arrays_whose_members_do_their_own_work(project, slurm):
+    """Two arrays' first members are waited for, and then it is stopped."""
+    variants = ", ".join(f"v{i}: {{optimizer: {{lr: {1 + i}e-5}}}}" for i in range(100))
+    folder = project(LONG.replace("EPOCHS", "1").replace("VARIANTS", f"{{{variants}}}"))
+    before, ended_before = len(slurm.submitted()), len(slurm.finished())
+    process = start(folder, slurm, "--", "results/studies/long/table.md")
+    records = "results/runs/*/seed0/run.json"
+    until(lambda: len(list(folder.glob(records))) >= 3)
+    process.send_signal(signal.SIGINT)
+    output = ended(folder, process, 120)
+    calls = [call for call in slurm.submitted()[before:] if "--array" in call]
+    assert len(calls) == 4 and not any(call.endswith("/dev/stdin") for call in calls), output
+    done = [job for job in slurm.finished()[ended_before:] if job["JobState"] == "COMPLETED"]
+    assert len(list(folder.glob(records))) >= len(done) >= 3, "two members did the same run"
+
+
+def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
+    """Three runs share a job, and the last of them fails; Snakemake then deletes what the others made."""
+    text = LONG.replace("EPOCHS", "3").replace("VARIANTS", "{run: {}}").replace("cnn", "mlp")
+    folder = project(text.replace("[0]", "[0, 1, 2]"))
+    fault = (
+        "    if len([*Path('results/runs').glob('*/*/run.json')]) == 2 and not Path('mended').exists():\n"
+        "        raise SystemExit('a fault for the test')\n    spec, script"
+    )
+    edit(folder, "workflow/scripts/train.py", "    spec, script", fault)
+    before = len(slurm.submitted())
+    options = "--config", "device=cpu", "--retries", "0", "--", "results/studies/long/table.md"
+    assert "error" in ended(folder, start(folder, slurm, *options)).lower()
+    assert log_of(folder).count("begins at its first step") == 2
+    (folder / "mended").touch()
+    output = ended(folder, start(folder, slurm, *options))
+    assert "steps (100%) done" in output, output
+    assert log_of(folder).count("begins at its first step") == 3
+    calls = slurm.submitted()[before:]
+    assert len(calls) == 3 and not any("--gpus" in call for call in calls)  # training twice, and evaluation
+
+
+def test_a_controller_that_is_down_meanwhile_loses_no_job(project, slurm):
+    folder = project(LONG.replace("EPOCHS", "10").replace("VARIANTS", "{a: {}, b: {epochs: 11}}"))
+    process = start(folder, slurm, "--", "results/studies/long/table.md")
+    until(lambda: "epoch 2" in log_of(folder))
+    slurm.stop("slurmctld")
+    time.sleep(20)  # the plugin looks after 5 s, then after 10 more
+    slurm.start("slurmctld", "-D")
+    output = ended(folder, process)
+    assert "steps (100%) done" in output and "Trying to restart job" not in output, output
 
 
 def test_a_wrong_partition_is_one_clear_message(project, slurm):

@@ -1,0 +1,42 @@
+"""What the project adds to Snakemake and its plugin for SLURM."""
+
+import sys
+import types
+
+import pytest
+
+from pj import engine
+from pj.errors import UserError
+
+
+@pytest.fixture
+def profiles(tmp_path, monkeypatch):
+    """A folder with two profiles, which is the working directory."""
+    for name in ("default", "slurm"):
+        (tmp_path / "profiles" / name).mkdir(parents=True)
+        (tmp_path / "profiles" / name / "config.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("call", ["--workflow-profile profiles/slrum -n", "-n --workflow-profile=slrum"])
+def test_a_workflow_profile_that_is_not_there_is_told_with_those_that_are(profiles, call):
+    with pytest.raises(
+        UserError, match=r"slrum.*no such profile; there are: profiles/default, profiles/slurm"
+    ):
+        engine.check_profile(call.split(), profiles)
+
+
+@pytest.mark.parametrize(
+    "call", ["-n", "--workflow-profile none", "--workflow-profile slurm", "--workflow-profile=profiles/slurm"]
+)
+def test_a_workflow_profile_that_snakemake_finds_is_taken(profiles, call):
+    engine.check_profile(call.split(), profiles)
+
+
+def test_how_long_slurm_remembers_jobs_stays_known_while_its_controller_is_down(monkeypatch):
+    answers = iter([None, 300, None, 400])
+    plugin = types.SimpleNamespace(get_min_job_age=lambda: next(answers))
+    monkeypatch.setitem(sys.modules, engine.PLUGIN, plugin)
+    engine.keep_asking_squeue()
+    assert [plugin.get_min_job_age() for _ in range(4)] == [None, 300, 300, 400]
