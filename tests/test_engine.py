@@ -2,6 +2,7 @@
 
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,11 @@ def test_how_long_slurm_remembers_jobs_stays_known_while_its_controller_is_down(
     monkeypatch.setitem(sys.modules, engine.PLUGIN, plugin)
     engine.keep_asking_squeue()
     assert [plugin.get_min_job_age() for _ in range(4)] == [None, 300, 300, 400]
+
+
+def test_the_example_of_partitions_is_one_that_the_plugin_reads():
+    partitions = pytest.importorskip("snakemake_executor_plugin_slurm.partitions")
+    example = Path(__file__).parents[1] / "profiles" / "slurm" / "partitions.example.yaml"
+    limits = {found.name: found.limits for found in partitions.read_partition_file(example)}
+    assert limits["gpu-short"].max_runtime == 4 * 60 and limits["gpu-long"].max_runtime == 48 * 60
+    assert limits["gpu-short"].max_gpu == 1
