@@ -13,7 +13,7 @@ from pj.fingerprint import fingerprint, run_fingerprint
 from pj.jobs import share_package
 
 share_package()
-engine.keep_asking_squeue()
+engine.mend_slurm_plugin()
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 

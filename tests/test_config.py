@@ -324,6 +324,7 @@ studies:
         ("scale: {name: x, width: 0}", r"scale\.width: 0"),
         ("[1, 2]", "allowed: a mapping"),
         ("a: [", "is not YAML"),
+        ("seeds: [0]\na: @x", "is not YAML: .*character '@'.*line 2, column 4"),
     ],
 )
 def test_a_fault_is_told_by_its_path(tmp_path, text, message):

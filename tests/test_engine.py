@@ -1,5 +1,6 @@
 """What the project adds to Snakemake and its plugin for SLURM."""
 
+import asyncio
 import sys
 import types
 from pathlib import Path
@@ -29,18 +30,51 @@ def test_a_workflow_profile_that_is_not_there_is_told_with_those_that_are(profil
 
 
 @pytest.mark.parametrize(
-    "call", ["-n", "--workflow-profile none", "--workflow-profile slurm", "--workflow-profile=profiles/slurm"]
+    "call",
+    [
+        "-n",
+        "--workflow-profile none",
+        "--workflow-profile slurm",
+        "--workflow-prof slurm",
+        "--workflow-profile=profiles/slurm",
+    ],
 )
 def test_a_workflow_profile_that_snakemake_finds_is_taken(profiles, call):
     engine.check_profile(call.split(), profiles)
 
 
-def test_how_long_slurm_remembers_jobs_stays_known_while_its_controller_is_down(monkeypatch):
+def test_a_profile_beside_the_call_is_taken_when_results_go_elsewhere(profiles, tmp_path, monkeypatch):
+    monkeypatch.setenv("PWD", str(profiles))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # what --directory does
+    engine.check_profile(["--workflow-profile", "profiles/slurm"], Path("/nowhere"))
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """A plugin for SLURM whose answers a test gives."""
+    found = types.SimpleNamespace(get_min_job_age=lambda: None, query_job_status=None)
+    monkeypatch.setitem(sys.modules, engine.PLUGIN, found)
+    return found
+
+
+def test_how_long_slurm_remembers_jobs_stays_known_while_its_controller_is_down(plugin):
     answers = iter([None, 300, None, 400])
-    plugin = types.SimpleNamespace(get_min_job_age=lambda: next(answers))
-    monkeypatch.setitem(sys.modules, engine.PLUGIN, plugin)
-    engine.keep_asking_squeue()
+    plugin.get_min_job_age = lambda: next(answers)
+    engine.mend_slurm_plugin()
     assert [plugin.get_min_job_age() for _ in range(4)] == [None, 300, 300, 400]
+
+
+def test_every_state_of_a_job_that_has_ended_is_one_that_the_plugin_knows(plugin):
+    async def query(command, logger):
+        states = {"1": "CANCELLED by 1000", "2": "PREEMPTED", "3": "RUNNING"}
+        return (states if command else None), 0.5
+
+    plugin.query_job_status = query
+    engine.mend_slurm_plugin()
+    states = {"1": "CANCELLED", "2": "CANCELLED", "3": "RUNNING"}
+    assert asyncio.run(plugin.query_job_status("squeue", None)) == (states, 0.5)
+    assert asyncio.run(plugin.query_job_status("", None)) == (None, 0.5)
 
 
 def test_the_example_of_partitions_is_one_that_the_plugin_reads():

@@ -1,16 +1,20 @@
 """Slots of GPUs, with devices that are names only: jobs are processes, as in the workflow."""
 
+import ast
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
+from pathlib import Path
 
 import pytest
 
 from pj import slots
 
+SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 JOB = """
 import json, os, sys, time
 from pathlib import Path
@@ -99,6 +103,12 @@ def test_what_the_site_has_set_is_what_is_shared(job, tmp_path):
     assert (note(tmp_path, "other")["slot"], note(tmp_path, "other")["device"]) == (0, "5")
 
 
+def test_eight_cards_by_their_long_names_are_shared_too(job, tmp_path):
+    devices = [f"GPU-{uuid.uuid4()}" for _ in range(8)]
+    job("first", 60, devices=",".join(devices))
+    assert note(tmp_path, "first")["device"] == devices[0]
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda:1"])
 def test_a_device_that_was_named_is_not_rebound(device, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
@@ -129,3 +139,20 @@ def test_a_slot_is_taken_before_torch_is_imported(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     with pytest.raises(RuntimeError, match="before torch is imported"), slots.held("auto"):
         pass
+
+
+@pytest.mark.parametrize("script", ["train", "evaluate", "landscape", "prune", "interpret"])
+def test_a_script_that_computes_takes_its_slot_before_it_loads_torch(script):
+    """What a script does before `with`, done in a process of its own; torch comes with the rest."""
+    tree = ast.parse((SCRIPTS / f"{script}.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.With))
+    assert [ast.unparse(item.context_expr.func) for item in block.items] == ["logged", "slots.held"]
+    before = "\n".join(ast.unparse(node) for node in tree.body[: tree.body.index(block)])
+    check = f"import sys\n{before}\nassert 'torch' not in sys.modules, 'torch came before the slot'"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_every_script_that_is_given_a_device_takes_a_slot():
+    given = [path for path in SCRIPTS.glob("*.py") if "resources.device" in path.read_text()]
+    assert len(given) == 5
+    assert all("slots.held(snakemake.resources.device)" in path.read_text() for path in given)

@@ -207,6 +207,24 @@ def test_config_faults_end_the_workflow_before_any_job(project):
     assert "Traceback" not in output
 
 
+def test_a_profile_that_is_not_there_ends_the_workflow_before_any_job(project):
+    output = snakemake(project, "-n", "--workflow-profile", "profiles/slrum", check=False)
+    assert "there is no such profile; there are: profiles/default, profiles/slurm" in output
+    assert "Traceback" not in output
+
+
+def test_source_that_is_edited_while_a_run_loads_it_ends_the_run_with_a_message(project):
+    """A network's module edits itself when it is imported, after the record's fingerprint was taken."""
+    itself = (
+        "import pathlib\nwith pathlib.Path(__file__).open('a') as file:\n    file.write('X = 1\\n')\n\nHIDDEN"
+    )
+    edit(project, "src/pj/models/mlp.py", "HIDDEN", itself)
+    output = snakemake(project, "--", *targets(["mlp_cnn"]), check=False)
+    assert "the source was edited while this run was loading it" in output
+    (log,) = (p for p in project.glob("results/logs/train/*.log") if "was loading it" in p.read_text())
+    assert not (project / "results" / "runs" / log.stem.replace("-seed", "/seed") / "run.json").exists()
+
+
 OWN = """
 seeds: [0, 1]
 threads: 1

@@ -105,7 +105,7 @@ def _slurm() -> Iterator[Finding]:
         remedy = "ask the site, or wait: jobs that run go on, and the workflow can be called again"
         yield Finding("SLURM", "its controller does not answer (sinfo)", remedy)
         return
-    parts = [line.split("|") for line in nodes.splitlines() if line.count("|") == 3]
+    parts = [line.split("|", 3) for line in nodes.splitlines() if line.count("|") >= 3]
     none_usable = not any(_usable(state) for _, state, _, _ in parts)
     for count, state, gpus, reason in parts:
         usable = _usable(state)
@@ -113,11 +113,11 @@ def _slurm() -> Iterator[Finding]:
         found += "" if usable else f": {reason}"
         remedy = "" if usable else "jobs wait for another node; scontrol show node says more"
         yield Finding("SLURM", found, remedy, fault=none_usable)
-    if "gpu" not in nodes:
+    if not any("gpu" in gpus for _, _, gpus, _ in parts):
         remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
         yield Finding("SLURM", "no node has GPUs", remedy)
     if _answer("sacct", "--noheader", "--starttime=now") is None:
-        remedy = "add --slurm-status-command squeue --slurm-no-account"
+        remedy = "add --slurm-no-account"
         yield Finding("SLURM", "no accounting (sacct)", remedy, fault=False)
 
 

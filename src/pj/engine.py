@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pj.errors import UserError
 
 PLUGIN = "snakemake_executor_plugin_slurm"
+Query = Callable[..., Awaitable[tuple[dict[str, str] | None, float | None]]]
 
 
 def check_profile(arguments: Sequence[str], workflow: Path) -> None:
@@ -18,26 +21,43 @@ def check_profile(arguments: Sequence[str], workflow: Path) -> None:
     Snakemake goes on without any (github.com/snakemake/snakemake/issues/4276), and would
     train on the machine where it is called instead of on the cluster.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--workflow-profile")
     name = parser.parse_known_args(arguments)[0].workflow_profile
-    folders = [Path(), Path("profiles"), workflow / "profiles"]
+    call = Path(os.environ.get("PWD", ""))  # Snakemake is in --directory by now
+    folders = [Path(), Path("profiles"), call, call / "profiles", workflow / "profiles"]
     if name in (None, "none") or any((folder / name).exists() for folder in folders):
         return
-    there = ", ".join(str(path.parent) for path in sorted(Path("profiles").glob("*/config*.yaml")))
+    there = ", ".join(
+        f"profiles/{path.parent.name}" for path in sorted(workflow.glob("profiles/*/config.yaml"))
+    )
     raise UserError(f"--workflow-profile {name}: there is no such profile; there are: {there or 'none'}")
 
 
-def keep_asking_squeue() -> None:
-    """Let the SLURM plugin, if it is there, ask squeue again while the controller is down.
+def mend_slurm_plugin() -> None:
+    """Let the SLURM plugin (2.8), if it is there, lose no job whose state it does not understand.
 
-    Before each look it asks the controller how long that remembers jobs (MinJobAge), and without an answer it
-    turns to sacct, which knows nothing on a site without accounting: all jobs would be lost, and the workflow
-    would wait for ever (version 2.8). The last answer is as good.
+    Before each look at the jobs it asks the controller how long that remembers them (MinJobAge), and without
+    an answer it turns to sacct, which knows nothing on a site without accounting: all jobs would be lost. The
+    last answer is as good. States that it has no rule for are waited for without end, ``CANCELLED by 1000``
+    among them, and PREEMPTED, after which only SLURM's own requeuing goes on.
     """
-    plugin = sys.modules.get(PLUGIN)  # Snakemake has loaded every executor that is installed
+    plugin: Any = sys.modules.get(PLUGIN)  # Snakemake has loaded every executor that is installed
     if plugin is not None:
         plugin.get_min_job_age = last_known(plugin.get_min_job_age)
+        plugin.query_job_status = plain_states(plugin.query_job_status)
+
+
+def plain_states(query: Query) -> Query:
+    """Return ``query`` with states of one word, and preempted jobs, which nobody requeues, as cancelled."""
+
+    async def answer(*arguments: Any) -> tuple[dict[str, str] | None, float | None]:
+        states, seconds = await query(*arguments)
+        words = {job: state.split()[0] if state.strip() else state for job, state in (states or {}).items()}
+        plain = {job: "CANCELLED" if word == "PREEMPTED" else word for job, word in words.items()}
+        return (None if states is None else plain), seconds
+
+    return answer
 
 
 def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:

@@ -7,6 +7,7 @@ Imports no torch, which must not be loaded before CUDA_VISIBLE_DEVICES is set.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -51,7 +52,7 @@ def visible_devices(folder: Path = Path("/dev")) -> list[str]:
 
 def _folder(devices: Sequence[str]) -> Path:
     """Return where the slots of these GPUs are locked: a folder of this user on this machine."""
-    name = re.sub(r"[^\w-]", "_", "-".join(devices))
+    name = hashlib.sha256(",".join(devices).encode()).hexdigest()[:16]  # names of eight cards are too long
     return Path(tempfile.gettempdir()) / f"pj-slots-{os.getuid()}" / name
 
 

@@ -28,10 +28,19 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{path}: cannot be read: {error}"]
     except yaml.YAMLError as error:
-        return {}, [f"{path}: is not YAML: {' '.join(str(error).split())}"]
+        return {}, [f"{path}: is not YAML: {_complaint(path, error)}"]
     if not isinstance(content, dict | None):
         return {}, [f"{path}: holds a {type(content).__name__} at the top; allowed: a mapping"]
     return content or {}, faults
+
+
+def _complaint(path: Path, error: yaml.YAMLError) -> str:
+    """Return why a file is not YAML in the words of PyYAML's own reader, which names and shows the place."""
+    try:
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as found:
+        error = found
+    return " ".join(str(error).split())
 
 
 def _key_faults(node: yaml.Node | None) -> Iterator[str]:
