@@ -11,7 +11,7 @@ rule evaluate:
         "results/runs/{run}/seed{seed}/evaluation.json",
     log:
         "results/logs/evaluate/{run}-seed{seed}.log",
-    priority: 1  # so that resume states, which it removes, do not pile up
+    priority: 1  # so that resume states, which it removes, do not pile up (small runs' may, on a cluster)
     group:
         lambda wildcards: "small_evaluations" if is_small(wildcards.run) else None
     conda:

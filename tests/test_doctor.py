@@ -55,6 +55,18 @@ def test_a_controller_that_does_not_answer_is_a_fault(tmp_path, monkeypatch):
     assert "controller does not answer" in found.found and found.fault
 
 
+@pytest.mark.parametrize(
+    ("here", "advice"), [(True, "only its nodes need one"), (False, "leave out --resources")]
+)
+def test_a_machine_without_a_gpu_is_told_what_fits_it(here, advice, tmp_path, monkeypatch):
+    folder = clients(tmp_path / "bin")
+    monkeypatch.setenv("PATH", folder if here else str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (found,) = (finding for finding in doctor._torch() if finding.what == "GPU")
+    assert advice in found.remedy and not found.fault
+
+
 def test_a_full_disk_is_a_fault(tmp_path, monkeypatch):
     assert not doctor._disk(tmp_path / "results").remedy
     monkeypatch.setattr(doctor, "ENOUGH", 2**80)

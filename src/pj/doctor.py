@@ -73,7 +73,11 @@ def _torch() -> Iterator[Finding]:
         from pj.training.device import cpu_computes_bf16
 
         precision = "bf16" if cpu_computes_bf16() else "fp32"
-        remedy = "leave out --resources and give --cores what the machine has; the full job takes weeks"
+        remedy = (
+            "on a cluster only its nodes need one; what SLURM has is told below"
+            if shutil.which("sbatch")
+            else "leave out --resources and give --cores what the machine has; the full job takes weeks"
+        )
         yield Finding("GPU", f"none; runs go to the CPU, in {precision}", remedy, fault=False)
     try:
         import torchvision
