@@ -4,7 +4,7 @@
 
 For each number of runs (two jobs a run, and tables and figures for every hundred) it times
 
-- the dry run of everything (`snakemake -n`),
+- the dry run of everything (`snakemake -n`), and of a bare Snakefile of as many jobs: the share of Snakemake,
 - the scheduler going through all of it (`--touch`, without the tenth of a second that Snakemake sleeps before
   touching a job's files: every job is taken, none does anything),
 - a call that finds nothing to do,
@@ -37,8 +37,42 @@ BASE = {
 }
 
 
+BARE = """
+rule all:
+    input: expand("studies/{study}/{file}", study=range(STUDIES), file=("table.md", "curves.png"))
+rule prepare:
+    output: "data.npz"
+    shell: ""
+rule train:
+    input: "data.npz"
+    output: multiext("runs/{study}-{run}/", "checkpoint.pt", "metrics.csv", "run.json")
+    shell: ""
+rule evaluate:
+    input: "data.npz", multiext("runs/{run}/", "checkpoint.pt", "metrics.csv", "run.json")
+    output: "runs/{run}/evaluation.json"
+    shell: ""
+rule tables:
+    input: lambda found: [f"runs/{found.study}-{run}/evaluation.json" for run in range(STUDY_RUNS)]
+    output: "studies/{study}/table.md"
+    shell: ""
+rule figures:
+    input: lambda found: [f"runs/{found.study}-{run}/metrics.csv" for run in range(STUDY_RUNS)]
+    output: "studies/{study}/curves.png"
+    shell: ""
+"""
+
+
+def bare(folder: Path, runs: int) -> float:
+    """Return the seconds of a dry run without any of `pj`: the same files from as many jobs."""
+    folder.mkdir()
+    sizes = f"STUDIES, STUDY_RUNS = {runs // STUDY_RUNS}, {STUDY_RUNS}\n"
+    (folder / "Snakefile").write_text(sizes + BARE, encoding="utf-8")
+    return snakemake(folder, "-n", "--quiet", "host")[0]
+
+
 def project(folder: Path, runs: int) -> None:
     """Lay the workflow out in ``folder`` with so many runs."""
+    folder.mkdir()
     for name in ("Snakefile", "rules", "workflow", "profiles", "envs", "src"):
         (folder / name).symlink_to(ROOT / name)
     variants = runs // SEEDS
@@ -92,9 +126,11 @@ def make_outputs(folder: Path) -> None:
         (folder / name).touch()
 
 
-def measure(folder: Path, runs: int) -> list[str]:
+def measure(parent: Path, runs: int) -> list[str]:
     """Return a row of the table."""
+    folder = parent / "project"
     project(folder, runs)
+    bare_seconds = bare(parent / "bare", runs)
     seconds, memory, text = snakemake(folder, "-n", "--quiet", "host")
     jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total"))
     make_outputs(folder)
@@ -104,7 +140,7 @@ def measure(folder: Path, runs: int) -> list[str]:
     run = next((folder / "results" / "runs").iterdir()).name
     job = ("--allowed-rules", "train", "--target-jobs", f"train:run={run},seed=0", "--force", "--nolock")
     start, _, _ = snakemake(folder, "-n", "--quiet", "all", *job)
-    times = [f"{value:.1f}" for value in (seconds, scheduling, nothing, start)]
+    times = [f"{value:.1f}" for value in (seconds, bare_seconds, scheduling, nothing, start)]
     return [f"{runs:,}", f"{int(jobs):,}", *times, f"{max(memory, more_memory):.0f}"]
 
 
@@ -113,8 +149,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, nargs="+", default=[100, 1000, 10_000])
     options = parser.parse_args()
-    print("| runs | jobs | dry run, s | scheduling, s | nothing to do, s | a job's start, s | MB |")
-    print("|--:|--:|--:|--:|--:|--:|--:|")
+    print("| runs | jobs | dry run, s | bare, s | scheduling, s | nothing to do, s | a job's start, s | MB |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     for runs in options.runs:
         with tempfile.TemporaryDirectory() as name:
             print(f"| {' | '.join(measure(Path(name), runs))} |", flush=True)
