@@ -1,6 +1,7 @@
 """`pj doctor`: every fault with what to do about it, and the environments it would have one install."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -25,9 +26,9 @@ def clients(folder, **answers):
     return str(folder)
 
 
-def slurm(tmp_path, monkeypatch, **answers):
+def slurm(tmp_path, monkeypatch, device="auto", **answers):
     monkeypatch.setenv("PATH", clients(tmp_path / "bin", **answers) + ":/usr/bin:/bin")
-    return [finding for finding in doctor._slurm() if finding.remedy]
+    return [finding for finding in doctor._slurm(device) if finding.remedy]
 
 
 def test_a_healthy_cluster_has_no_faults(tmp_path, monkeypatch):
@@ -48,6 +49,25 @@ def test_a_cluster_without_gpus_accounting_or_controller_is_told_what_to_do(tmp_
     no_gpus, no_accounting = slurm(tmp_path, monkeypatch, sinfo="2|idle|(null)|none", sacct=None)
     assert "--config device=cpu" in no_gpus.remedy
     assert "--slurm-no-account" in no_accounting.remedy
+
+
+def test_a_cluster_without_gpus_is_no_fault_where_none_is_asked_for(tmp_path, monkeypatch):
+    assert slurm(tmp_path, monkeypatch, device="cpu", sinfo="2|idle|(null)|none") == []
+
+
+@pytest.mark.parametrize(("sacct", "remedy"), [("", "--slurm-status-command sacct"), (None, "ask the site")])
+def test_a_cluster_that_forgets_jobs_at_once_is_a_fault(tmp_path, monkeypatch, sacct, remedy):
+    config = "MinJobAge               = 60 sec"
+    found = slurm(tmp_path, monkeypatch, sinfo="2|idle|gpu:1|none", sacct=sacct, scontrol=config)[-1]
+    assert "60 s after its end" in found.found and remedy in found.remedy and found.fault
+
+
+def test_torch_that_cannot_be_imported_is_a_finding_beside_the_others(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "BAD   torch: cannot be imported" in printed and "ok    snakemake: " in printed
 
 
 def test_a_controller_that_does_not_answer_is_a_fault(tmp_path, monkeypatch):

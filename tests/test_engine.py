@@ -65,7 +65,7 @@ def test_how_long_slurm_remembers_jobs_stays_known_while_its_controller_is_down(
     assert [plugin.get_min_job_age() for _ in range(4)] == [None, 300, 300, 400]
 
 
-def test_every_state_of_a_job_that_has_ended_is_one_that_the_plugin_knows(plugin):
+def test_a_job_that_was_cancelled_or_preempted_is_in_a_state_that_the_plugin_knows(plugin):
     async def query(command, logger):
         states = {"1": "CANCELLED by 1000", "2": "PREEMPTED", "3": "RUNNING"}
         return (states if command else None), 0.5
@@ -75,6 +75,12 @@ def test_every_state_of_a_job_that_has_ended_is_one_that_the_plugin_knows(plugin
     states = {"1": "CANCELLED", "2": "CANCELLED", "3": "RUNNING"}
     assert asyncio.run(plugin.query_job_status("squeue", None)) == (states, 0.5)
     assert asyncio.run(plugin.query_job_status("", None)) == (None, 0.5)
+
+
+def test_what_is_mended_in_the_plugin_is_what_it_asks():
+    plugin = pytest.importorskip(engine.PLUGIN)
+    asked = plugin.Executor.check_active_jobs.__code__.co_names
+    assert {"get_min_job_age", "query_job_status"} <= set(asked) & set(vars(plugin))
 
 
 def test_the_example_of_partitions_is_one_that_the_plugin_reads():

@@ -17,6 +17,7 @@ from pj.settings import Source
 from pj.slots import visible_devices
 
 ENOUGH = 10 * 2**30  # bytes of disk for states and checkpoints of a study of wide nets
+REMEMBERED = 300  # seconds; the SLURM plugin looks for jobs that have ended every 180 s at the latest
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,17 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
         results: where results go.
 
     """
-    yield from _torch()
-    yield from _snakemake()
-    yield from _slurm()
-    yield _disk(results)
+    loaded, fault = None, ""
     try:
         loaded = load()
     except UserError as error:
-        yield Finding("configuration", str(error), "mend config.yaml or the overlay")
+        fault = str(error)
+    yield from _torch()
+    yield from _snakemake()
+    yield from _slurm(loaded.settings.device if loaded else "auto")
+    yield _disk(results)
+    if loaded is None:
+        yield Finding("configuration", fault, "mend config.yaml or the overlay")
         return
     yield Finding("configuration", f"{len(loaded.settings.studies)} studies, {len(loaded.runs())} runs")
     for name, source in loaded.sources().items():
@@ -57,8 +61,11 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
 
 
 def _torch() -> Iterator[Finding]:
-    import torch  # here, so that the rest is said even where it is slow to load
-
+    try:
+        import torch  # here, so that the rest is said even where it cannot be loaded
+    except (ImportError, OSError) as error:  # a library that is missing or broken is an OSError
+        yield Finding("torch", f"cannot be imported: {error}", "pip install --upgrade torch torchvision")
+        return
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     cards = visible_devices()
     yield Finding("torch", f"{torch.__version__}, {build}")
@@ -98,7 +105,7 @@ def _snakemake() -> Iterator[Finding]:
         yield Finding("snakemake", "not installed", "pip install -e .")
 
 
-def _slurm() -> Iterator[Finding]:
+def _slurm(device: str) -> Iterator[Finding]:
     if not shutil.which("sbatch"):
         yield Finding("SLURM", "none on this machine")
         return
@@ -117,18 +124,28 @@ def _slurm() -> Iterator[Finding]:
         found += "" if usable else f": {reason}"
         remedy = "" if usable else "jobs wait for another node; scontrol show node says more"
         yield Finding("SLURM", found, remedy, fault=none_usable)
-    if not any("gpu" in gpus for _, _, gpus, _ in parts):
+    if device != "cpu" and not any("gpu" in gpus for _, _, gpus, _ in parts):
         remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
         yield Finding("SLURM", "no node has GPUs", remedy)
-    if _answer("sacct", "--noheader", "--starttime=now") is None:
+    accounting = _answer("sacct", "--noheader", "--starttime=now") is not None
+    if not accounting:
         remedy = "add --slurm-no-account"
         yield Finding("SLURM", "no accounting (sacct)", remedy, fault=False)
+    remembers = re.search(r"MinJobAge\s*=\s*(\d+)", _answer("scontrol", "show", "config") or "")
+    if remembers and int(remembers[1]) < REMEMBERED:
+        remedy = (
+            "add --slurm-status-command sacct"
+            if accounting
+            else f"ask the site for MinJobAge={REMEMBERED}; a job that ends unseen is waited for without end"
+        )
+        found = f"squeue forgets a job {remembers[1]} s after its end (MinJobAge)"
+        yield Finding("SLURM", found, remedy)
 
 
 def _usable(state: str) -> bool:
     """Whether nodes take jobs, now or when others end; a suffix (``idle~``: powered down) does not matter."""
     word = re.sub(r"[^a-z].*", "", state.lower())
-    return word in ("idle", "mixed", "allocated", "completing", "reserved", "planned")
+    return word in ("idle", "mixed", "allocated", "completing", "planned")
 
 
 def _answer(*command: str) -> str | None:

@@ -42,10 +42,10 @@ def mend_slurm_plugin() -> None:
     last answer is as good. States that it has no rule for are waited for without end, ``CANCELLED by 1000``
     among them, and PREEMPTED, after which only SLURM's own requeuing goes on.
     """
-    plugin: Any = sys.modules.get(PLUGIN)  # Snakemake has loaded every executor that is installed
-    if plugin is not None:
-        plugin.get_min_job_age = last_known(plugin.get_min_job_age)
-        plugin.query_job_status = plain_states(plugin.query_job_status)
+    plugin = sys.modules.get(PLUGIN)  # Snakemake has loaded every executor that is installed
+    for name, mended in (("get_min_job_age", last_known), ("query_job_status", plain_states)):
+        if function := getattr(plugin, name, None):
+            setattr(plugin, name, mended(function))
 
 
 def plain_states(query: Query) -> Query:

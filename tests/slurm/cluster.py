@@ -97,9 +97,9 @@ class Cluster:
         lines = _lines(self.folder / "finished.txt")
         return [dict(part.partition("=")[::2] for part in line.split() if "=" in part) for line in lines]
 
-    def submitted(self) -> list[str]:
-        """Return how sbatch was called, each time."""
-        return _lines(self.folder / "sbatch.txt")
+    def calls(self, client: str) -> list[str]:
+        """Return how sbatch, scontrol or another client was called, each time."""
+        return _lines(self.folder / f"{client}.txt")
 
     def wait_until_idle(self) -> None:
         """Wait for the node; raise RuntimeError if it does not come up."""
@@ -154,19 +154,18 @@ def running(folder: Path) -> Iterator[Cluster]:
 
 
 def _wrap(folder: Path, path: str) -> None:
-    """Put clients in front of SLURM's own: sbatch notes how it was called; jobs find this cluster.
+    """Put clients in front of SLURM's own, which note how they were called, and let jobs find this cluster.
 
     The executor takes SLURM's variables out of a job's environment before it calls srun, and a cluster of
     this user alone has no /etc/slurm.
     """
     (folder / "bin").mkdir(exist_ok=True)
     for name in ("sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo"):
-        note = f'printf "%s\\n" "$*" >> {folder}/sbatch.txt\n' if name == "sbatch" else ""
         wrapper = folder / "bin" / name
         real = shutil.which(name, path=path)
-        wrapper.write_text(
-            f'#!/bin/sh\n{note}SLURM_CONF={folder}/slurm.conf exec {real} "$@"\n', encoding="utf-8"
-        )
+        note = f'printf "%s\\n" "$*" >> {folder}/{name}.txt'
+        call = f'SLURM_CONF={folder}/slurm.conf exec {real} "$@"'
+        wrapper.write_text(f"#!/bin/sh\n{note}\n{call}\n", encoding="utf-8")
         wrapper.chmod(0o755)
 
 

@@ -122,11 +122,11 @@ def log_of(project, run="*") -> str:
 
 def test_from_an_empty_folder_to_the_report_through_the_queue(project, slurm):
     folder = project(PROBED)
-    before, ended_before = len(slurm.submitted()), len(slurm.finished())
+    before, ended_before = len(slurm.calls("sbatch")), len(slurm.finished())
     output = ended(folder, start(folder, slurm), 560)
     assert "steps (100%) done" in output, output
     assert "probes.png" in (folder / "results" / "report.md").read_text()
-    calls = slurm.submitted()[before:]
+    calls = slurm.calls("sbatch")[before:]
     assert all("--gpus=1" in call and "--no-requeue" in call for call in calls)
     rules = [re.search(r"--comment (\S+)", call)[1] for call in calls]
     # local: prepare_data, tables, figures and so on; a job each: four probed runs; a group: two runs of LeNet
@@ -245,7 +245,7 @@ def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
         "        raise SystemExit('a fault for the test')\n    spec, script"
     )
     edit(folder, "workflow/scripts/train.py", "    spec, script", fault)
-    before = len(slurm.submitted())
+    before = len(slurm.calls("sbatch"))
     options = "--config", "device=cpu", "--retries", "0", "--", "results/studies/long/table.md"
     assert "error" in ended(folder, start(folder, slurm, *options)).lower()
     assert log_of(folder).count("begins at its first step") == 2
@@ -254,26 +254,40 @@ def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
     assert "steps (100%) done" in output, output
     log = log_of(folder)  # of the second call: Snakemake deletes a job's log with its output
     assert log.count("resumed after step 87") == 2 and log.count("begins at its first step") == 1
-    calls = slurm.submitted()[before:]
+    calls = slurm.calls("sbatch")[before:]
     assert len(calls) == 3 and not any("--gpus" in call for call in calls)  # training twice, and evaluation
+    # five minutes each, one after another
+    assert all("-t 15" in call and "--mem 2000" in call for call in calls)
 
 
 def test_a_controller_that_is_down_meanwhile_loses_no_job(project, slurm):
     folder = project(LONG.replace("EPOCHS", "10").replace("VARIANTS", "{a: {}, b: {epochs: 11}}"))
     process = start(folder, slurm, "--", "results/studies/long/table.md")
     until(lambda: "epoch 2" in log_of(folder))
+    _next_call(slurm, "squeue")
+    time.sleep(1)  # that look at the jobs is over, and the next begins while the controller is down
     slurm.stop("slurmctld")
-    time.sleep(20)  # the plugin looks after 5 s, then after 10 more
+    _next_call(slurm, "scontrol")
+    _next_call(slurm, "squeue")
     slurm.start("slurmctld", "-D")
     output = ended(folder, process)
     assert "steps (100%) done" in output and "Trying to restart job" not in output, output
 
 
+def _next_call(slurm, client) -> None:
+    """Wait until the plugin calls a client of SLURM again."""
+    before = len(slurm.calls(client))
+    until(lambda: len(slurm.calls(client)) > before)
+
+
 def test_a_wrong_partition_is_told_in_slurms_own_words(project, slurm):
+    """And every attempt asks for more time than the one before."""
     folder = project(LONG.replace("EPOCHS", "2").replace("VARIANTS", "{run: {}}"))
-    process = start(
-        folder, slurm, "--retries", "0", "--default-resources", "slurm_partition=nowhere", "mem_mb=100"
-    )
+    before = len(slurm.calls("sbatch"))
+    site = ("--default-resources", "slurm_partition=nowhere", "mem_mb=100")
+    process = start(folder, slurm, "--retries", "1", *site)
     output = ended(folder, process, 120)
     assert process.returncode != 0
     assert "invalid partition specified: nowhere" in output and "Traceback" not in output
+    limits = [re.search(r"-t (\d+)", call)[1] for call in slurm.calls("sbatch")[before:]]
+    assert limits == ["120", "240"]
