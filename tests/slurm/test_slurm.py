@@ -267,9 +267,11 @@ def test_a_controller_that_is_down_meanwhile_loses_no_job(project, slurm):
     _next_call(slurm, "squeue")
     time.sleep(1)  # that look at the jobs is over, and the next begins while the controller is down
     slurm.stop("slurmctld")
-    _next_call(slurm, "scontrol")
-    _next_call(slurm, "squeue")
-    slurm.start("slurmctld", "-D")
+    try:
+        _next_call(slurm, "scontrol")
+        _next_call(slurm, "squeue")
+    finally:
+        slurm.start("slurmctld", "-D")
     output = ended(folder, process)
     assert "steps (100%) done" in output and "Trying to restart job" not in output, output
 
