@@ -24,3 +24,10 @@ rule all:
         "results/report.html",
         "results/claims.md",
         FIGURES,
+
+
+onstart:
+    try:
+        engine.check_controller(workflow.executor_plugin.name)
+    except UserError as error:
+        raise WorkflowError(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from pj.config import Config
 from pj.errors import UserError
 from pj.settings import Source
-from pj.slots import visible_devices
+from pj.slots import VISIBLE, visible_devices
 
 ENOUGH = 10 * 2**30  # bytes of disk for states and checkpoints of a study of wide nets
 REMEMBERED = 300  # seconds; the SLURM plugin looks for jobs that have ended every 180 s at the latest
@@ -75,6 +76,8 @@ def _torch() -> Iterator[Finding]:
             yield Finding("GPU", f"cuda:{i} {torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
     elif cards:
         remedy = "install a CUDA build of torch (pip install torch), or a newer driver (nvidia-smi shows its)"
+        if VISIBLE in os.environ:
+            remedy = f"{VISIBLE} names them: correct or unset it; else {remedy}"
         yield Finding("GPU", f"there are {', '.join(cards)}, but torch sees none", remedy)
     else:
         from pj.training.device import cpu_computes_bf16
@@ -110,7 +113,7 @@ def _slurm(device: str) -> Iterator[Finding]:
         yield Finding("SLURM", "none on this machine")
         return
     if not find_spec("snakemake_executor_plugin_slurm"):
-        yield Finding("SLURM", "Snakemake's plugin for it is not installed", "pip install -e .[slurm]")
+        yield Finding("SLURM", "Snakemake's plugin for it is not installed", "pip install -e '.[slurm]'")
     nodes = _answer("sinfo", "--noheader", "--format=%D|%T|%G|%E")
     if nodes is None:
         remedy = "ask the site, or wait: jobs that run go on, and the workflow can be called again"

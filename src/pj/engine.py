@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -32,6 +33,23 @@ def check_profile(arguments: Sequence[str], workflow: Path) -> None:
         f"profiles/{path.parent.name}" for path in sorted(workflow.glob("profiles/*/config.yaml"))
     )
     raise UserError(f"--workflow-profile {name}: there is no such profile; there are: {there or 'none'}")
+
+
+def check_controller(executor: str) -> None:
+    """Raise UserError if jobs are to go to a SLURM that does not answer.
+
+    Each job would find that out by itself, one after another, until all have spent their attempts.
+    """
+    if executor != "slurm":
+        return
+    try:
+        subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        why = (getattr(error, "stderr", None) or str(error)).strip()
+        raise UserError(
+            f"SLURM does not answer ({why}); nothing was submitted. Call again when it does; "
+            "`pj doctor` says more"
+        ) from error
 
 
 def mend_slurm_plugin() -> None:
