@@ -1,4 +1,4 @@
-# make quick: the whole pipeline in minutes     make test: the tests     make lint: the linters
+# make quick: the whole pipeline in half an hour     make test: the tests     make lint: the linters
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -119,21 +119,29 @@ def _slurm(device: str) -> Iterator[Finding]:
         remedy = "ask the site, or wait: jobs that run go on, and the workflow can be called again"
         yield Finding("SLURM", "its controller does not answer (sinfo)", remedy)
         return
-    parts = [line.split("|", 3) for line in nodes.splitlines() if line.count("|") >= 3]
-    none_usable = not any(_usable(state) for _, state, _, _ in parts)
-    for count, state, gpus, reason in parts:
+    yield from _nodes([line.split("|", 3) for line in nodes.splitlines() if line.count("|") >= 3], device)
+    yield from _finished_jobs()
+
+
+def _nodes(nodes: Sequence[Sequence[str]], device: str) -> Iterator[Finding]:
+    """Return what nodes take jobs; each is a count, a state, its GPUs and a reason."""
+    none_usable = not any(_usable(state) for _, state, _, _ in nodes)
+    for count, state, gpus, reason in nodes:
         usable = _usable(state)
         found = f"{count} node(s) {state}, {gpus if 'gpu' in gpus else 'without GPUs'}"
         found += "" if usable else f": {reason}"
         remedy = "" if usable else "jobs wait for another node; scontrol show node says more"
         yield Finding("SLURM", found, remedy, fault=none_usable)
-    if device != "cpu" and not any("gpu" in gpus for _, _, gpus, _ in parts):
+    if device != "cpu" and not any("gpu" in gpus for _, _, gpus, _ in nodes):
         remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
         yield Finding("SLURM", "no node has GPUs", remedy)
+
+
+def _finished_jobs() -> Iterator[Finding]:
+    """Return whether SLURM remembers jobs that have ended for as long as the workflow needs."""
     accounting = _answer("sacct", "--noheader", "--starttime=now") is not None
     if not accounting:
-        remedy = "add --slurm-no-account"
-        yield Finding("SLURM", "no accounting (sacct)", remedy, fault=False)
+        yield Finding("SLURM", "no accounting (sacct)", "add --slurm-no-account", fault=False)
     remembers = re.search(r"MinJobAge\s*=\s*(\d+)", _answer("scontrol", "show", "config") or "")
     if remembers and int(remembers[1]) < REMEMBERED:
         remedy = (

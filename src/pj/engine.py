@@ -71,20 +71,25 @@ def plain_states(query: Query) -> Query:
 
     async def answer(*arguments: Any) -> tuple[dict[str, str] | None, float | None]:
         states, seconds = await query(*arguments)
-        words = {job: state.split()[0] if state.strip() else state for job, state in (states or {}).items()}
-        plain = {job: "CANCELLED" if word == "PREEMPTED" else word for job, word in words.items()}
-        return (None if states is None else plain), seconds
+        return states and {job: plain_state(state) for job, state in states.items()}, seconds
 
     return answer
 
 
+def plain_state(state: str) -> str:
+    """Return the first word of a job's state; of PREEMPTED, what it comes to."""
+    word = state.partition(" ")[0]
+    return "CANCELLED" if word == "PREEMPTED" else word
+
+
 def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:
     """Return ``ask``, which answers what it answered last where it now answers nothing."""
-    known: list[int | None] = [None]
+    known = None
 
     def answer() -> int | None:
+        nonlocal known
         found = ask()
-        known[0] = known[0] if found is None else found
-        return known[0]
+        known = known if found is None else found
+        return known
 
     return answer

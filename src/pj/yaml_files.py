@@ -17,7 +17,8 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return a YAML file's mapping and its faults (unreadable, malformed, a key given twice)."""
     try:
-        loader = Loader(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        loader = Loader(text)
         try:
             node = loader.get_single_node()
             faults = [f"{path}, {fault}" for fault in _key_faults(node)]
@@ -28,16 +29,16 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{path}: cannot be read: {error}"]
     except yaml.YAMLError as error:
-        return {}, [f"{path}: is not YAML: {_complaint(path, error)}"]
+        return {}, [f"{path}: is not YAML: {_complaint(text, error)}"]
     if not isinstance(content, dict | None):
         return {}, [f"{path}: holds a {type(content).__name__} at the top; allowed: a mapping"]
     return content or {}, faults
 
 
-def _complaint(path: Path, error: yaml.YAMLError) -> str:
-    """Return why a file is not YAML in the words of PyYAML's own reader, which names and shows the place."""
+def _complaint(text: str, error: yaml.YAMLError) -> str:
+    """Return why a text is not YAML in the words of PyYAML's own reader, which names and shows the place."""
     try:
-        yaml.safe_load(path.read_text(encoding="utf-8"))
+        yaml.safe_load(text)
     except yaml.YAMLError as found:
         error = found
     return " ".join(str(error).split())

@@ -112,6 +112,12 @@ def until(condition, seconds=120):
     raise AssertionError(f"not within {seconds} s: {condition}")
 
 
+def next_call(slurm, program) -> None:
+    """Wait until the plugin calls a client of SLURM again."""
+    before = len(slurm.calls(program))
+    until(lambda: len(slurm.calls(program)) > before)
+
+
 def running(slurm) -> list[str]:
     return client(slurm, "squeue", "--noheader", "--states=RUNNING", "--format=%i").split()
 
@@ -264,22 +270,16 @@ def test_a_controller_that_is_down_meanwhile_loses_no_job(project, slurm):
     folder = project(LONG.replace("EPOCHS", "10").replace("VARIANTS", "{a: {}, b: {epochs: 11}}"))
     process = start(folder, slurm, "--", "results/studies/long/table.md")
     until(lambda: "epoch 2" in log_of(folder))
-    _next_call(slurm, "squeue")
+    next_call(slurm, "squeue")
     time.sleep(1)  # that look at the jobs is over, and the next begins while the controller is down
     slurm.stop("slurmctld")
     try:
-        _next_call(slurm, "scontrol")
-        _next_call(slurm, "squeue")
+        next_call(slurm, "scontrol")
+        next_call(slurm, "squeue")
     finally:
         slurm.start("slurmctld", "-D")
     output = ended(folder, process)
     assert "steps (100%) done" in output and "Trying to restart job" not in output, output
-
-
-def _next_call(slurm, client) -> None:
-    """Wait until the plugin calls a client of SLURM again."""
-    before = len(slurm.calls(client))
-    until(lambda: len(slurm.calls(client)) > before)
 
 
 def test_a_wrong_partition_is_told_in_slurms_own_words(project, slurm):
