@@ -215,11 +215,12 @@ def test_a_profile_that_is_not_there_ends_the_workflow_before_any_job(project):
 
 def test_a_slurm_that_does_not_answer_ends_the_workflow_before_any_job(project, tmp_path, monkeypatch):
     pytest.importorskip("snakemake_executor_plugin_slurm")
-    sinfo = tmp_path / "bin" / "sinfo"
-    sinfo.parent.mkdir()
-    sinfo.write_text("#!/bin/sh\necho Unable to contact slurm controller >&2\nexit 1\n")
-    sinfo.chmod(0o755)
-    monkeypatch.setenv("PATH", str(sinfo.parent), prepend=os.pathsep)
+    for program in ("sinfo", "squeue", "sacct", "sbatch"):  # the plugin looks for them before our own check
+        path = tmp_path / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("#!/bin/sh\necho Unable to contact slurm controller >&2\nexit 1\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     output = snakemake(project, "--workflow-profile", "profiles/slurm", "--forceall", check=False)
     assert "SLURM does not answer (Unable to contact slurm controller); nothing was submitted" in output
     assert "Traceback" not in output and "rule train:" not in output
