@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -162,3 +163,80 @@ def test_what_is_imported_for_type_checkers_alone_does_not_count(project):
         path.write_text(text.replace(first, guarded))
         found.append(fingerprints(project))
     assert found[0] == found[1]
+
+
+def moved(project, old, new):
+    """Move a module of pj, and rewrite all that import it, with their imports in another order."""
+    source, target = (project / "src" / Path(*name.split(".")).with_suffix(".py") for name in (old, new))
+    target.parent.mkdir(exist_ok=True)
+    source.rename(target)
+    (target.parent / "__init__.py").touch()
+    (old_parent, _, old_name), (new_parent, _, new_name) = old.rpartition("."), new.rpartition(".")
+    for path in [*(project / "src").rglob("*.py"), *(project / "workflow").rglob("*.py")]:
+        text = path.read_text()
+        text = text.replace(f"from {old} import", f"from {new} import").replace(f'"{old}:', f'"{new}:')
+        line = re.search(rf"^ *from {old_parent} import .*\b{old_name}\b.*$", text, re.MULTILINE)
+        if line and old_parent == new_parent:
+            text = text.replace(line[0], re.sub(rf"\b{old_name}\b", new_name, line[0]))
+            text = re.sub(rf"(?<![\w.]){old_name}\.(?=\w)", f"{new_name}.", text)
+        lines = text.split("\n")
+        there = [i for i, line in enumerate(lines) if re.match(r"from pj\S* import [^(]*$", line)]
+        for i, line in zip(there, sorted((lines[i] for i in there), reverse=True), strict=True):
+            lines[i] = line
+        path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("pj.models.layers", "pj.models.blocks"),
+        ("pj.models.mlp", "pj.models.perceptron"),
+        ("pj.training.measure", "pj.tools.measuring"),
+        ("pj.report.labels", "pj.words.labels"),
+        ("pj.files", "pj.storage"),
+    ],
+)
+def test_moving_and_renaming_a_module_and_sorting_imports_change_nothing(project, old, new):
+    before = fingerprints(project)
+    moved(project, old, new)
+    assert fingerprints(project) == before
+
+
+def test_importing_another_function_of_the_same_name_counts(project):
+    (project / "src/pj/models/other.py").write_text("def scaled(size, width):\n    return size\n")
+    old, new = "from pj.models.layers import scaled", "from pj.models.other import scaled"
+    assert changed(project, "src/pj/models/mlp.py", old, new) == {"mlp", "sam"}
+
+
+def test_every_other_file_of_the_package_counts_where_it_is_used():
+    """A template that no fingerprint followed would be edited without any page being written again."""
+    package = ROOT / "src" / "pj"
+    others = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+    assert others
+    for path in others:
+        users = [
+            module for module in package.rglob("*.py") if path.parent.parent == module.parent
+            and f'"{path.relative_to(module.parent).as_posix()}"' in module.read_text()
+        ]  # fmt: skip
+        assert users, f"no module names {path}"
+
+
+def test_editing_a_template_changes_the_fingerprint_of_the_page_alone(project):
+    code = """
+from pathlib import Path
+from pj.fingerprint import fingerprint
+print(*(fingerprint(Path("workflow/scripts") / name) for name in ("page.py", "report.py")))
+"""
+    template = project / "src/pj/report/templates/report.html.j2"
+    command, environment = [sys.executable, "-c", code], {"PYTHONPATH": "src"}
+
+    def found():
+        run = subprocess.run(
+            command, cwd=project, env=environment, capture_output=True, text=True, check=True
+        )
+        return run.stdout.split()
+
+    before = found()
+    template.write_text(template.read_text().replace("<h1>What reproduced</h1>", "<h1>Claims</h1>"))
+    after = found()
+    assert before[0] != after[0] and before[1] == after[1]

@@ -9,7 +9,6 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files as resources
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from pj.report.sheet import EMPHASIS, STRONG, Sheet
 from pj.report.source import Source
 from pj.verdicts import Judgement
 
+TEMPLATE = "templates/report.html.j2"  # its content is part of the page's fingerprint
 ROOMS = ("studies", "prunings", "landscapes", "interpretations")
 
 
@@ -54,7 +54,7 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], output: Pa
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["emphasis"] = _emphasis
-    template = resources("pj.report").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
+    template = (Path(__file__).parent / TEMPLATE).read_text(encoding="utf-8")
     sections = [section for source in sources for section in _sections(source)]
     page = environment.from_string(template).render(
         headline=scorecard.headline(judgements)
