@@ -28,6 +28,6 @@ rule all:
 
 onstart:
     try:
-        engine.check_controller(workflow.executor_plugin.name)
+        slurm.check_controller(workflow.executor_plugin.name)
     except UserError as error:
         raise WorkflowError(str(error))

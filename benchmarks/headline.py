@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from torch.utils.flop_counter import FlopCounterMode
 
+from pj.config.spec import RunSpec
 from pj.data import store
-from pj.spec import RunSpec
 from pj.training.device import Conditions, configure
 from pj.training.run import Training
 

@@ -2,7 +2,7 @@
 
     python benchmarks/probing.py [--threads 2] [--steps 12] [--width 1.0] [--device auto]
 
-Every second step is probed as config.yaml has it (7 + 4 points along -g, 4 along the update, 4 layers'
+Every second step is probed as loading.yaml has it (7 + 4 points along -g, 4 along the update, 4 layers'
 covariate shift), so that a machine whose speed drifts slows both kinds. Prints the seconds of a step, what a
 probe adds in steps, and what that is per step if every 30th is probed, beside the bound of one gradient
 evaluation a point and one more.
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pj import config
+from pj.config import loading
+from pj.config.spec import RunSpec
 from pj.data import store
-from pj.spec import RunSpec
 from pj.training.device import configure
 from pj.training.run import Training
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def measure(name: str, options: argparse.Namespace) -> None:
-    loaded = config.load(Path(__file__).parents[1] / "config.yaml")
+    loaded = loading.load(Path(__file__).parents[1] / "config.yaml")
     spec = next(v.spec for v in loaded.study("batch_norm_predictiveness").variants if v.name == name)
     probe = spec.probe
     assert probe is not None and probe.gradient is not None and probe.update is not None

@@ -16,14 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from pj.config.settings import DigitsSource
+from pj.config.spec import RunSpec
 from pj.data import sources, store
-from pj.settings import DigitsSource
-from pj.spec import RunSpec
 
 JOB = """
 import sys
 from pathlib import Path
-from pj.spec import RunSpec
+from pj.config.spec import RunSpec
 from pj.training.loop import train
 folder = Path(sys.argv[1])
 train(RunSpec.from_json(sys.argv[2]), 0, folder / "digits.npz", folder / "run", resume=folder / "resume",

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from pj import models
+from pj.config.spec import RunSpec
 from pj.data import store
-from pj.spec import RunSpec
 from pj.training.device import configure
 from pj.training.loop import Training
 

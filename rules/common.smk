@@ -5,21 +5,22 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-from pj import claims as pj_claims
-from pj import config as pj_config
-from pj import engine, files
+from pj import files
+from pj.claims import schema as pj_claims
+from pj.config import loading
 from pj.errors import UserError
-from pj.fingerprint import fingerprint, run_fingerprint
-from pj.jobs import share_package
+from pj.runs.fingerprint import fingerprint, run_fingerprint
+from pj.workflow import slurm
+from pj.workflow.jobs import share_package
 
 share_package()
-engine.mend_slurm_plugin()
+slurm.mend_slurm_plugin()
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 
 try:
-    engine.check_profile(sys.argv, Path(workflow.basedir))
-    CONFIG = pj_config.load(
+    slurm.check_profile(sys.argv, Path(workflow.basedir))
+    CONFIG = loading.load(
         "config.yaml",
         *workflow.overwrite_configfiles,
         overrides=workflow.config_settings.config,

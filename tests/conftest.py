@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import settings
 
+from pj.config.settings import DigitsSource
+from pj.config.spec import RunSpec
 from pj.data import sources, store
-from pj.settings import DigitsSource
-from pj.spec import RunSpec
 
 settings.register_profile("pj", deadline=None)  # a busy machine is no fault
 settings.load_profile("pj")

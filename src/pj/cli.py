@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pj import config, files, records
+from pj import files
+from pj.config import loading
+from pj.config.messages import choice_fault
+from pj.config.settings import Order, Study
+from pj.config.spec import RunSpec
 from pj.errors import UserError
-from pj.faults import choice_fault
-from pj.fingerprint import run_fingerprint
-from pj.settings import Order, Study
-from pj.spec import RunSpec
+from pj.runs import records
+from pj.runs.fingerprint import run_fingerprint
 
 RESULTS = Path("results")
 STALE = 60.0  # seconds after which a silent run is shown as such
@@ -50,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
             default=[],
             type=Path,
             metavar="FILE",
-            help="an overlay of config.yaml; may be given several times",
+            help="an overlay of loading.yaml; may be given several times",
         )
         return sub
 
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-seconds",
         type=_count,
         metavar="N",
-        help="end after so long with exit status 75; the same command goes on (default: config.yaml's)",
+        help="end after so long with exit status 75; the same command goes on (default: loading.yaml's)",
     )
 
     command("runs", _runs, "list every run: what it serves, its state and its test accuracy")
@@ -115,11 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(options: argparse.Namespace) -> config.Config:
-    return config.load("config.yaml", *options.configfile)
+def _load(options: argparse.Namespace) -> loading.Config:
+    return loading.load("config.yaml", *options.configfile)
 
 
-def _study(loaded: config.Config, name: str) -> Study:
+def _study(loaded: loading.Config, name: str) -> Study:
     if name not in loaded.settings.studies:
         raise UserError(choice_fault(("study",), name, loaded.settings.studies))
     return loaded.study(name)
@@ -262,14 +264,15 @@ def _duration(seconds: float) -> str:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from pj.report import tables  # loads pandas
+    from pj.report.tables import studies  # loads pandas
 
-    print(tables.sheet(tables.collect(_study(_load(options), options.study), RESULTS / "runs")).markdown())
+    print(studies.sheet(studies.collect(_study(_load(options), options.study), RESULTS / "runs")).markdown())
 
 
 def _prune(options: argparse.Namespace) -> None:
-    from pj import finished, pruning_curve  # load torch
-    from pj.settings import Percents
+    from pj.config.settings import Percents
+    from pj.pruning import curve  # load torch
+    from pj.runs import finished
 
     if not 0 <= options.percent < 100:
         raise UserError(f"--percent {options.percent:g}; allowed: from 0 to less than 100")
@@ -281,7 +284,7 @@ def _prune(options: argparse.Namespace) -> None:
     path = RESULTS / "data" / f"{records.read_run(options.run)['spec']['data']['name']}.npz"
     run = finished.load(options.run, options.data or path, device="cpu", precision="fp32")
     settings = Percents(layers=options.layers, percents=[options.percent], draws=1)
-    row = pruning_curve.export(run, settings, options.order, options.output)
+    row = curve.export(run, settings, options.order, options.output)
     before, after = row["whole"], row["size"]
     removed = ", ".join(f"{count:,} of {name}" for name, count in row["removed"].items())
     left = f"{after['parameters']:,} of {before['parameters']:,} parameters"
@@ -292,12 +295,13 @@ def _prune(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from pj import claims, verdicts  # load pandas
-    from pj.evidence import Evidence
-    from pj.report import document, html, scorecard
-    from pj.report.source import Source, kept
+    from pj.claims import schema, verdicts  # load pandas
+    from pj.claims.evidence import Evidence
+    from pj.report.pages import html, markdown
+    from pj.report.pages.source import Source, kept
+    from pj.report.tables import claims
 
-    writers = {".html": html.write, ".md": document.write}
+    writers = {".html": html.write, ".md": markdown.write}
     if options.output and options.output.suffix not in writers:
         raise UserError(f"--output {options.output}; allowed: a file whose name ends in .html or .md")
     loaded = _load(options)
@@ -310,17 +314,17 @@ def _report(options: argparse.Namespace) -> None:
     )
     if len({source.name for source in sources}) < len(sources):
         raise UserError(f"--from {' '.join(map(str, folders))}; allowed: folders of different names")
-    judgements = verdicts.judge(claims.of(loaded), [source.evidence for source in sources], loaded)
+    judgements = verdicts.judge(schema.of(loaded), [source.evidence for source in sources], loaded)
     place = folders[0].parent if several else folders[0]
     outputs = [options.output] if options.output else [place / "report.html", place / "report.md"]
     for output in outputs:
         writers[output.suffix](judgements, sources, output)
     written = " and ".join(map(str, outputs))
-    print(f"{scorecard.headline(judgements)}; written to {written}")
+    print(f"{claims.headline(judgements)}; written to {written}")
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from pj import doctor
+    from pj.workflow import doctor
 
     findings = []
     for finding in doctor.examine(lambda: _load(options), RESULTS):
@@ -330,7 +334,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _keep(options: argparse.Namespace) -> None:
-    from pj.report.keep import keep  # loads pandas
+    from pj.report.pages.keep import keep  # loads pandas
 
     kept = keep(_load(options), RESULTS, options.folder)
     if not kept:

@@ -14,8 +14,8 @@ from pathlib import Path
 import cluster
 import pytest
 
+from helpers.project import PROBED, copy, edit
 from pj.files import sha256
-from test_workflow import PROBED, copy, edit
 
 MISSING = cluster.missing()
 pytestmark = [
@@ -202,7 +202,7 @@ def _runs(folder) -> dict[str, str]:
 def _code(folder, run) -> str:
     return _python(
         folder,
-        "from pathlib import Path; from pj import config; from pj.fingerprint import run_fingerprint\n"
+        "from pathlib import Path; from pj import config; from pj.runs.fingerprint import run_fingerprint\n"
         f"spec = config.load('config.yaml').runs()[{run!r}].spec\n"
         "print(run_fingerprint(Path('workflow/scripts/train.py'), spec))",
     ).strip()

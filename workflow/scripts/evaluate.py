@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pj import slots
-from pj.jobs import logged
+from pj.workflow import slots
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
-    from pj.evaluation import evaluate  # torch sees the slot's GPU only
+    from pj.runs.evaluation import evaluate  # torch sees the slot's GPU only
     from pj.training import state
 
     record = evaluate(

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import figures
-from pj.settings import Study
+from pj.config.settings import Study
+from pj.report.figures import curves
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     study = Study.model_validate_json(snakemake.params.settings)
-    figures.write(
+    curves.write(
         study,
         Path("results/runs"),
         Path(snakemake.output.png).parent,

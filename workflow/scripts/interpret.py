@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from pj import slots
-from pj.jobs import logged
-from pj.settings import View
+from pj.config.settings import View
+from pj.workflow import slots
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
-    from pj import interpretation  # torch sees the slot's GPU only
+    from pj.interpret import measure  # torch sees the slot's GPU only
 
-    interpretation.write(
+    measure.write(
         Path(snakemake.input.record).parent,
         Path(snakemake.input.data),
         Path(snakemake.output[0]),

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import interpretation_figures
-from pj.settings import Interpretation
+from pj.config.settings import Interpretation
+from pj.report.figures import interpretations
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     interpretation = Interpretation.model_validate_json(snakemake.params.settings)
     folder = Path(snakemake.output.image).parent
-    interpretation_figures.write(interpretation, folder, folder)
+    interpretations.write(interpretation, folder, folder)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import interpretations
-from pj.settings import Interpretation
+from pj.config.settings import Interpretation
+from pj.report.tables import interpretations
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     interpretation = Interpretation.model_validate_json(snakemake.params.settings)

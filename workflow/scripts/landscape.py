@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from pj import slots
-from pj.jobs import logged
-from pj.settings import Slices
+from pj.config.settings import Slices
+from pj.workflow import slots
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
-    from pj import loss_surface  # torch sees the slot's GPU only
+    from pj.landscape import surface  # torch sees the slot's GPU only
 
-    loss_surface.write(
+    surface.write(
         Path(snakemake.input.record).parent,
         Path(snakemake.input.data),
         Path(snakemake.output[0]),

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import landscape_figures
-from pj.settings import Landscape
+from pj.config.settings import Landscape
+from pj.report.figures import landscapes
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     landscape = Landscape.model_validate_json(snakemake.params.settings)
     folder = Path(snakemake.output.png).parent
-    landscape_figures.write(landscape, folder, folder)
+    landscapes.write(landscape, folder, folder)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import landscapes
-from pj.settings import Landscape
+from pj.config.settings import Landscape
+from pj.report.tables import landscapes
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     landscape = Landscape.model_validate_json(snakemake.params.settings)

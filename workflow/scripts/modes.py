@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pj import modes
-from pj.jobs import logged
-from pj.report.sheet import Sheet
+from pj.report.text.sheet import Sheet
+from pj.training import modes
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     table = pd.DataFrame([asdict(row) for row in modes.measure()])

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import html, source
+from pj.report.pages import html, source
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     output = Path(snakemake.output[0])

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import paths
-from pj.settings import Study
+from pj.config.settings import Study
+from pj.report.figures import paths
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     study = Study.model_validate_json(snakemake.params.settings)

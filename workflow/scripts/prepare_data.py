@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from pj.config.settings import Source
 from pj.data import sources, store
-from pj.jobs import logged
-from pj.settings import Source
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     content = json.loads(snakemake.params.settings)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import probe_figures
-from pj.settings import Study
+from pj.config.settings import Study
+from pj.report.figures import probes
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     study = Study.model_validate_json(snakemake.params.settings)
-    probe_figures.write(study, Path(snakemake.output.png).parent)
+    probes.write(study, Path(snakemake.output.png).parent)

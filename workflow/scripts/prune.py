@@ -3,15 +3,15 @@
 import json
 from pathlib import Path
 
-from pj import slots
-from pj.jobs import logged
-from pj.settings import Percents
+from pj.config.settings import Percents
+from pj.workflow import slots
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
-    from pj import pruning_curve  # torch sees the slot's GPU only
+    from pj.pruning import curve  # torch sees the slot's GPU only
 
     content = json.loads(snakemake.params.settings)
-    pruning_curve.write(
+    curve.write(
         Path(snakemake.input.record).parent,
         Path(snakemake.input.data),
         Path(snakemake.output[0]),

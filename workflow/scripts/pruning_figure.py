@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import pruning_figures
-from pj.settings import Pruning
+from pj.config.settings import Pruning
+from pj.report.figures import prunings
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     pruning = Pruning.model_validate_json(snakemake.params.settings)
     folder = Path(snakemake.output.png).parent
-    pruning_figures.write(pruning, folder, folder)
+    prunings.write(pruning, folder, folder)

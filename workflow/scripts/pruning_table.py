@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import prunings
-from pj.settings import Pruning
+from pj.config.settings import Pruning
+from pj.report.tables import prunings
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     pruning = Pruning.model_validate_json(snakemake.params.settings)

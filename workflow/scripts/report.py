@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import document, source
+from pj.report.pages import markdown, source
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     output = Path(snakemake.output[0])
     sources, judgements = source.results(output.parent, json.loads(snakemake.params.settings))
-    document.write(judgements, sources, output)
+    markdown.write(judgements, sources, output)

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import scorecard, source
+from pj.report.pages import source
+from pj.report.tables import claims
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     folder = Path(snakemake.output.csv).parent
     _, judgements = source.results(folder, json.loads(snakemake.params.settings))
-    scorecard.write(judgements, folder)
+    claims.write(judgements, folder)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pj.jobs import logged
-from pj.report import tables
-from pj.settings import Study
+from pj.config.settings import Study
+from pj.report.tables import studies
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     study = Study.model_validate_json(snakemake.params.settings)
-    tables.write(
+    studies.write(
         study,
         Path("results/runs"),
         Path(snakemake.output.markdown).parent,

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pj import slots
-from pj.fingerprint import check_unchanged, code_on_disk
-from pj.jobs import logged
-from pj.spec import RunSpec
+from pj.config.spec import RunSpec
+from pj.runs.fingerprint import check_unchanged, code_on_disk
+from pj.workflow import slots
+from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
     spec, script = RunSpec.from_json(snakemake.params.settings), Path(snakemake.scriptdir) / "train.py"

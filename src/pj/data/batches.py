@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pj.components import Data
+from pj.config.components import Data
 from pj.data import create_mixing
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator

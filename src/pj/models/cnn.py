@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from pj.models.layers import scaled
+from pj.models.blocks import scaled
 
 
 class CNN(nn.Module):

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from pj.models.layers import ACTIVATIONS, conv_bn, pooled, scaled
+from pj.models.blocks import ACTIVATIONS, conv_bn, pooled, scaled
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256))  # channels of the convolutions before each pooling
 HEAD = (4096, 1024)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from pj.models.layers import conv_bn, pooled, scaled
+from pj.models.blocks import conv_bn, pooled, scaled
 
 
 class DessiVGG(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pj.models.layers import ResidualBlock, conv_bn, pooled, scaled
+from pj.models.blocks import ResidualBlock, conv_bn, pooled, scaled
 
 PLAIN_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024))
 RESIDUAL_STAGES = (64, 128, 256, 512, 512)

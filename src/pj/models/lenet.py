@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from pj.models.layers import scaled
+from pj.models.blocks import scaled
 
 
 class LeNet(nn.Module):

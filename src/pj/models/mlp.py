@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pj.models.layers import scaled
+from pj.models.blocks import scaled
 
 HIDDEN = 1024
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pj.models.layers import ResidualBlock, conv_bn, pooled, scaled
+from pj.models.blocks import ResidualBlock, conv_bn, pooled, scaled
 
 
 class ResNet9(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pj.models.layers import conv_bn, pooled, scaled
+from pj.models.blocks import conv_bn, pooled, scaled
 
 STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 HIDDEN = 512

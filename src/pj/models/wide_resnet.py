@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pj.models.layers import scaled
+from pj.models.blocks import scaled
 
 
 class PreActivationBlock(nn.Module):

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 REGISTRY = {
-    "sgd": "pj.optim.builtin:sgd",
-    "adam": "pj.optim.builtin:adam",
-    "adamw": "pj.optim.builtin:adamw",
-    "rmsprop": "pj.optim.builtin:rmsprop",
+    "sgd": "pj.optim.torch_optim:sgd",
+    "adam": "pj.optim.torch_optim:adam",
+    "adamw": "pj.optim.torch_optim:adamw",
+    "rmsprop": "pj.optim.torch_optim:rmsprop",
     "sam": "pj.optim.sam:SAM",
     "dessilbi": "pj.optim.dessilbi:DessiLBI",
 }

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pj.models.naming import layers
-from pj.optim import builtin
+from pj.models.layer_names import layers
+from pj.optim import torch_optim
 
 INNER = ("sgd", "adam")
 LAMBDAS = {"conv": 1.0, "linear": 1.0}
 
 
-class DessiLBI(builtin.WithoutCompiler):
+class DessiLBI(torch_optim.WithoutCompiler):
     """Deep structurally splitting linearised Bregman iteration.
 
     Beside the weights W of convolutions and linear layers it carries V and the sparse Γ, both 0 at first.

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pj.optim import builtin
+from pj.optim import torch_optim
 
-BASES = {"sgd": builtin.sgd, "adam": builtin.adam, "adamw": builtin.adamw}
+BASES = {"sgd": torch_optim.sgd, "adam": torch_optim.adam, "adamw": torch_optim.adamw}
 
 
-class SAM(builtin.WithoutCompiler):
+class SAM(torch_optim.WithoutCompiler):
     """Descend along the gradient at the worst point near the weights.
 
     SAM (Foret et al. 2021, equation 2): eps = rho * g / ‖g‖. ASAM (Kwon et al. 2021, equation 9), with

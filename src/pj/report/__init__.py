@@ -1,1 +1,1 @@
-"""Tables, figures and the report they stand in."""
+"""Tables, figures and pages."""

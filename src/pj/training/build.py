@@ -11,10 +11,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from pj import losses, models, optim
-from pj.components import DessiLBI, Strict
+from pj.config.components import DessiLBI, Strict
+from pj.config.spec import RunSpec
 from pj.data.store import Dataset
 from pj.errors import UserError
-from pj.spec import RunSpec
 from pj.training import schedule
 
 

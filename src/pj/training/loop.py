@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 
 import torch
 
-from pj import files, records
+from pj import files
+from pj.config.spec import RunSpec
 from pj.data import store
-from pj.provenance import provenance
-from pj.spec import RunSpec
+from pj.runs import records
+from pj.runs.provenance import provenance
 from pj.training.device import configure
 from pj.training.progress import Progress
 from pj.training.run import Training

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from pj.spec import RunSpec
+from pj.config.spec import RunSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from pj.landscape import Loss
+    from pj.landscape.probes import Loss
     from pj.training.probing import Probing
 
 # a registry, so that the code of probes is part of the fingerprint of probed runs alone

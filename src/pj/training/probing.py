@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pj import landscape, records
-from pj.components import Line, Probe
-from pj.landscape import Point
+from pj.config.components import Line, Probe
+from pj.landscape import probes
+from pj.landscape.probes import Point
+from pj.runs import records
 
 STEP_COLUMNS = ("step", "epoch", "loss")
 PROBE_COLUMNS = (
@@ -40,14 +41,14 @@ class Probing:
 
     """
 
-    def __init__(self, spec: Probe, model: nn.Module, loss: landscape.Loss) -> None:
+    def __init__(self, spec: Probe, model: nn.Module, loss: probes.Loss) -> None:
         self.spec, self.model, self.loss = spec, model, loss
-        self.groups = landscape.layers(model)
+        self.groups = probes.layers(model)
         self.losses: list[float] = []  # of every step
         self.found: list[dict[str, Any]] = []  # a dictionary of tensors a probed step
 
     @contextmanager
-    def around(self, step: int, batch: landscape.Batch, seed: int, lr: float) -> Iterator[None]:
+    def around(self, step: int, batch: probes.Batch, seed: int, lr: float) -> Iterator[None]:
         """Probe, if it is time, the weights before the step that is taken inside this context.
 
         Args:
@@ -65,15 +66,15 @@ class Probing:
         cuda = [batch[0].device] if batch[0].device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(seed)
-            start = landscape.point(self.model, self.loss, batch, before)
+            start = probes.point(self.model, self.loss, batch, before)
             after = {name: p.detach() for name, p in self.model.named_parameters()}
             self.found.append({"step": step, "lr": lr, **self._measure(batch, start, after, lr)})
 
     def _measure(
-        self, batch: landscape.Batch, start: Point, after: landscape.Weights, lr: float
+        self, batch: probes.Batch, start: Point, after: probes.Weights, lr: float
     ) -> dict[str, Tensor]:
-        own = [landscape.norm(start.gradient, names) for names in self.groups.values()]
-        whole = landscape.norm(start.gradient, start.gradient)
+        own = [probes.norm(start.gradient, names) for names in self.groups.values()]
+        whole = probes.norm(start.gradient, start.gradient)
         found = {"gradient_norms": torch.stack([whole, *own])}  # [1 + layers]
         if self.spec.gradient:
             found["gradient"] = self._along(batch, start, None, _sizes(self.spec.gradient, lr))
@@ -82,21 +83,21 @@ class Probing:
             sizes = [[size / lr for size in grid] for grid in _sizes(self.spec.update, lr)]
             found["update"] = self._along(batch, start, update, sizes)
         if self.spec.ics:
-            shifts = landscape.ics(self.model, self.loss, batch, after, self.spec.ics, start).values()
+            shifts = probes.ics(self.model, self.loss, batch, after, self.spec.ics, start).values()
             found["shifts"] = torch.stack([torch.stack([s.norm, s.relative, s.cosine]) for s in shifts])
         return found
 
     def _along(
         self,
-        batch: landscape.Batch,
+        batch: probes.Batch,
         start: Point,
-        direction: landscape.Weights | None,
+        direction: probes.Weights | None,
         grids: Sequence[Sequence[float]],
     ) -> Tensor:
         """Return loss, length and gradient distances (whole, by layer) of each step: [S, 3 + layers]."""
         blocks = []
         for grid in grids:
-            probe = landscape.probe(self.model, self.loss, batch, grid, direction, start)
+            probe = probes.probe(self.model, self.loss, batch, grid, direction, start)
             columns = [probe.losses, probe.lengths, probe.gradient_distances, *probe.by_layer.values()]
             blocks.append(torch.stack(columns, dim=1))
         return torch.cat(blocks)

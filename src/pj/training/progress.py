@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from pj import files
-from pj.spec import RunSpec
+from pj.config.spec import RunSpec
 
 log = logging.getLogger(__name__)
 WRITE_EVERY = 2.0  # seconds

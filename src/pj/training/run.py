@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
+from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
 from pj.losses.targets import label_mass
-from pj.models import naming
+from pj.models import layer_names
 from pj.randomness import derive
-from pj.records import SUPPORT
-from pj.spec import RunSpec
+from pj.runs.records import SUPPORT
 from pj.training import build, observers
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
@@ -156,7 +156,7 @@ class Training:
         return {
             "weights": {k: v.detach().cpu().contiguous() for k, v in weights.items()},
             **{name: {k: v.cpu() for k, v in path[name].items()} for name in PATH if name in path},
-            "layers": {name: f"{where}.weight" for name, where in naming.layers(self.model).items()},
+            "layers": {name: f"{where}.weight" for name, where in layer_names.layers(self.model).items()},
             "epoch": epoch,
             "selected_by": self.spec.select,
             "spec": self.spec.json_text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pj.components import Schedule, StepSchedule
+from pj.config.components import Schedule, StepSchedule
 
 
 def factor(schedule: Schedule, progress: float, epochs: int) -> float:

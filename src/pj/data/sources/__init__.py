@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pkgutil import resolve_name
 
+from pj.config.settings import Source
 from pj.data.store import Dataset
-from pj.settings import Source
 
 REGISTRY = {
     "torchvision": "pj.data.sources.official:read",

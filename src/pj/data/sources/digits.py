@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pj.config.settings import DigitsSource
 from pj.data.store import Dataset, checked
-from pj.settings import DigitsSource
 
 TRAIN = 1437  # of 1,797 images
 

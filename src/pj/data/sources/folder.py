@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pj.config.settings import FolderSource
 from pj.data.store import DataError, Dataset, checked
 from pj.randomness import derive
-from pj.settings import FolderSource
 
 
 def read(source: FolderSource) -> Dataset:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pj.config.settings import NpzSource
 from pj.data.store import DataError, Dataset, checked
-from pj.settings import NpzSource
 
 
 def read(source: NpzSource) -> Dataset:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from pj.config.settings import TorchvisionSource
 from pj.data.store import DataError, Dataset, checked
-from pj.settings import TorchvisionSource
 
 # Of the images and labels as `checked` hashes them. torchvision verifies CIFAR-10's unpacked files itself,
 # but takes MNIST's as they are.

@@ -1,0 +1,1 @@
+"""Claims of a paper as data, the evidence for them, and verdicts."""

@@ -1,0 +1,159 @@
+"""What was measured, read from tables alone: those of results/, or those that were kept of a machine.
+
+Both have the same layout (studies/<study>/runs.csv, prunings/<name>/table.csv, …), so that a claim is judged
+the same way from either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pj.claims.schema import of_runs
+from pj.errors import UserError
+
+BySeed = dict[int, float]
+# Columns of text, however much their content looks like numbers or like nothing: a variant may be called 0.5.
+TEXT = (
+    *("study", "variant", "run", "data", "scale", "state", "components", "code", "commit"),
+    *("method", "layer", "trajectory", "quantity", "line", "grid"),
+)
+FACTS = (
+    *("run", "data", "scale", "components", "code", "commit", "precision", "threads", "seconds"),
+    *("processor", "device", "torch", "python", "parameters", "epochs", "train", "selected"),
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables below a folder. UserError for a table that `pj` did not write.
+
+    Args:
+        folder: results, or reference/<machine>.
+        name: what the page calls it, where it shows more than one.
+
+    """
+
+    folder: Path
+    name: str = ""
+
+    def table(self, *parts: str, needed: Iterable[str] = ("variant", "seed", "state")) -> pd.DataFrame | None:
+        """Return a table with the columns that are ``needed``; None if it is not there or holds nothing."""
+        path = self.folder.joinpath(*parts)
+        if path not in self._tables:
+            try:
+                self._tables[path] = _read(path)
+            except (FileNotFoundError, pd.errors.EmptyDataError):
+                self._tables[path] = None
+            except ValueError as error:
+                raise UserError(f"{path} cannot be read as a table: {error}") from None
+        found = self._tables[path]
+        missing = [] if found is None else [column for column in needed if column not in found]
+        if missing:
+            raise UserError(f"{path} has no column {', '.join(missing)}; wanted: a table that pj wrote")
+        return found
+
+    @cached_property
+    def _tables(self) -> dict[Path, pd.DataFrame | None]:
+        return {}
+
+    def runs(self, study: str) -> pd.DataFrame:
+        """Return a study's runs, a row each; no rows if there are none. An older table lacks some values."""
+        if study not in self._runs:
+            found = self.table("studies", study, "runs.csv")
+            if found is None:
+                found = pd.DataFrame(columns=["variant", "seed", "state"])
+            self._runs[study] = found.assign(**{column: np.nan for column in FACTS if column not in found})
+        return self._runs[study]
+
+    @cached_property
+    def _runs(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    def rows(self, cell: str) -> pd.DataFrame:
+        """Return the rows of a claim's cell in its table: by variant, and what else it names."""
+        kind, *rest = cell.split("/")
+        if of_runs(cell):
+            found = self.runs(kind)
+            return found[found["variant"] == rest[0]]
+        name, variant, second, third = rest
+        what = ("method", "percent", "accuracy") if kind == "prunings" else ("layer",)
+        table = self.table(kind, name, "table.csv", needed=("variant", "seed", "state", *what))
+        if table is None:
+            return pd.DataFrame(columns=["variant", "seed", "state"])
+        own = table[table["variant"] == variant]
+        # a diverged run has a row without any of what was measured
+        measured = own["method"] == second if kind == "prunings" else own["layer"] == second
+        if kind == "prunings":
+            measured &= own["percent"] == float(third)
+        return own[measured | (own["state"] != "complete")]
+
+    def values(self, cell: str, quantity: str) -> BySeed:
+        """Return what a claim's cell came to, by seed; diverged and missing runs are left out."""
+        own = self.rows(cell)
+        if not of_runs(cell):
+            return _by_seed(own, "accuracy" if cell.startswith("prunings/") else cell.split("/")[-1])
+        if quantity == "gap":
+            # clean, in eval mode, on both sides: a running training accuracy would mix in dropout and CutMix
+            own = own.assign(gap=own["train"] - own["selected"])
+        if quantity == "epochs_to_70" and quantity in own:
+            # what never got there took longer than it had
+            own = own.assign(epochs_to_70=own["epochs_to_70"].fillna(own["epochs"] + 1))
+        return _by_seed(own, quantity)
+
+    def never(self, cell: str) -> int:
+        """Return how many of a cell's complete runs never reached 70 % test accuracy."""
+        own = self.rows(cell)
+        return int(own.loc[own["state"] == "complete", "epochs_to_70"].isna().sum()) if len(own) else 0
+
+    def states(self, cell: str) -> dict[int, str]:
+        """Return the state of each of a cell's runs, by seed."""
+        own = self.rows(cell)
+        return dict(zip(own["seed"], own["state"], strict=True))
+
+    def diverged(self, cell: str) -> int:
+        """Return how many of a cell's runs diverged."""
+        return list(self.states(cell).values()).count("diverged")
+
+    def trains_best(self, cells: Iterable[str]) -> str | None:
+        """Return the cell of highest mean clean training accuracy, of those with fewest diverged runs.
+
+        The test set does not choose. None if no cell has a complete run.
+        """
+        found = {cell: list(self.values(cell, "train").values()) for cell in cells}
+        there = [cell for cell, values in found.items() if values]
+        return max(there, key=lambda cell: (-self.diverged(cell), float(np.mean(found[cell]))), default=None)
+
+    def behind(self, cell: str, quantity: str) -> list[dict[str, Any]]:
+        """Return the runs behind a cell: its name, run, seed, state, and the quantity of complete ones."""
+        values = self.values(cell, quantity)
+        own = self.rows(cell)
+        names = own["run"] if "run" in own else [""] * len(own)
+        by_seed = {
+            seed: {"cell": cell, "seed": seed, "state": state, "run": run, "value": values.get(seed)}
+            for seed, state, run in zip(own["seed"], own["state"], names, strict=True)
+            if state != "missing"
+        }
+        return list(by_seed.values())  # of several draws of a seed, one
+
+
+def _read(path: Path) -> pd.DataFrame:
+    numbers = [column for column in pd.read_csv(path, nrows=0).columns if column not in TEXT]
+    blank = {column: ["", "nan", "NaN"] for column in numbers}
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=blank)
+
+
+def _by_seed(own: pd.DataFrame, column: str) -> BySeed:
+    """Return the finite values of complete runs, the draws of a seed averaged."""
+    if column not in own:
+        return {}
+    complete = own[own["state"] == "complete"]
+    means = complete.groupby("seed")[column].mean()
+    finite = means[np.isfinite(means.astype(float))]
+    return dict(zip(finite.index.astype(int).tolist(), finite.astype(float).tolist(), strict=True))

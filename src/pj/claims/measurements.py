@@ -1,0 +1,231 @@
+"""What claims come to: the statistic of each, from tables alone, with its interval and its p values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import exp, log
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from pj import statistics
+from pj.claims.evidence import BySeed, Evidence
+from pj.claims.schema import Best, Claim, Contrast, Diverged, Probed, RankCorrelation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """The numbers of a claim; what cannot be had is None.
+
+    ``value`` is the statistic, ``low`` … ``high`` its 95 % interval, ``predicted`` where one more run (of the
+    report's kind: a single one) would lie with 95 %, ``p`` the p value against ``neutral``, the value of no
+    effect, ``p_equivalent`` that of equivalence, ``seeds`` how many stand behind it.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    neutral: float = 0.0
+    predicted: tuple[float, float] | None = None
+    p: float | None = None
+    p_equivalent: float | None = None
+    excluded: bool = False  # of a best variant: surely it is not
+    seeds: int = 0
+    values: dict[int, float] = field(default_factory=dict)  # by seed, where the statistic has one a seed
+    notes: tuple[str, ...] = ()
+
+
+SINGLE = ("a single seed: no interval",)
+NO_SPREAD = ("no spread over seeds: nothing to tell a difference from noise by",)
+SHARE = 0.95  # of bootstraps
+
+
+def measure(claim: Claim, evidence: Evidence) -> Measurement:
+    """Return the numbers of a claim."""
+    measures: dict[type[Any], Callable[[Any, Evidence], Measurement]] = {
+        Contrast: _contrast,
+        Best: _best,
+        RankCorrelation: _rank_correlation,
+        Diverged: _diverged,
+        Probed: _probed,
+    }
+    found = measures.get(type(claim))
+    return found(claim, evidence) if found else Measurement()
+
+
+def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
+    chosen = {name: _chosen(claim, name, evidence) for name in claim.contrast}
+    found = {name: evidence.values(cell, claim.quantity) if cell else {} for name, cell in chosen.items()}
+    notes = tuple(f"{name}: {cell} trains best" for name, cell in chosen.items() if cell and cell != name)
+    shared = _shared(found)
+    if not shared:
+        return Measurement(notes=(*notes, *_nothing_shared(claim, found)))
+    into, back = (log, exp) if claim.ratio else (float, float)
+    than, margin = into(claim.than), log(1 + claim.margin) if claim.ratio else claim.margin
+    if claim.ratio and (bad := [s for s in shared if any(values[s] <= 0 for values in found.values())]):
+        notes += (f"no ratio of what is not above 0: seed {', '.join(map(str, bad))}",)
+        shared = [seed for seed in shared if seed not in bad]
+    sums = {
+        seed: sum(weight * into(found[name][seed]) for name, weight in claim.contrast.items())
+        for seed in shared
+    }
+    tested = statistics.compare([value - than for value in sums.values()], margin)
+    if tested is None:
+        return Measurement(notes=notes)
+    mean, half = tested.estimate.mean + than, tested.estimate.half_width
+    predicted = statistics.prediction_interval(list(sums.values()))
+    if claim.quantity == "epochs_to_70":
+        never = {cell: evidence.never(cell) for cell in chosen.values() if cell}
+        notes += tuple(f"never in its epochs, counted as one more: {n} of {c}" for c, n in never.items() if n)
+        if all(n == len(evidence.values(cell, claim.quantity)) for cell, n in never.items()):
+            return Measurement(notes=(*notes, "nothing got there, so nothing can be compared"))
+    return Measurement(
+        value=back(mean),
+        low=None if half is None else back(mean - half),
+        high=None if half is None else back(mean + half),
+        neutral=back(than),
+        predicted=predicted and (back(predicted[0]), back(predicted[1])),
+        p=tested.different,
+        p_equivalent=tested.equivalent,
+        seeds=len(sums),
+        values={seed: back(value) for seed, value in sums.items()},
+        notes=(*notes, *(NO_SPREAD if half == 0 else () if len(sums) > 1 else SINGLE)),
+    )
+
+
+def _nothing_shared(claim: Contrast, found: dict[str, BySeed]) -> tuple[str, ...]:
+    """Say why there is no seed to pair."""
+    without = [name for name, values in found.items() if not values]
+    if without:
+        return (f"no finite {claim.quantity} of a complete run: {', '.join(without)}",)
+    return ("no seed that all cells share",)
+
+
+def _chosen(claim: Contrast, name: str, evidence: Evidence) -> str | None:
+    """Return the cell that a name of a contrast stands for."""
+    return evidence.trains_best(claim.best_of[name]) if name in claim.best_of else name
+
+
+def _shared(found: dict[str, BySeed]) -> list[int]:
+    """Return the seeds that all have."""
+    return sorted(set.intersection(*map(set, found.values()))) if found else []
+
+
+def _wide(study: str, quantity: str, evidence: Evidence, among: Sequence[str] = ()) -> dict[str, BySeed]:
+    """Return what a study's variants came to, by seed, those that have anything."""
+    names = list(among) or list(dict.fromkeys(evidence.runs(study)["variant"]))
+    found = {name: evidence.values(f"{study}/{name}", quantity) for name in names}
+    return {name: values for name, values in found.items() if values}
+
+
+def _best(claim: Best, evidence: Evidence) -> Measurement:
+    """``value`` is the share of bootstraps in which the variant is best.
+
+    It is excluded by a rival that is best in 95 % of them; of an ordered study by the interval that holds the
+    best in 95 %.
+    """
+    found = _wide(claim.study, claim.quantity, evidence, claim.among)
+    shared = _shared(found)
+    if claim.variant not in found or len(found) < 2 or not shared:
+        return Measurement()
+    names = list(found)
+    shares = statistics.bootstrap_best(np.array([[found[name][seed] for name in names] for seed in shared]))
+    by_name = dict(zip(names, shares.tolist(), strict=True))
+    rival = max((name for name in names if name != claim.variant), key=by_name.__getitem__)
+    if len(shared) < 2:
+        return Measurement(
+            value=by_name[claim.variant], seeds=1, notes=("a single seed: nothing to draw from",)
+        )
+    notes = [f"best rival: {rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
+    excluded = by_name[rival] >= SHARE
+    if claim.ordered:
+        low, high = statistics.central(shares)
+        notes.append(f"95 % of bootstraps: {names[low]} … {names[high]}")
+        excluded = not low <= names.index(claim.variant) <= high
+    return Measurement(value=by_name[claim.variant], excluded=excluded, seeds=len(shared), notes=tuple(notes))
+
+
+def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement:
+    """Spearman's correlation a seed, over the variants; its mean and t interval over seeds.
+
+    That interval is about these variants, and narrow where the order of few is the same for every seed.
+    Whether as strong an order could be chance is what the exact permutation test of the variants' means says:
+    its p value is the claim's.
+    """
+    found = _wide(claim.study, claim.quantity, evidence)
+    shared = _shared(found)
+    if len(found) < 3 or not shared:
+        return Measurement()
+    parameters = evidence.runs(claim.study).groupby("variant")["parameters"].first()
+    sizes = [parameters[name] for name in found]
+
+    def correlation(values: Sequence[float]) -> float:
+        if len(set(values)) == 1:
+            return float("nan")  # no order to speak of
+        return float(stats.spearmanr(sizes, values).statistic)
+
+    by_seed = {seed: correlation([found[name][seed] for name in found]) for seed in shared}
+    means = [float(np.mean([found[name][seed] for seed in shared])) for name in found]
+    permuted = stats.permutation_test(
+        (means,), correlation, permutation_type="pairings", vectorized=False, n_resamples=10_000, rng=0
+    )
+    estimated = statistics.estimate(list(by_seed.values()))
+    if estimated is None:
+        return Measurement()
+    half = estimated.half_width
+    notes = [f"over {len(found)} variants; of their means {permuted.statistic:.2f}, p {permuted.pvalue:.2f}"]
+    return Measurement(
+        value=estimated.mean,
+        low=None if half is None else estimated.mean - half,
+        high=None if half is None else estimated.mean + half,
+        predicted=statistics.prediction_interval(list(by_seed.values())),
+        p=None if len(shared) < 2 else float(permuted.pvalue),
+        seeds=sum(np.isfinite(value) for value in by_seed.values()),
+        values=by_seed,
+        notes=(*notes, *(() if len(shared) > 1 else SINGLE)),
+    )
+
+
+def _diverged(claim: Diverged, evidence: Evidence) -> Measurement:
+    """``value`` is the share of runs that diverged."""
+    states = {cell: [s for s in evidence.states(cell).values() if s != "missing"] for cell in claim.cells}
+    all_states = [state for own in states.values() for state in own]
+    if not all_states:
+        return Measurement()
+    notes = tuple(
+        f"{cell}: {own.count('diverged')} of {len(own)} runs diverged" for cell, own in states.items() if own
+    )
+    share = all_states.count("diverged") / len(all_states)
+    return Measurement(value=share, seeds=max(map(len, states.values())), notes=notes)
+
+
+def _probed(claim: Probed, evidence: Evidence) -> Measurement:
+    """With against without batch norm, of one row of the study's probes, with its interval over seeds."""
+    needed = (*claim.row, "seeds", "ratio", "ratio_low", "ratio_high")
+    table = evidence.table("studies", claim.study, "probes_table.csv", needed=needed)
+    if table is None:
+        return Measurement()
+    for column, value in claim.row.items():
+        table = table[table[column] == value]
+    if len(table) != 1:
+        return Measurement(notes=(f"{len(table)} rows of the study's probes fit, not one",))
+    row = table.iloc[0]
+
+    def number(column: str) -> float | None:
+        value = row.get(column)
+        return None if value is None or value != value else float(value)
+
+    seeds = int(number("seeds") or 0)
+    notes = () if seeds > 1 else SINGLE
+    difference, half = number("difference"), number("difference_half_width")
+    if difference is not None:
+        low, high = (None, None) if half is None else (difference - half, difference + half)
+        p = None if half is None else statistics.p_of_interval(difference, half, seeds)
+        return Measurement(value=difference, low=low, high=high, p=p, seeds=seeds, notes=notes)
+    ratio, low, high = number("ratio"), number("ratio_low"), number("ratio_high")
+    p = None
+    if ratio and high and seeds > 1 and np.isfinite([ratio, high]).all():
+        p = statistics.p_of_interval(log(ratio), log(high / ratio), seeds)
+    return Measurement(value=ratio, low=low, high=high, neutral=1.0, p=p, seeds=seeds, notes=notes)

@@ -1,0 +1,254 @@
+"""From claims and evidence to verdicts: what reproduced, and how sure that is.
+
+Differences are paired by seed and tested with a t test, adjusted by Holm's method within a study; two
+one-sided tests say where a difference is equivalent to none. What was measured at a reduced scale says
+nothing about a report's numbers, and a single seed has no interval: neither can confirm or refute anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pj import statistics
+from pj.claims.evidence import Evidence
+from pj.claims.measurements import SHARE, Measurement, measure
+from pj.claims.schema import (
+    Best,
+    Claim,
+    Contrast,
+    Diverged,
+    Probed,
+    RankCorrelation,
+    cells,
+    looks,
+    of_runs,
+    single_cells,
+    study_of,
+)
+from pj.config.loading import Config
+
+Verdict = Literal[
+    "reproduced",
+    "direction only",
+    "equivalent",
+    "reversed",
+    "inconclusive",
+    "not testable at this scale",
+    "not run",
+]
+NOT_TESTABLE: Verdict = "not testable at this scale"
+ALPHA = 0.05
+FEWEST = 5  # seeds to draw bootstraps from: of fewer, a draw repeats some of them too often
+ACCURACIES = ("last", "selected", "best_test")
+HELD = ("reproduced", "direction only")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement(Measurement):
+    """A claim's verdict with the numbers it rests on, ``p`` after Holm's adjustment.
+
+    ``source`` names where they were measured, ``also`` holds the further looks at the claim, ``elsewhere``
+    what other machines or scales came to, which the verdict does not rest on.
+    """
+
+    claim: Claim
+    cells: tuple[str, ...] = ()  # that it is about, those of a whole study one by one
+    verdict: Verdict = "not run"
+    source: str = ""
+    also: tuple[Judgement, ...] = ()
+    elsewhere: tuple[Judgement, ...] = ()
+
+
+def judge(claims: Sequence[Claim], sources: Sequence[Evidence], config: Config) -> list[Judgement]:
+    """Return a verdict for each claim.
+
+    Each source is judged by itself: results of several machines never mix in a mean. Of several that
+    measured a claim, or a further look at it, the verdict is that of full scale before reduced ones, then of
+    most seeds, then of the first, whatever it says; the others stand beside it.
+    """
+    every = [look for claim in claims for look in looks(claim)]
+    by_source = [_judge(every, evidence, config) for evidence in sources]
+    judged = iter([_strongest(found) for found in zip(*by_source, strict=True)])
+    found = [replace(next(judged), also=tuple(next(judged) for _ in claim.also)) for claim in claims]
+    return [_with_what_it_needs(judgement) for judgement in found]
+
+
+def _strongest(found: Sequence[Judgement]) -> Judgement:
+    measured = [judgement for judgement in found if judgement.verdict != "not run"]
+    if not measured:
+        return found[0]
+    best = max(measured, key=lambda judgement: (judgement.verdict != NOT_TESTABLE, judgement.seeds))
+    return replace(best, elsewhere=tuple(other for other in measured if other is not best))
+
+
+def _with_what_it_needs(found: Judgement) -> Judgement:
+    """Hold back a verdict until the looks that it needs hold, too."""
+    lacking = [look for look in found.also if look.claim.needed and look.verdict not in HELD]
+    if found.verdict not in HELD or not lacking:
+        return found
+    notes = tuple(f"needs: {look.claim.statement} ({look.verdict})" for look in lacking)
+    return replace(found, verdict="inconclusive", notes=(*found.notes, *notes))
+
+
+def _judge(every: Sequence[Claim], evidence: Evidence, config: Config) -> list[Judgement]:
+    """Return a verdict for each claim and each further look, from one source."""
+    measured = [
+        Judgement(claim=look, source=evidence.name, **vars(measure(look, evidence))) for look in every
+    ]
+    return [_verdict(found, config, evidence) for found in _adjusted(measured, config)]
+
+
+def _adjusted(judgements: Sequence[Judgement], config: Config) -> list[Judgement]:
+    """Adjust the p values of the claims about one study for their number (Holm)."""
+    families: dict[str | None, list[int]] = {}
+    for i, judgement in enumerate(judgements):
+        named = cells(judgement.claim)
+        families.setdefault(study_of(named[0], config) if named else None, []).append(i)
+    found = list(judgements)
+    for members in families.values():
+        for i, p in zip(members, statistics.holm([found[i].p for i in members]), strict=True):
+            found[i] = replace(found[i], p=p)
+    return found
+
+
+def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
+    """Settle what stands before any statistics, then the statistic's own verdict."""
+    claim, named = found.claim, single_cells(found.claim, config)
+    missing = tuple(f"not run: {cell}" for cell in named if not _there(cell, evidence))
+    if missing or not named:
+        return Judgement(claim=claim, source=found.source, notes=missing)
+    found = replace(found, cells=tuple(named))
+    notes = (*found.notes, *_diverged_runs(claim, named, evidence))
+    if found.value is None and not _measured(claim, named, evidence):
+        return replace(found, verdict="not run", notes=notes)
+    if found.value is not None:
+        notes += _same_images(claim, config, evidence)
+    scales = _scales(claim, config, evidence)
+    if len(scales) > 1:
+        notes += (f"of several scales: {', '.join(sorted(map(str, scales)))}",)
+    verdict = _open_verdict(found) if scales == {"full"} else NOT_TESTABLE
+    return replace(found, verdict=verdict, notes=notes)
+
+
+def _there(cell: str, evidence: Evidence) -> bool:
+    """Whether a cell has a run that has finished, complete or diverged."""
+    return bool(set(evidence.states(cell).values()) - {"missing"})
+
+
+def _measured(claim: Claim, named: Sequence[str], evidence: Evidence) -> bool:
+    """Whether every cell's complete runs, if it has any, have the quantity that a claim is about."""
+    if isinstance(claim, Probed):
+        return False  # its value is all there is
+    quantity = getattr(claim, "quantity", "")
+    complete = [cell for cell in named if "complete" in evidence.states(cell).values()]
+    return all(evidence.values(cell, quantity) for cell in complete)
+
+
+def _diverged_runs(claim: Claim, named: Sequence[str], evidence: Evidence) -> tuple[str, ...]:
+    """Count the diverged runs of a claim's cells, which enter no mean."""
+    if isinstance(claim, Diverged):
+        return ()
+    counts = {cell: evidence.diverged(cell) for cell in named}
+    return tuple(f"diverged, in no mean: {n} of {cell}" for cell, n in counts.items() if n)
+
+
+def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str, ...]:
+    """Return McNemar's test of a variant against its study's reference, network by network.
+
+    It says whether these very networks differ on these test images, and nothing about another seed: a
+    secondary beside the interval over seeds.
+    """
+    if not isinstance(claim, Contrast) or sorted(claim.contrast.values()) != [-1, 1] or claim.best_of:
+        return ()
+    if claim.quantity not in ACCURACIES:
+        return ()
+    variant, reference = sorted(claim.contrast, key=lambda cell: -claim.contrast[cell])
+    study, name = reference.split("/")[:2]
+    if not of_runs(variant) or variant.split("/")[0] != study:
+        return ()
+    if config.settings.studies[study].reference != name:
+        return ()
+    first, second = (evidence.values(variant, c) for c in ("right_alone", "reference_right_alone"))
+    tests = [f"{statistics.mcnemar(int(first[s]), int(second[s])):.2g}" for s in first if s in second]
+    return (
+        (f"McNemar, these very networks on the test images: p by seed {', '.join(tests)}",) if tests else ()
+    )
+
+
+def _scales(claim: Claim, config: Config, evidence: Evidence) -> set[object]:
+    """Return the scales of the runs of a claim's studies; one that is not known is in it as such."""
+    studies = {study_of(cell, config) for cell in cells(claim)}
+    return {
+        scale for study in studies if study for scale in set(evidence.runs(study)["scale"]) or {"unknown"}
+    }
+
+
+def _open_verdict(found: Judgement) -> Verdict:
+    claim = found.claim
+    match claim:
+        case Diverged():
+            share = 1.0 if claim.expect == "all" else 0.0
+            return (
+                "reproduced"
+                if found.value == share
+                else "reversed"
+                if found.value == 1 - share
+                else "inconclusive"
+            )
+        case Best():
+            if found.value is None or found.seeds < FEWEST:
+                return "inconclusive"
+            return "reversed" if found.excluded else "reproduced" if found.value >= SHARE else "inconclusive"
+        case Contrast():
+            return _of_difference(found, claim)
+        case RankCorrelation() | Probed():
+            excludes = found.low is not None and not found.low <= found.neutral <= (found.high or 0)
+            sure = excludes and found.p is not None and found.p < ALPHA
+            return _directed(found, claim.expect) if sure else "inconclusive"
+    return "inconclusive"
+
+
+def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
+    """Return the verdict of a paired difference, whose interval and p value are there from two seeds on."""
+    if found.p is None or found.value is None:
+        return "inconclusive"
+    if claim.expect == "reached":
+        return _reached(found, claim)
+    if claim.expect != "same" and found.low == found.high:
+        return "inconclusive"  # such as networks that all predict one class
+    equivalent = found.p_equivalent is not None and found.p_equivalent < ALPHA
+    if claim.expect == "same":
+        if equivalent:
+            return "reproduced"
+        return "reversed" if found.p < ALPHA else "inconclusive"
+    if found.p < ALPHA:
+        return _directed(found, claim.expect)
+    return "equivalent" if equivalent else "inconclusive"
+
+
+def _directed(found: Judgement, expect: str) -> Verdict:
+    """Return the verdict of what is surely above the value of no effect, or surely below."""
+    if found.value is None or (found.value > found.neutral) != (expect == "above"):
+        return "reversed"
+    return "reproduced" if _number_fits(found) else "direction only"
+
+
+def _reached(found: Judgement, claim: Contrast) -> Verdict:
+    """Return whether a run could give the report's number, as soon as the mean is known to the margin."""
+    if found.predicted is None or found.high is None or found.low is None or claim.reported is None:
+        return "inconclusive"
+    if claim.reported < found.predicted[0]:
+        return "direction only"
+    if claim.reported > found.predicted[1]:
+        return "reversed"
+    return "reproduced" if (found.high - found.low) / 2 <= claim.margin else "inconclusive"
+
+
+def _number_fits(found: Judgement) -> bool:
+    """Whether the report's number is one that a single run could have given; true if it prints none."""
+    reported = found.claim.reported
+    if reported is None or found.predicted is None:
+        return reported is None
+    return found.predicted[0] <= reported <= found.predicted[1]

@@ -1,0 +1,195 @@
+"""What is wrong with a configuration as a whole, its parts being right. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pj.config.messages import choice_fault
+from pj.config.settings import REPORTED_LAYER, ProbeView, Settings, Source, Variant
+from pj.config.spec import RunSpec
+
+
+def label(name: str, source: Source) -> str:
+    """Return what a dataset is called in run names and tables: its label, or its key."""
+    return source.label or name
+
+
+def faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return the faults, one a line."""
+    return [
+        *_label_faults(settings),
+        *_probe_faults(settings, variants),
+        *_path_faults(settings, variants),
+        *_landscape_faults(settings),
+        *_pruning_faults(settings, variants),
+        *_interpretation_faults(settings, variants),
+    ]
+
+
+def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return what studies of probed runs show without measuring it."""
+    faults = []
+    for name, study in settings.studies.items():
+        own = [v for v in variants if v.study == name]
+        if study.probes is None or not own:
+            continue
+        probes = [v.spec.probe for v in own if v.spec.probe]
+        if study.probes.show == "ics":
+            needed, there = "probe.ics", any(p.ics for p in probes)
+        else:
+            needed, there = "probe.gradient or probe.update", any(p.gradient or p.update for p in probes)
+        if not there and len(own) == len(study.variants):
+            faults.append(
+                f"studies.{name}.probes.show: {study.probes.show!r} needs {needed} in the base or a variant"
+            )
+        faults += _band_faults(f"studies.{name}.probes.bands", study.probes, own)
+    return faults
+
+
+def _band_faults(path: str, view: ProbeView, variants: Sequence[Variant]) -> list[str]:
+    """Return why the bands of a study cannot be had, or would mix what does not belong together."""
+    if view.bands and view.show not in ("loss_range", "ics"):
+        return [f"{path}: nothing to draw beside {view.show}; allowed with loss_range and ics"]
+    faults = []
+    for batch_norm in (True, False):
+        own = [v.spec for v in variants if v.spec.probe and v.spec.has_batch_norm == batch_norm]
+        network = "with" if batch_norm else "without"
+        if view.show == "ics":
+            own = [spec for spec in own if spec.probe and REPORTED_LAYER in spec.probe.ics]
+        rates = {spec.optimizer.lr for spec in own}
+        for band, wanted in view.bands.items():
+            if rates and (missing := [f"{lr:g}" for lr in wanted if lr not in rates]):
+                faults.append(
+                    f"{path}.{band}: no probed variant {network} batch norm has the learning rate "
+                    f"{', '.join(missing)}; there are: {', '.join(f'{lr:g}' for lr in sorted(rates))}"
+                )
+            if len({_but_for_the_rate(spec) for spec in own if spec.optimizer.lr in wanted}) > 1:
+                faults.append(f"{path}.{band}: its variants differ in more than learning rate and batch norm")
+    return faults
+
+
+def _but_for_the_rate(spec: RunSpec) -> str:
+    content = spec.model_dump(mode="json", exclude={"probe"})
+    del content["optimizer"]["lr"]
+    return str(content)
+
+
+def _landscape_faults(settings: Settings) -> list[str]:
+    """Return the studies and variants that landscapes name and that are not there."""
+    faults = []
+    for name, landscape in settings.landscapes.items():
+        faults += _variant_faults(
+            ("landscapes", name), landscape.study, landscape.variants, "variants", settings
+        )
+    return faults
+
+
+def _variant_faults(
+    path: tuple[str, ...], study: str, variants: Iterable[str], key: str, settings: Settings
+) -> list[str]:
+    """Return the faults of naming a study and variants of it."""
+    if study not in settings.studies:
+        return [choice_fault((*path, "study"), study, settings.studies)]
+    known = settings.studies[study].variants
+    return [choice_fault((*path, key), variant, known) for variant in variants if variant not in known]
+
+
+def _label_faults(settings: Settings) -> list[str]:
+    seen: dict[str, tuple[str, Source]] = {}
+    faults = []
+    for name, source in settings.datasets.items():
+        other_name, other = seen.setdefault(label(name, source), (name, source))
+        if other.model_copy(update={"label": None}) != source.model_copy(update={"label": None}):
+            faults.append(
+                f"datasets.{name}.label: {label(name, source)!r} already names datasets.{other_name}, "
+                "which is defined otherwise; give each its own label"
+            )
+    return faults
+
+
+def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return the studies that show a regularisation path, or a layer's weights, without having them."""
+    faults = []
+    for name, study in settings.studies.items():
+        own = [v.spec for v in variants if v.study == name]
+        if study.path is None or not own:
+            continue
+        # a variant that is faulty has been told already, and may have been the one
+        whole = len(own) == len(study.variants)
+        if whole and not any(spec.optimizer.name == "dessilbi" for spec in own):
+            faults.append(f"studies.{name}.path: none of its variants is trained with dessilbi")
+        layer = study.path.weights_of
+        missing = next((spec.layers for spec in own if layer not in spec.layers), None)
+        if missing is not None:
+            faults.append(choice_fault(("studies", name, "path", "weights_of"), layer, missing))
+    return faults
+
+
+def _pruning_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return what prunings name that is not there, or cannot be had of a run."""
+    faults = []
+    specs = {(v.study, v.name): v.spec for v in variants}
+    for name, pruning in settings.prunings.items():
+        faults += _variant_faults(("prunings", name), pruning.study, pruning.methods, "methods", settings)
+        for variant, methods in pruning.methods.items():
+            spec = specs.get((pruning.study, variant))
+            if spec is None:
+                continue
+            if "path" in methods and spec.optimizer.name != "dessilbi":
+                faults.append(
+                    f"prunings.{name}.methods.{variant}: path needs a Γ, which training with "
+                    f"{spec.optimizer.name} does not leave; allowed: magnitude, random"
+                )
+            faults += [
+                choice_fault(("prunings", name, "settings", "layers"), layer, spec.prunable)
+                for layer in pruning.settings.layers
+                if layer not in spec.prunable
+            ]
+    return list(dict.fromkeys(faults))
+
+
+def _interpretation_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return what interpretations name that is not there: studies, variants, layers, images."""
+    faults = []
+    specs = {(v.study, v.name): v.spec for v in variants}
+    sources = {label(name, source): source for name, source in settings.datasets.items()}
+    for name, frame in settings.interpretations.items():
+        path, view = f"interpretations.{name}", frame.view
+        faults += _variant_faults(
+            ("interpretations", name), frame.study, frame.variants, "variants", settings
+        )
+        for spec in filter(None, (specs.get((frame.study, variant)) for variant in frame.variants)):
+            faults += [
+                choice_fault(("interpretations", name, "view", key), layer, spec.maps)
+                for key in ("feature_maps", "grad_cam")
+                for layer in getattr(view, key)
+                if layer not in spec.maps
+            ]
+            count = spec.data.test or _test_images(sources[spec.data.name])
+            if count is not None and view.image >= count:
+                faults.append(f"{path}.view.image: {view.image}; allowed: 0 to {count - 1}, the test images")
+            if count is not None and view.images > count:
+                faults.append(f"{path}.view.images: {view.images}; allowed: 2 to {count}, the test images")
+    return list(dict.fromkeys(faults))
+
+
+def _test_images(source: Source) -> int | None:
+    """Return how many test images a source has, without reading them; None if that cannot be told."""
+    if source.source == "folder":
+        return sum(1 for path in Path(source.path).glob("test/*/*") if path.is_file()) or None
+    if source.source == "npz":
+        return _rows(Path(source.path), "y_test")
+    return {"torchvision": 10_000, "digits": 360}[source.source]
+
+
+def _rows(path: Path, array: str) -> int | None:
+    """Return the length of an array in an .npz, read from its header; None if there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as file:
+            found = re.search(rb"'shape': \((\d+),", file.read(256))
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return None  # the job that reads the data says what is wrong with it
+    return int(found[1]) if found else None

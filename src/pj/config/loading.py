@@ -1,0 +1,246 @@
+"""From config.yaml and its overlays to studies, variants and runs. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pj.config import checks, yaml_files
+from pj.config.checks import label
+from pj.config.components import Strict
+from pj.config.messages import choice_fault, faults_of
+from pj.config.settings import (
+    Interpretation,
+    Landscape,
+    Pruning,
+    Reported,
+    Scale,
+    Settings,
+    Source,
+    Study,
+    Variant,
+)
+from pj.config.spec import RunSpec
+from pj.errors import UserError
+
+
+class ConfigError(UserError):
+    """Everything that is wrong with a configuration, one fault a line."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = list(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  {f}" for f in self.faults))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A specification with every seed that some study asks for, and the variants it serves."""
+
+    spec: RunSpec
+    seeds: tuple[int, ...]
+    serves: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration without faults."""
+
+    settings: Settings
+    variants: tuple[Variant, ...]
+
+    def study(self, name: str) -> Study:
+        """Return a study with its variants in the order of its table."""
+        frame = self.settings.studies[name]
+        return Study(
+            name=name,
+            variants=tuple(v for v in self.variants if v.study == name),
+            **frame.model_dump(include={"title", "report", "compare", "reference", "probes", "path"}),
+        )
+
+    def landscape(self, name: str) -> Landscape:
+        """Return a landscape with its study's variants."""
+        frame = self.settings.landscapes[name]
+        variants = self._variants_of(frame.study, frame.variants)
+        return Landscape(name=name, variants=variants, **frame.model_dump(include={"title", "slices"}))
+
+    def pruning(self, name: str) -> Pruning:
+        """Return a pruning with its study's variants."""
+        frame = self.settings.prunings[name]
+        variants = self._variants_of(frame.study, frame.methods)
+        return Pruning(name=name, variants=variants, **frame.model_dump(exclude={"study"}))
+
+    def interpretation(self, name: str) -> Interpretation:
+        """Return an interpretation with its study's variants."""
+        frame = self.settings.interpretations[name]
+        variants = self._variants_of(frame.study, frame.variants)
+        return Interpretation(name=name, variants=variants, **frame.model_dump(exclude={"study", "variants"}))
+
+    def _variants_of(self, study: str, names: Iterable[str]) -> tuple[Variant, ...]:
+        own = {v.name: v for v in self.variants if v.study == study}
+        return tuple(own[name] for name in names)
+
+    def runs(self) -> dict[str, Run]:
+        """Return the runs by name; variants with equal specifications share one."""
+        by_name: dict[str, list[Variant]] = {}
+        for variant in self.variants:
+            by_name.setdefault(variant.spec.run, []).append(variant)
+        return {
+            name: Run(
+                spec=variants[0].spec,
+                seeds=tuple(sorted({s for v in variants for s in v.seeds})),
+                serves=tuple((v.study, v.name) for v in variants),
+            )
+            for name, variants in by_name.items()
+        }
+
+    def sources(self) -> dict[str, Source]:
+        """Return the data sources by label, which names their file."""
+        return {label(name, source): source for name, source in self.settings.datasets.items()}
+
+
+def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read config files, each laid over the one before, then command-line overrides.
+
+    Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
+    """
+    merged: dict[str, Any] = {}
+    faults: list[str] = []
+    for file in dict.fromkeys(Path(p) for p in (path, *overlays)):
+        content, found = yaml_files.read(file)
+        faults += found
+        merged = yaml_files.merge(merged, content)
+    if not merged and faults:
+        raise ConfigError(faults)
+    merged = yaml_files.merge(merged, yaml_files.parse_texts(overrides or {}))
+    return _resolve(merged, faults)
+
+
+def of_settings(settings: Mapping[str, Any]) -> Config:
+    """Return the configuration of settings that were written down, such as those `pj keep` keeps."""
+    return _resolve(dict(settings), [])
+
+
+def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        faults += faults_of(error, Settings, ())
+        raise ConfigError(faults + _variant_faults(merged)) from None
+    variants, found = _variants(settings)
+    faults += found + checks.faults(settings, variants)
+    if faults:
+        raise ConfigError(faults)
+    return Config(settings, tuple(variants))
+
+
+def _variant_faults(merged: dict[str, Any]) -> list[str]:
+    """Return the faults inside studies when the rest is faulty too, so that all are told at once."""
+    faults: list[str] = []
+    studies, datasets = merged.get("studies"), merged.get("datasets")
+    if not isinstance(studies, dict) or not isinstance(datasets, dict):
+        return faults
+    stand_ins = {str(name): {"source": "digits", "label": "digits"} for name in datasets}
+    for name, raw in studies.items():
+        rest = {"datasets": stand_ins, "seeds": [0], "studies": {name: raw}}
+        try:
+            faults += _variants(Settings.model_validate(rest))[1]
+        except ValidationError:
+            continue  # the study's own frame is faulty, which has been told already
+    return faults
+
+
+def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
+    variants: list[Variant] = []
+    faults: list[str] = []
+    for study_name, study in settings.studies.items():
+        path = ("studies", study_name)
+        if study.reference is not None and study.reference not in study.variants:
+            faults.append(choice_fault((*path, "reference"), study.reference, study.variants))
+        for name, raw in study.variants.items():
+            changes = {k: v for k, v in raw.items() if k not in ("title", "reported")}
+            merged = yaml_files.merge({"precision": settings.precision, **study.base}, changes)
+            try:
+                head = _VariantHead.model_validate({k: raw[k] for k in ("title", "reported") if k in raw})
+            except ValidationError as error:
+                faults += faults_of(error, _VariantHead, (*path, "variants", name))
+                continue
+            scale = study.scale or settings.scale
+            unknown = _dataset_faults(merged, path, settings)
+            faults += unknown
+            try:
+                full = RunSpec.model_validate(merged)
+                if unknown:
+                    continue
+                spec = _at_scale(full, scale, settings.datasets[full.data.name], study.base.get("epochs"))
+            except ValidationError as error:
+                faults += faults_of(error, RunSpec, path, changes, name)
+                continue
+            except _ScaleError as error:
+                where = (*path, "scale") if study.scale else ("scale",)
+                faults.append(f"{'.'.join(where)}: cannot be had for {study_name}/{name}: {error}")
+                continue
+            variants.append(
+                Variant(
+                    study=study_name,
+                    name=name,
+                    title=head.title or name,
+                    spec=spec,
+                    seeds=tuple(dict.fromkeys(study.seeds or settings.seeds)),
+                    scale=scale,
+                    reported=head.reported,
+                )
+            )
+    return variants, list(dict.fromkeys(faults))  # a fault in the base is one fault, not one a variant
+
+
+class _VariantHead(Strict):
+    title: str | None = None
+    reported: Reported = Reported()
+
+
+def _dataset_faults(merged: Mapping[str, Any], path: tuple[str, ...], settings: Settings) -> list[str]:
+    data = merged.get("data")
+    name = data.get("name") if isinstance(data, Mapping) else None
+    if not isinstance(name, str) or name in settings.datasets:
+        return []
+    return [choice_fault((*path, "base", "data", "name"), name, settings.datasets)]
+
+
+class _ScaleError(ValueError):
+    pass
+
+
+def _at_scale(spec: RunSpec, scale: Scale, source: Source, base_epochs: Any) -> RunSpec:
+    """Return the specification reduced to a scale, its dataset's key replaced by the label.
+
+    A variant keeps the ratio of its epochs to those of its study's base, if that says how many.
+    """
+
+    def least(count: int | None, limit: int | None) -> int | None:
+        return min((c for c in (count, limit) if c is not None), default=None)
+
+    content = spec.model_dump()
+    data = content["data"]
+    data["name"] = label(data["name"], source)
+    data["train"] = least(data["train"], scale.train)
+    data["test"] = least(data["test"], scale.test)
+    if data["validation"]:
+        data["validation"] = least(data["validation"], scale.validation)
+    if scale.width is not None:
+        content["model"]["width"] *= scale.width
+    if scale.epochs is not None:
+        longer = spec.epochs / base_epochs if type(base_epochs) is int and base_epochs > 0 else 1
+        content["epochs"] = min(spec.epochs, max(1, round(scale.epochs * longer)))
+    if "every" in content["schedule"]:  # the learning rate still drops after the same share of the run
+        every = content["schedule"]["every"] * content["epochs"] / spec.epochs
+        content["schedule"]["every"] = max(1, round(every))
+    try:
+        return RunSpec.model_validate(content)
+    except ValidationError as error:
+        reasons = [fault.removeprefix("the file: ") for fault in faults_of(error, RunSpec, ())]
+        raise _ScaleError("; ".join(reasons)) from None

@@ -1,0 +1,135 @@
+"""Pydantic's errors in our words: the key path in the file, what is allowed, the nearest valid name."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from pj.config import yaml_files
+
+
+def faults_of(
+    error: ValidationError,
+    model: type[BaseModel],
+    path: tuple[str, ...],
+    changes: Mapping[str, Any] | None = None,
+    variant: str = "",
+) -> list[str]:
+    """Return pydantic's errors in our words. With ``changes``, say whether base or variant is at fault."""
+    faults = []
+    for item in error.errors(include_url=False):
+        keys = _keys(model, item["loc"])
+        if item["type"] == "union_tag_invalid":
+            keys = (*keys, item["ctx"]["discriminator"].strip("'"))
+        where = path
+        if changes is not None:
+            where = (*path, "variants", variant) if _holds(changes, keys) else (*path, "base")
+        faults.append(f"{'.'.join((*where, *keys)) or 'the file'}: {_reason(item, model)}")
+    return faults
+
+
+def _holds(changes: Any, keys: tuple[str, ...]) -> bool:
+    if not keys:
+        return True
+    if isinstance(changes, Mapping) and keys[0] in changes:
+        return not isinstance(changes[keys[0]], Mapping) or _holds(changes[keys[0]], keys[1:])
+    # a component that the variant names anew is the variant's, with all that is missing in it
+    return isinstance(changes, Mapping) and len(keys) == 1 and bool({"name", "source"} & changes.keys())
+
+
+def _reason(item: Any, model: type[BaseModel]) -> str:
+    kind, given, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        key = str(item["loc"][-1])
+        return f"unknown key; {_allowed(key, _fields(model, item['loc']))}"
+    if kind == "missing":
+        return "is missing"
+    if kind in ("union_tag_invalid", "literal_error"):
+        choices = (context.get("expected_tags") or context.get("expected", "")).replace(" or ", ", ")
+        wrong = context.get("tag", given)
+        return f"{_shown(wrong)}; {_allowed(str(wrong), [c.strip(chr(39)) for c in choices.split(', ')])}"
+    if kind == "union_tag_not_found":
+        return f"{_shown(given)}; needs the key {context.get('discriminator', 'name')}"
+    if isinstance(given, str) and kind in ("float_type", "int_type"):
+        number = yaml_files.as_number(given)
+        if not isinstance(number, str):
+            if kind == "int_type" and number.is_integer():
+                number = int(number)
+            return f"{given!r} is text in YAML; write {number!r}"
+    if kind == "finite_number":
+        return f"{given!r}; allowed: a finite number"
+    if kind == "value_error":
+        return str(context["error"])
+    message = item["msg"].removeprefix("Input ").replace("should be", "allowed:")
+    return f"{_shown(given)}; {message}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _allowed(given: str, choices: Iterable[str]) -> str:
+    choices = list(choices)
+    near = difflib.get_close_matches(given, choices, n=1)
+    return f"allowed: {', '.join(choices)}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def choice_fault(path: tuple[str, ...], given: str, choices: Iterable[str]) -> str:
+    """Return the fault of a name that is none of the choices."""
+    return f"{'.'.join(path)}: {given!r}; {_allowed(given, choices)}"
+
+
+def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Return pydantic's location as the file's key path, without the tags of discriminated unions."""
+    keys: list[str] = []
+    annotation: Any = model
+    for part in loc:
+        annotation, tag = _inside(annotation, part)
+        if not tag and part != "[key]":
+            keys.append(str(part))
+    return tuple(keys)
+
+
+def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that are allowed where an unknown one was found."""
+    annotation: Any = model
+    for part in loc[:-1]:
+        annotation, _ = _inside(annotation, part)
+    annotation = _unwrapped(annotation)
+    known = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return list(annotation.model_fields) if known else []
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """Return the type that is annotated, or that may be None."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [m for m in get_args(annotation) if m is not type(None)]
+        if len(members) == 1:
+            return _unwrapped(members[0])
+    return annotation
+
+
+def _inside(annotation: Any, part: int | str) -> tuple[Any, bool]:
+    """Return the type one step of a location leads to, and whether that step is a union's tag."""
+    annotation = _unwrapped(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((m for m in get_args(annotation) if part in _tags(m)), None), True
+    if get_origin(annotation) in (dict, list):
+        return get_args(annotation)[-1], False
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and part in annotation.model_fields:
+        return annotation.model_fields[str(part)].annotation, False
+    return None, False
+
+
+def _tags(member: Any) -> tuple[Any, ...]:
+    for key in ("name", "source", "statistic"):
+        if key in member.model_fields:
+            return get_args(member.model_fields[key].annotation)
+    return ()

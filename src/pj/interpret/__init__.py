@@ -1,0 +1,18 @@
+"""Looking inside a network: feature maps, Grad-CAM, and tests of whether a map means something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pj import registry
+
+if TYPE_CHECKING:
+    from pj.interpret.maps import feature_maps, grad_cam
+
+    __all__ = ["feature_maps", "grad_cam"]
+
+PUBLIC = {name: f"pj.interpret.maps:{name}" for name in ("feature_maps", "grad_cam")}
+
+
+def __getattr__(name: str) -> Any:
+    return registry.public(__name__, PUBLIC, name)

@@ -1,0 +1,101 @@
+"""Looking inside a network: its feature maps, and the places of an image that speak for a class.
+
+Grad-CAM: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+Localization", equations 1 and 2. Layers go by the names of `pj.models.layer_names.maps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pj.models import layer_names
+
+
+def feature_maps(model: nn.Module, layer: str, images: Tensor) -> Tensor:
+    """Return what a layer makes of images [N, C, H, W], in eval mode: float [N, channels, h, w].
+
+    ValueError for a layer that is not there, naming those that are.
+    """
+    with _watched(model, layer) as seen, torch.no_grad():
+        model(images)
+    return seen[-1].detach()
+
+
+def class_maps(
+    model: nn.Module, layer: str, images: Tensor, target: Tensor | None = None, *, rectified: bool = True
+) -> Tensor:
+    """Return Grad-CAM as the paper defines it: on the layer's own grid, not scaled.
+
+    The channels of the layer's maps A are summed with weights, the spatial means of ∂(logit of the
+    class)/∂A, and what is left below zero is cut off.
+
+    Args:
+        model: maps images to logits [N, K]; measured in eval mode, left as it is.
+        layer: where A is taken.
+        images: [N, C, H, W], normalised.
+        target: the classes that are asked about, int64 [N]; None: the predicted ones.
+        rectified: cut off what is below zero, which speaks against the class.
+
+    Returns:
+        float [N, h, w], at least 0 if rectified.
+
+    Raises:
+        ValueError: a layer that is not there (names those that are), or a class that is not.
+
+    """
+    with _watched(model, layer) as seen, torch.enable_grad():
+        logits = model(images)
+        chosen = logits.argmax(dim=1) if target is None else target
+        if chosen.min() < 0 or chosen.max() >= logits.shape[1]:
+            raise ValueError(f"target: {chosen.tolist()}; allowed: classes 0 to {logits.shape[1] - 1}")
+        (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), seen[-1])
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    found = (weights * seen[-1].detach()).sum(dim=1)
+    return F.relu(found) if rectified else found
+
+
+def grad_cam(model: nn.Module, layer: str, images: Tensor, target: Tensor | None = None) -> Tensor:
+    """Return Grad-CAM for looking at: enlarged bilinearly to the images' size, each map's maximum 1.
+
+    Arguments and errors are those of `class_maps`. Returns float [N, H, W] in [0, 1]; a map that is zero
+    everywhere (nothing speaks for the class) stays so.
+    """
+    return displayed(class_maps(model, layer, images, target), images.shape[-2:])
+
+
+def displayed(maps: Tensor, size: torch.Size) -> Tensor:
+    """Return maps [N, h, w] enlarged to ``size`` and divided by their maxima: [N, H, W] in [0, 1]."""
+    large = enlarged(maps, size)
+    return large / large.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(large.dtype).tiny)
+
+
+def enlarged(maps: Tensor, size: torch.Size) -> Tensor:
+    """Return maps [N, h, w] enlarged bilinearly to ``size``: [N, H, W]."""
+    return F.interpolate(maps[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+
+
+@contextmanager
+def _watched(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+    """Put what a layer returns into a list, as leaves, so that gradients stop there; in eval mode."""
+    places = layer_names.maps(model)
+    if layer not in places:
+        raise ValueError(f"no layer named {layer!r} with feature maps; there are: {', '.join(places)}")
+    seen: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        seen.append(output.detach().requires_grad_())
+        return seen[-1]
+
+    training = model.training
+    handle = model.get_submodule(places[layer]).register_forward_hook(keep)
+    model.eval()
+    try:
+        yield seen
+    finally:
+        handle.remove()
+        model.train(training)

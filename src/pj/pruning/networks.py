@@ -1,0 +1,222 @@
+"""Pruning of trained networks: in which order units go, the masked network, and the small one.
+
+A unit is an output filter of a convolution, or a single weight of a linear layer.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from pj.config.settings import Order
+from pj.models.layer_names import layers
+
+METHODS = get_args(Order)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a network holds and does."""
+
+    parameters: int
+    nonzero: int
+    macs: int  # multiply-accumulate operations for one image
+
+
+def unit_norms(weight: Tensor) -> Tensor:
+    """Return the norm of every unit, flat: of filters [C_out], of a linear layer's weights [out · in]."""
+    return torch.linalg.vector_norm(weight.flatten(1), dim=1) if weight.ndim == 4 else weight.abs().flatten()
+
+
+def order(
+    weight: Tensor,
+    method: str,
+    *,
+    gamma: Tensor | None = None,
+    selected: Tensor | None = None,
+    draw: torch.Generator | None = None,
+) -> Tensor:
+    """Return the indices of a layer's units, int64 [U], from the one to keep longest to the first to go.
+
+    Args:
+        weight: of a convolution [C_out, C_in, k, k] or a linear layer [out, in].
+        method: ``path`` (the epoch of first selection, then ‖Γ‖, then ‖W‖), ``magnitude`` (‖W‖) or
+            ``random``.
+        gamma: Γ, shaped as the weight; for ``path``.
+        selected: the epoch at which each unit was first selected, below 0 for never; for ``path``.
+        draw: a CPU generator; for ``random``.
+
+    Raises:
+        ValueError: an unknown method, or ``path`` for a network that has no Γ.
+
+    """
+    norms = unit_norms(weight).cpu()
+    if method == "random":
+        return torch.randperm(len(norms), generator=draw)
+    found = torch.argsort(norms, descending=True, stable=True)
+    if method == "magnitude":
+        return found
+    if method != "path":
+        raise ValueError(f"no order {method!r}; there are: {', '.join(METHODS)}")
+    if gamma is None or selected is None:
+        raise ValueError("the order of selection needs a Γ, which only training with dessilbi leaves")
+    # stable sorts by the least important key first
+    found = found[torch.argsort(unit_norms(gamma).cpu()[found], descending=True, stable=True)]
+    epochs = selected.flatten().cpu().to(torch.float64)
+    epochs = torch.where(epochs < 0, torch.inf, epochs)
+    return found[torch.argsort(epochs[found], stable=True)]
+
+
+def prunable(model: nn.Module) -> dict[str, int]:
+    """Return the layers that can be pruned, with their number of units."""
+    consumers = getattr(model, "CONSUMERS", {})
+    found = {}
+    for name, path in layers(model).items():
+        weight = model.get_parameter(f"{path}.weight")
+        if name in consumers:
+            found[name] = len(weight)
+        elif weight.ndim == 2:
+            found[name] = weight.numel()
+    return found
+
+
+def check_prunable(model: nn.Module, names: Iterable[str]) -> None:
+    """Raise ValueError for a layer that cannot be pruned, with those that can."""
+    known = prunable(model)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no prunable layer named {name!r}; there are: {', '.join(known)}")
+
+
+def count(units: int, percent: float) -> int:
+    """Return how many of a layer's units a percentage is, to the nearest, one at least being left.
+
+    ValueError for a percentage outside [0, 100).
+    """
+    if not 0 <= percent < 100:
+        raise ValueError(f"{percent:g} percent; allowed: from 0 to less than 100")
+    return min(round(units * percent / 100), units - 1)
+
+
+@torch.no_grad()
+def masked(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
+    """Return a copy without some units, their weights and all that depends on them alone set to zero.
+
+    A filter's bias goes with it, and the scale and shift of the batch norm behind it, which would else
+    leave a constant in its place.
+
+    Args:
+        model: left as it is.
+        removed: indices of units by layer.
+
+    Raises:
+        ValueError: a layer that cannot be pruned, or of which nothing would be left.
+
+    """
+    found = copy.deepcopy(model)
+    for name, units in removed.items():
+        layer, norm = _parts(found, name)
+        if len(units) and len(units) >= prunable(model)[name]:
+            raise ValueError(f"all {len(units)} units of {name} are to be removed; something must be left")
+        if isinstance(layer, nn.Linear):
+            layer.weight.view(-1)[units] = 0
+            continue
+        for tensor in _outputs(layer, norm):
+            tensor[units] = 0
+    return found
+
+
+@torch.no_grad()
+def narrowed(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
+    """Return a copy that does what `masked` returns, its removed filters gone instead of zero.
+
+    Removed weights of linear layers stay as zeros.
+    """
+    found: Any = masked(model, removed)
+    for name, units in removed.items():
+        layer, norm = _parts(found, name)
+        if isinstance(layer, nn.Linear):
+            continue
+        channels = layer.weight.shape[0]
+        gone = torch.zeros(channels, dtype=torch.bool)
+        gone[units] = True
+        kept = (~gone).nonzero().flatten().to(layer.weight.device)
+        _keep_outputs(layer, norm, kept)
+        paths = layers(found)
+        for consumer in found.CONSUMERS[name]:
+            _keep_inputs(found.get_submodule(paths[consumer]), kept, channels)
+        if name in getattr(found, "SKIPS", {}):
+            setattr(found, found.SKIPS[name], Scatter(kept, channels))
+    return found
+
+
+class Scatter(nn.Module):
+    """Put the channels of a narrowed layer back to their places among zeros, for a skip connection."""
+
+    def __init__(self, kept: Tensor, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.kept: Tensor
+        self.register_buffer("kept", kept)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, kept, H, W] to [N, channels, H, W]."""
+        wide = x.new_zeros(x.shape[0], self.channels, *x.shape[2:])
+        return wide.index_copy(1, self.kept, x)
+
+
+def size(model: nn.Module, image: Tensor) -> Size:
+    """Return the parameters of a network, those that are not zero, and its work for an image [1, C, H, W]."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    parameters = list(model.parameters())
+    return Size(
+        parameters=sum(p.numel() for p in parameters),
+        nonzero=sum(int(torch.count_nonzero(p)) for p in parameters),
+        macs=counter.get_total_flops() // 2,
+    )
+
+
+def _parts(model: nn.Module, name: str) -> tuple[Any, Any]:
+    """Return a prunable layer and the batch norm behind it; ValueError with the prunable layers' names."""
+    check_prunable(model, [name])
+    path = layers(model)[name]
+    parent, _, last = path.rpartition(".")
+    around = model.get_submodule(parent)
+    behind = list(around.children())[int(last) + 1 :] if isinstance(around, nn.Sequential) else []
+    norm = behind[0] if behind and isinstance(behind[0], nn.BatchNorm2d) else None
+    return model.get_submodule(path), norm
+
+
+def _outputs(layer: Any, norm: Any) -> list[Tensor]:
+    """Return the tensors that have an entry for each filter: 0 in all of them makes its output 0."""
+    found = [layer.weight, layer.bias, *((norm.weight, norm.bias) if norm is not None else ())]
+    return [t for t in found if t is not None]
+
+
+def _keep_outputs(layer: Any, norm: Any, kept: Tensor) -> None:
+    layer.weight = nn.Parameter(layer.weight[kept])
+    layer.out_channels = len(kept)
+    if layer.bias is not None:
+        layer.bias = nn.Parameter(layer.bias[kept])
+    if norm is not None:
+        norm.weight, norm.bias = nn.Parameter(norm.weight[kept]), nn.Parameter(norm.bias[kept])
+        norm.running_mean, norm.running_var = norm.running_mean[kept], norm.running_var[kept]
+        norm.num_features = len(kept)
+
+
+def _keep_inputs(layer: Any, kept: Tensor, channels: int) -> None:
+    """Narrow a layer that reads another's channels, as a map or flattened."""
+    by_channel = layer.weight.view(len(layer.weight), channels, -1)[:, kept]
+    if isinstance(layer, nn.Linear):
+        layer.weight = nn.Parameter(by_channel.flatten(1))
+        layer.in_features = layer.weight.shape[1]
+    else:
+        layer.weight = nn.Parameter(by_channel.view(-1, len(kept), *layer.weight.shape[2:]))
+        layer.in_channels = len(kept)

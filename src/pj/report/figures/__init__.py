@@ -1,0 +1,1 @@
+"""Figures of studies and of what is measured of their runs."""

@@ -1,0 +1,108 @@
+"""A study's learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pj.config.settings import Study, Variant
+from pj.report.figures.style import FORMATS, colours, log_if_wide, save
+from pj.report.text.labels import study_label
+from pj.runs import records
+
+
+def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
+    """Write curves.png and curves.svg of a study: loss and accuracy by epoch, a colour a variant.
+
+    Held-out curves (validation where there is a split, else test) are solid, running training curves
+    dashed; with several seeds the mean of the complete runs, and a band from the lowest to the highest.
+    Diverged runs are drawn by themselves, up to a cross at the last epoch before.
+    """
+    save(draw(study, runs), folder / "curves", formats)
+
+
+def draw(study: Study, runs: Path) -> Figure:
+    """Return the figure. Runs that are not there are left out."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
+    crossed = False
+    count = len(study.variants)
+    for i, (variant, colour) in enumerate(zip(study.variants, colours(count), strict=True)):
+        # thinner ones lie on top, so that curves that coincide are all seen
+        width = 1.2 + 1.6 * (1 - i / count)
+        held_out = "validation" if variant.spec.data.validation else "test"
+        complete, diverged = _curves(variant, runs)
+        crossed = crossed or bool(diverged)
+        title = variant.title + (f" ({len(diverged)} of {len(variant.seeds)} diverged)" if diverged else "")
+        for quantity, axes in panels.items():
+            for column, style, label in (
+                (f"train_{quantity}", "--", None),
+                (f"{held_out}_{quantity}", "-", title),
+            ):
+                _mean(axes, [c[column] for c in complete], colour, style, label, width)
+                for curve in diverged:
+                    _diverging(axes, curve[column], colour, style)
+    for quantity, axes in panels.items():
+        axes.set(xlabel="epoch", ylabel="accuracy (%)" if quantity == "accuracy" else quantity)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    log_if_wide(panels["loss"])
+    figure.suptitle(f"{study.title} — {study_label(study)}")
+    figure.legend(
+        *panels["accuracy"].get_legend_handles_labels(),
+        loc="outside right center",
+        frameon=False,
+        title=_legend_title(study, crossed),
+    )
+    return figure
+
+
+def _curves(variant: Variant, runs: Path) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """Return the curves of a variant's complete runs, and of its diverged ones before they diverged."""
+    complete, diverged = [], []
+    for seed in variant.seeds:
+        folder = runs / variant.spec.run / f"seed{seed}"
+        state = records.state(folder)
+        if state == "missing":
+            continue
+        curve = pd.read_csv(folder / records.METRICS, index_col="epoch")
+        if state == "complete":
+            complete.append(curve)
+        else:
+            diverged.append(curve.iloc[:-1])
+    return complete, diverged
+
+
+def _mean(
+    axes: Axes, curves: Sequence[pd.Series], colour: Any, style: str, label: str | None, width: float
+) -> None:
+    """Draw the mean over seeds and its spread; a variant without a complete run keeps its legend entry."""
+    if not curves:
+        axes.plot([], [], style, color=colour, label=label)
+        return
+    table = pd.concat(curves, axis=1)
+    table = table.where(table.abs() != float("inf"))
+    mean = table.mean(axis=1)
+    marker = "o" if len(mean) == 1 else None  # a line through one point cannot be seen
+    axes.plot(mean.index, mean.to_numpy(), style, color=colour, label=label, lw=width, marker=marker, ms=4)
+    if table.shape[1] > 1:
+        axes.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0)
+
+
+def _diverging(axes: Axes, curve: pd.Series, colour: Any, style: str) -> None:
+    """Draw a diverged run by itself, a cross at its last epoch."""
+    finite = curve[curve.abs() != float("inf")].dropna()
+    axes.plot(finite.index, finite.to_numpy(), style, color=colour, lw=0.8)
+    axes.plot(finite.index[-1:], finite.to_numpy()[-1:], "x", color=colour, ms=7)
+
+
+def _legend_title(study: Study, crossed: bool) -> str:
+    held_out = sorted({"validation" if v.spec.data.validation else "test" for v in study.variants})
+    lines = [f"solid: {' or '.join(held_out)}", "dashed: train (running)"]
+    return "\n".join([*lines, *(["×: diverged after"] if crossed else [])])

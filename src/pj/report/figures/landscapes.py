@@ -1,0 +1,68 @@
+"""Figures of landscapes: the loss along lines and over planes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pj.config.settings import Landscape
+from pj.report.figures.style import FORMATS, colours, headline, log_if_wide, save
+from pj.report.tables.measured import Found, collect, complete
+from pj.report.text.labels import scale_label
+
+DASHES = ("-", "--", "-.", ":")
+
+
+def write(landscape: Landscape, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
+    """Write landscape.png and landscape.svg into ``folder`` from what lies in ``measured``."""
+    save(draw(landscape, collect(landscape.variants, measured)), folder / "landscape", formats)
+
+
+def draw(landscape: Landscape, found: Found) -> Figure:
+    """Return the figure: the loss along one direction, a line a run, and over a plane for a run each."""
+    shown = [(v, complete(found, v)[0]) for v in landscape.variants if complete(found, v)]
+    figure = Figure(figsize=(4.2 + 3.2 * len(shown), 3.6), layout="constrained")
+    axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
+    palette = colours(len(landscape.variants))
+    for variant, colour, dash in zip(landscape.variants, palette, DASHES * len(palette), strict=False):
+        for i, run in enumerate(complete(found, variant)):
+            label = variant.title if i == 0 else None
+            values = np.asarray(run["line"]["loss"], dtype=float)  # null, not finite, leaves a gap
+            axes[0].plot(run["line"]["offsets"], values, dash, color=colour, lw=1.2, label=label)
+    log_if_wide(axes[0])
+    axes[0].set(title="one direction, a line a seed", xlabel="share of each filter's norm", ylabel="loss")
+    if shown:
+        axes[0].legend(frameon=False)
+    planes = [np.asarray(run["plane"]["loss"], dtype=float) for _, run in shown]
+    for (variant, run), plane, own in zip(shown, planes, axes[1:], strict=True):
+        _contours(own, run["plane"]["offsets"], plane, planes)
+        own.set(
+            title=f"{variant.title}: two directions, first seed",
+            xlabel="second direction",
+            ylabel="first direction",
+        )
+    for own in axes:
+        own.title.set_fontsize(9)
+    first = landscape.variants[0]
+    headline(figure, landscape.title, f"{first.spec.data.name}, {scale_label(first.scale)}")
+    return figure
+
+
+def _contours(axes: Axes, offsets: list[float], plane: np.ndarray[Any, Any], planes: Sequence[Any]) -> None:
+    """Draw a plane with the levels of all planes, logarithmic, so that they compare; not finite is white."""
+    all_values = np.concatenate([p.ravel() for p in planes])
+    positive = all_values[np.isfinite(all_values) & (all_values > 0)]
+    if not len(positive):
+        return
+    levels = np.unique(np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 13))
+    masked = np.ma.masked_invalid(plane).clip(min=positive.min())
+    axes.contourf(offsets, offsets, masked, levels, cmap="Greys", norm="log", alpha=0.6)
+    lines = axes.contour(offsets, offsets, masked, levels, colors="black", linewidths=0.6)
+    axes.clabel(lines, fontsize=6, fmt=lambda v: f"{v:.2g}")
+    axes.plot(0, 0, "+", color="#D55E00", ms=9)
+    axes.set_aspect("equal")

@@ -1,0 +1,53 @@
+"""Pruning curves drawn: accuracy against the share that is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from pj.config.settings import Pruning
+from pj.report.figures.style import FORMATS, colours, headline, save
+from pj.report.tables.prunings import METHODS, by_seed, collect
+from pj.report.text.labels import scale_label
+
+DASHES = {"path": "-", "magnitude": "--", "random": ":"}
+
+
+def draw(pruning: Pruning, measured: Path) -> Figure:
+    """Return the figure: a colour a variant, a dash an order of removal, a band from seed to seed."""
+    means = by_seed(collect(pruning, measured))
+    figure = Figure(figsize=(7.5, 4), layout="constrained")
+    axes = figure.subplots()
+    for variant, colour in zip(pruning.variants, colours(len(pruning.variants)), strict=True):
+        for method in pruning.methods[variant.name]:
+            own = means[(means["variant"] == variant.name) & (means["method"] == method)]
+            groups = own.groupby("percent")["accuracy"]
+            label = f"{variant.title}, {METHODS[method]}"
+            axes.plot(groups.mean(), DASHES[method], color=colour, lw=1.3, marker="o", ms=3, label=label)
+            if len(own) and groups.size().max() > 1:
+                low, high = groups.min(), groups.max()
+                axes.fill_between(low.index, low, high, color=colour, alpha=0.15, lw=0)
+    if pruning.reported:
+        reported = [float("nan") if value is None else value for value in pruning.reported]
+        axes.plot(pruning.settings.percents, reported, "x", color="black", ms=8, label="report")
+    axes.set(
+        xlabel=f"removed units of {' and '.join(pruning.settings.layers)} (%)", ylabel="test accuracy (%)"
+    )
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    first = pruning.variants[0]
+    headline(
+        figure,
+        pruning.title,
+        f"{first.spec.data.name}, {scale_label(first.scale)}; mean over seeds, band from the lowest to the "
+        "highest" + ("; × at full scale" if pruning.reported and first.scale.reductions else ""),
+    )
+    return figure
+
+
+def write(pruning: Pruning, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
+    """Write pruning.png and pruning.svg into ``folder`` from what lies in ``measured``."""
+    save(draw(pruning, measured), folder / "pruning", formats)

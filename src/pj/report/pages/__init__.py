@@ -1,0 +1,1 @@
+"""Pages that hold everything: report.md, report.html, and what is kept of a machine."""

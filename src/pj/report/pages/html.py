@@ -1,0 +1,226 @@
+"""report.html: the scorecard, its evidence, and all tables and figures, in one file of its own.
+
+Everything is read from tables and figures: those of results/, or those that `pj keep` kept of machines.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from pj import files
+from pj.claims.schema import Contrast, Probed, RankCorrelation, cells, of_runs, study_of
+from pj.claims.verdicts import Judgement
+from pj.report.pages.source import Source
+from pj.report.tables import claims
+from pj.report.text import caveats
+from pj.report.text.captions import FIGURES
+from pj.report.text.sheet import EMPHASIS, STRONG, Sheet
+
+TEMPLATE = "templates/report.html.j2"  # its content is part of the page's fingerprint
+ROOMS = ("studies", "prunings", "landscapes", "interpretations")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a data URI, with its text."""
+
+    id: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A study, pruning, landscape or interpretation: its tables and figures."""
+
+    id: str
+    title: str
+    where: str  # of the report, and of the source if there are several
+    sheets: list[Sheet]
+    pictures: list[Picture]
+
+
+def write(judgements: Sequence[Judgement], sources: Sequence[Source], output: Path) -> None:
+    """Write the page on what the sources hold."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["emphasis"] = _emphasis
+    template = (Path(__file__).parent / TEMPLATE).read_text(encoding="utf-8")
+    sections = [section for source in sources for section in _sections(source)]
+    page = environment.from_string(template).render(
+        headline=claims.headline(judgements)
+        if judgements
+        else "No claims are given; the studies stand below",
+        counts=claims.counts(judgements),
+        meaning=claims.MEANING,
+        claims=[_claim(found, sources, sections) for found in judgements],
+        sections=sections,
+        made=[(source.name, caveats.made(source)) for source in sources],
+        doubts=caveats.doubts(judgements, sources),
+    )
+    files.write_text(output, page)
+
+
+def _claim(found: Judgement, sources: Sequence[Source], sections: Sequence[Section]) -> dict[str, Any]:
+    """Return what the page says of a claim, with the sections it rests on and a figure of each."""
+    source = _source(found, sources)
+    anchors = _anchors(found, source)
+    own = [section for section in sections if section.id in anchors]
+    main = {f"{anchor}-{figure}" for anchor, figure in anchors.items()}
+    return _look(found, source) | {
+        "id": found.claim.id,
+        "where": claims.where(found.claim),
+        "also": [_look(look, _source(look, sources)) for look in found.also],
+        "elsewhere": [_look(other, _source(other, sources)) for other in found.elsewhere],
+        "sections": own,
+        "pictures": [picture for section in own for picture in section.pictures if picture.id in main],
+    }
+
+
+def _source(found: Judgement, sources: Sequence[Source]) -> Source:
+    return next(source for source in sources if source.name == found.source)
+
+
+def _look(found: Judgement, source: Source) -> dict[str, Any]:
+    """Return the numbers of a claim, or of a further look at it."""
+    claim = found.claim
+    quantity = getattr(claim, "quantity", "")
+    return {
+        "statement": claim.statement,
+        "note": claim.note,
+        "verdict": found.verdict,
+        "measured": claims.shown(found),
+        "reported": "" if claim.reported is None else f"{claim.reported:g}",
+        "seeds": found.seeds,
+        "statistic": _statistic(found),
+        "p": None if found.p is None else f"{found.p:.2g}",
+        "p_equivalent": None if found.p_equivalent is None else f"{found.p_equivalent:.2g}",
+        "predicted": found.predicted and "{:.2f} … {:.2f}".format(*found.predicted),
+        "by_seed": {seed: f"{value:.3f}" for seed, value in found.values.items()},
+        "notes": found.notes,
+        "source": found.source,
+        "drawing": _drawing(found),
+        "runs": [
+            row | {"value": "" if row["value"] is None else f"{row['value']:.4g}"}
+            for cell in found.cells
+            for row in source.evidence.behind(cell, quantity)
+        ]
+        if found.value is not None
+        else [],
+        "quantity": quantity,
+    }
+
+
+def _anchors(found: Judgement, source: Source) -> dict[str, str]:
+    """Return the sections that a claim rests on, by their id, each with the figure that shows most of it."""
+    anchors = {}
+    for cell in cells(found.claim):
+        kind, *rest = cell.split("/")
+        study = study_of(cell, source.config)
+        if study:
+            anchors[_id(source, "studies", study)] = "probes" if isinstance(found.claim, Probed) else "curves"
+        if not of_runs(cell):
+            anchors[_id(source, kind, rest[0])] = "pruning" if kind == "prunings" else "tests"
+    return anchors
+
+
+def _statistic(found: Judgement) -> str:
+    claim = found.claim
+    match claim:
+        case Contrast():
+            terms = [f"{'+' if w > 0 else '−'} {abs(w):g} · {cell}" for cell, w in claim.contrast.items()]
+            kind = "ratio of " if claim.ratio else ""
+            what = f"{kind}{claim.quantity}: " if any(of_runs(cell) for cell in cells(claim)) else ""
+            best = "".join(f"; {name}: the best of {', '.join(of)}" for name, of in claim.best_of.items())
+            expected = {
+                "same": f"the same as {claim.than:g}, to {claim.margin:g}",
+                "reached": f"to be such that one run could give {claim.reported}",
+            }.get(claim.expect, f"{claim.expect} {claim.than:g}")
+            return f"{what}{' '.join(terms)}; expected {expected}{best}"
+        case RankCorrelation():
+            return f"Spearman's correlation of parameters and {claim.quantity} in {claim.study}"
+        case Probed():
+            row = ", ".join(f"{key} {value}" for key, value in claim.row.items())
+            what = f"with against without batch norm in {claim.study}: {row}"
+            return f"{what}; expected {claim.expect} {found.neutral:g}"
+    return f"{claim.statistic}: {', '.join(cells(claim))}"
+
+
+def _drawing(found: Judgement) -> dict[str, Any] | None:
+    """Return where interval, report's number and the line of no effect stand, in percent of the width."""
+    if found.value is None or found.low is None or found.high is None:
+        return None
+    if not all(map(isfinite, (found.value, found.low, found.high))):
+        return None
+    reported = found.claim.reported
+    points = [found.low, found.high, found.neutral, *([] if reported is None else [reported])]
+    low, high = min(points), max(points)
+    margin = (high - low or abs(high) or 1.0) * 0.08
+
+    def place(x: float) -> float:
+        return round(100 * (x - low + margin) / (high - low + 2 * margin), 2)
+
+    return {
+        "low": place(found.low),
+        "high": place(found.high),
+        "value": place(found.value),
+        "neutral": place(found.neutral),
+        "neutral_label": f"{found.neutral:g}",
+        "reported": None if reported is None else place(reported),
+        "text": f"measured {claims.shown(found)}" + ("" if reported is None else f", report {reported:g}"),
+    }
+
+
+def _id(source: Source, room: str, name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", "-".join(filter(None, (source.name, room, name))))
+
+
+def _sections(source: Source) -> Iterator[Section]:
+    """Yield what has a table, by the report's sections; what has none comes last."""
+    for room in ROOMS:
+        frames: dict[str, Any] = getattr(source.config.settings, room)
+        for name, frame in sorted(frames.items(), key=lambda item: getattr(item[1], "report", "") or "~"):
+            own = source.folder / room / name
+            tables = [own / "table.md", *sorted(own.glob("*_table.md"))]
+            if not tables[0].is_file():
+                continue
+            report = getattr(frame, "report", "")
+            identity = _id(source, room, name)
+            yield Section(
+                id=identity,
+                title=frame.title,
+                where=", ".join(filter(None, (report and f"report {report}", source.name))),
+                sheets=_sheets(tables),
+                pictures=list(_pictures(own, frame.title, identity)),
+            )
+    modes = source.folder / "modes" / "table.md"
+    if modes.is_file():
+        yield Section(_id(source, "modes", "table"), "train() and eval()", source.name, _sheets([modes]), [])
+
+
+def _sheets(paths: Sequence[Path]) -> list[Sheet]:
+    return [Sheet.parse(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _pictures(folder: Path, title: str, section: str) -> Iterator[Picture]:
+    for name, text in FIGURES.items():
+        path = folder / f"{name}.png"
+        if path.is_file():
+            content = base64.b64encode(path.read_bytes()).decode()
+            yield Picture(f"{section}-{name}", f"data:image/png;base64,{content}", f"{title}: {text}")
+
+
+def _emphasis(text: str) -> str:
+    """Return text with the emphasis of Markdown made that of HTML, all else escaped."""
+    strong = STRONG.sub(r"<strong>\1</strong>", str(Markup.escape(text)))
+    return Markup(EMPHASIS.sub(r"<em>\1</em>", strong))  # escaped above

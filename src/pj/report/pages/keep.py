@@ -1,0 +1,87 @@
+"""Keep measured results: small tables, figures and their provenance, apart from results/."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pj import files
+from pj.config.loading import Config
+from pj.config.settings import Study
+from pj.report.figures import curves, paths, style
+from pj.report.figures import interpretations as interpretation_figures
+from pj.report.figures import landscapes as landscape_figures
+from pj.report.figures import probes as probe_figures
+from pj.report.figures import prunings as pruning_figures
+from pj.report.tables import interpretations, landscapes, probe_measures, probes, prunings, studies
+from pj.report.tables.measured import collect
+from pj.runs.records import EVALUATION
+
+
+def keep(config: Config, results: Path, folder: Path) -> list[str]:
+    """Write into ``folder`` every study with a finished run, and return their names.
+
+    For each study its tables (a row a variant, a row a run), its learning curves and, of probed runs, a
+    summary and its figure, of DessiLBI's their paths; for each landscape, pruning and interpretation its
+    table and figures; and in ``provenance.json`` the settings in force, and how many runs each combination of
+    versions, machine and commit made.
+    """
+    kept = []
+    machines: Counter[str] = Counter()
+    for name in config.settings.studies:
+        study = config.study(name)
+        if (studies.collect(study, results / "runs").runs["state"] == "missing").all():
+            continue
+        studies.write(study, results / "runs", folder / "studies" / name)
+        curves.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
+        if study.probes:
+            _keep_probes(study, results / "runs", folder / "studies" / name)
+        if study.path:
+            paths.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
+        kept.append(name)
+        machines.update(
+            _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds
+        )
+    for name in config.settings.landscapes:
+        landscape, measured = config.landscape(name), results / "landscapes" / name
+        if any(collect(landscape.variants, measured).values()):
+            landscapes.write(landscape, measured, folder / "landscapes" / name)
+            landscape_figures.write(landscape, measured, folder / "landscapes" / name, formats=style.SMALL)
+    for name in config.settings.prunings:
+        pruning, measured = config.pruning(name), results / "prunings" / name
+        if len(prunings.collect(pruning, measured)):
+            prunings.write(pruning, measured, folder / "prunings" / name)
+            pruning_figures.write(pruning, measured, folder / "prunings" / name, formats=style.SMALL)
+    for name in config.settings.interpretations:
+        interpretation, measured = config.interpretation(name), results / "interpretations" / name
+        if any(collect(interpretation.variants, measured).values()):
+            kept_in = folder / "interpretations" / name
+            interpretations.write(interpretation, measured, kept_in)
+            interpretation_figures.write(interpretation, measured, kept_in, formats={"png": 70})  # of photos
+    made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
+    settings = config.settings.model_dump(mode="json", exclude_none=True)
+    for source in settings["datasets"].values():
+        if "path" in source:
+            source["path"] = Path(source["path"]).name  # the folder means nothing elsewhere
+    content: dict[str, Any] = {"made_with": made_with, "settings": settings}
+    files.write_json(folder / "provenance.json", content)
+    return kept
+
+
+def _keep_probes(study: Study, runs: Path, folder: Path) -> None:
+    """Keep the summary and the figure of a study's probes; the measures themselves are many megabytes."""
+    found = probe_measures.measures(study, runs)
+    table = probes.summary(found)
+    probes.write_table(study, table, runs, folder)
+    style.save(probe_figures.draw(study, found, table), folder / "probes", style.SMALL)
+
+
+def _provenance(run: Path, seed: int) -> str:
+    path = run / f"seed{seed}" / EVALUATION
+    if not path.is_file():
+        return ""
+    training = json.loads(path.read_text(encoding="utf-8"))["training"]
+    made = training["provenance"] | {"precision": training["precision"], "threads": training["threads"]}
+    return json.dumps(made, sort_keys=True)

@@ -1,0 +1,56 @@
+"""Where a page's tables and figures come from: results/, or what `pj keep` kept of a machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pj.claims import schema, verdicts
+from pj.claims.evidence import Evidence
+from pj.claims.verdicts import Judgement
+from pj.config import loading
+from pj.config.loading import Config, ConfigError
+from pj.errors import UserError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of tables and figures, with the settings they were made by."""
+
+    evidence: Evidence
+    config: Config
+    kept: bool = False  # its figures are there or not at all; in a workflow they may be drawn later
+
+    @property
+    def name(self) -> str:
+        """What the page calls it; empty where there is only one."""
+        return self.evidence.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its tables and figures lie."""
+        return self.evidence.folder
+
+
+def kept(folder: Path, name: str = "") -> Source:
+    """Return what was kept in ``folder``. UserError if `pj keep` did not write it."""
+    path = folder / "provenance.json"
+    try:
+        settings = dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{folder} holds no provenance.json with settings; wanted: what pj keep wrote"
+        ) from None
+    try:
+        return Source(Evidence(folder, name), loading.of_settings(settings), kept=True)
+    except ConfigError as error:
+        raise UserError(f"the settings in {path} are none of this version of pj: {error}") from None
+
+
+def results(folder: Path, settings: Mapping[str, Any]) -> tuple[list[Source], list[Judgement]]:
+    """Return a folder of results as the one source of its pages, with the verdicts on its claims."""
+    source = Source(Evidence(folder), loading.of_settings(settings))
+    return [source], verdicts.judge(schema.of(source.config), [source.evidence], source.config)

@@ -1,0 +1,1 @@
+"""Tables of studies and of what is measured of their runs."""

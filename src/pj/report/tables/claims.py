@@ -1,0 +1,116 @@
+"""The scorecard: which claims reproduced, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells
+from pj.claims.verdicts import Judgement, Verdict
+from pj.report.text.labels import number
+from pj.report.text.sheet import Sheet
+
+ORDER = get_args(Verdict)
+MEANING = {
+    "reproduced": "the interval excludes the alternative, and one run could give the printed number, if any",
+    "direction only": "the claim's direction, but another size than the report's number",
+    "equivalent": "a difference was claimed, and any there is lies within the margin",
+    "reversed": "the opposite of the claim",
+    "inconclusive": "the runs so far say neither",
+    "not testable at this scale": "measured with fewer images or epochs, or a narrower net, than it is about",
+    "not run": "nothing was measured",
+}
+
+
+def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Return a row a claim: verdict, numbers, what it rests on. ``main`` is false of its further looks."""
+    main = {id(judgement) for judgement in judgements}
+    rows: list[dict[str, Any]] = []
+    for found in (look for judgement in judgements for look in (judgement, *judgement.also)):
+        claim = found.claim
+        low, high = found.predicted or (None, None)
+        rows.append(
+            {
+                **{"id": claim.id, "main": id(found) in main},
+                **{"report": claim.report, "section": claim.section},
+                **{"statement": claim.statement, "verdict": found.verdict, "statistic": claim.statistic},
+                **{"value": found.value, "low": found.low, "high": found.high},
+                **{"predicted_low": low, "predicted_high": high, "reported": claim.reported},
+                **{"p_holm": found.p, "p_equivalent": found.p_equivalent, "seeds": found.seeds},
+                **{"source": found.source, "cells": " ".join(cells(claim)), "notes": "; ".join(found.notes)},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def counts(judgements: Sequence[Judgement]) -> dict[str, int]:
+    """Return how many claims each verdict has, those that none has left out."""
+    verdicts_given = [found.verdict for found in judgements]
+    return {name: verdicts_given.count(name) for name in ORDER if name in verdicts_given}
+
+
+def headline(judgements: Sequence[Judgement]) -> str:
+    """Return the scorecard in one line."""
+    parts = [f"{count} {name}" for name, count in counts(judgements).items()]
+    return f"{len(judgements)} claims: {', '.join(parts)}"
+
+
+def shown(found: Judgement) -> str:
+    """Return a claim's statistic with its interval, in words; nothing if it was not measured."""
+    if found.value is None:
+        return ""
+    style = _style(found)
+    text = style.format(found.value)
+    if found.low is not None and found.high is not None:
+        text += f" ({style.format(found.low)} … {style.format(found.high)})"
+    return text
+
+
+def _style(found: Judgement) -> str:
+    match found.claim:
+        case Contrast() as claim if claim.ratio:
+            return "× {:.2f}"
+        case Contrast() as claim:
+            single = len(claim.contrast) == 1 and min(claim.contrast.values()) == 1
+            decimals = 3 if claim.margin < 0.1 else 2
+            return f"{{:.{decimals}f}}" if single else f"{{:+.{decimals}f}}"
+        case Probed():
+            return "× {:.3g}" if found.neutral else "{:+.3g}"
+        case RankCorrelation():
+            return "{:.2f}"
+    return "{:.0%}"
+
+
+def where(claim: Claim) -> str:
+    """Return where a claim stands, such as ``A 1.2``."""
+    return " ".join(filter(None, (claim.report, claim.section)))
+
+
+def sheet(judgements: Sequence[Judgement]) -> Sheet:
+    """Return the table for people, under the headline; nothing if there are no claims."""
+    if not judgements:
+        return Sheet("", pd.DataFrame())
+    sources = {found.source for found in judgements}
+    rows = [
+        {
+            "#": str(found.claim.id),
+            "claim": f"{found.claim.statement} ({where(found.claim)})",
+            "verdict": f"**{found.verdict}**",
+            "measured (95 % interval)": shown(found),
+            "report": number(found.claim.reported, "{:g}"),
+            "seeds": str(found.seeds or ""),
+            **({"measured on": found.source if found.value is not None else ""} if len(sources) > 1 else {}),
+            "notes": "; ".join(found.notes),
+        }
+        for found in judgements
+    ]
+    meanings = "\n".join(f"- **{name}**: {MEANING[name]}." for name in counts(judgements))
+    return Sheet(f"**{headline(judgements)}.**", pd.DataFrame(rows), meanings)
+
+
+def write(judgements: Sequence[Judgement], folder: Path) -> None:
+    """Write claims.csv, claims.md and claims.tex into ``folder``."""
+    sheet(judgements).write(folder, "claims", table(judgements))

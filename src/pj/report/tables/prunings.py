@@ -1,0 +1,134 @@
+"""Pruning curves: what was measured, and their table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pj.config.settings import Pruning, Variant
+from pj.report.tables import measured
+from pj.report.text.labels import interval, number, scale_label
+from pj.report.text.sheet import Sheet
+from pj.statistics import estimate
+
+METHODS = {"path": "last selected first", "magnitude": "smallest first", "random": "at random"}
+COLUMNS = ["variant", "seed", "state", "method", "percent", "draw", "accuracy", "loss", "outside_support"]
+NARROWED = {
+    "parameters": "parameters",
+    "nonzero": "of them not zero",
+    "macs": "MACs an image",
+}
+SIZES = list(NARROWED)  # of the narrowed network
+
+
+def collect(pruning: Pruning, folder: Path) -> pd.DataFrame:
+    """Return a row a run, method, percentage and draw from ``folder`` (results/prunings/<name>).
+
+    A diverged run is one row with its state; runs that are not there are left out.
+    """
+    rows: list[dict[str, Any]] = []
+    for variant, runs in measured.collect(pruning.variants, folder).items():
+        for seed, content in runs.items():
+            head = {"variant": variant, "seed": seed, "state": content["state"]}
+            rows += [head | _flat(row) for row in content.get("rows", [{}])]
+    return pd.DataFrame(rows, columns=[*COLUMNS, *SIZES])
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    return row | row.get("size", {})
+
+
+def by_seed(found: pd.DataFrame) -> pd.DataFrame:
+    """Return complete runs with the draws of a seed averaged: a row a variant, method, percent and seed."""
+    keys = ["variant", "method", "percent", "seed"]
+    complete = found[found["state"] == "complete"]
+    return complete.groupby(keys, sort=False)[["accuracy", "outside_support", *SIZES]].mean().reset_index()
+
+
+def sheet(pruning: Pruning, found: pd.DataFrame) -> Sheet:
+    """Return the table for people: a row an order of removal, a column a percentage."""
+    means = by_seed(found)
+    rows = (
+        [_row("report", [number(value, "{:.2f}") for value in pruning.reported], pruning)]
+        if pruning.reported
+        else []
+    )
+    for variant in pruning.variants:
+        for method in pruning.methods[variant.name]:
+            own = means[(means["variant"] == variant.name) & (means["method"] == method)]
+            name = f"{variant.title}, {METHODS[method]}"
+            rows.append(_row(name, _cells(own, "accuracy", pruning), pruning))
+            if method == "path":
+                shares = _cells(own, "outside_support", pruning)
+                name = f"{variant.title}: share of the removed outside the support (%)"
+                rows.append(_row(name, shares, pruning))
+    rows += _sizes(pruning, means)
+    return Sheet(_label(pruning, found), pd.DataFrame(rows), _note(pruning, means))
+
+
+def _sizes(pruning: Pruning, means: pd.DataFrame) -> list[dict[str, str]]:
+    """Return how large the narrowed networks are, once for all variants whose network is the same.
+
+    Parameters and MACs follow from the counts alone. How many parameters are not zero depends on the order
+    as well, where a pruned weight of a linear layer may belong to a pruned filter: the mean over orders.
+    """
+    networks: dict[tuple[float, ...], list[Variant]] = {}
+    for variant in pruning.variants:
+        own = means[means["variant"] == variant.name].drop_duplicates("percent")
+        if len(own):
+            networks.setdefault(tuple(own["parameters"]), []).append(variant)
+    rows = []
+    for variants in networks.values():
+        own = means[means["variant"].isin([v.name for v in variants])].groupby("percent")[SIZES].mean()
+        of = f" ({', '.join(v.title for v in variants)})" if len(networks) > 1 else ""
+        for column, title in NARROWED.items():
+            cells = [number(own[column].get(p), "{:,.0f}") for p in pruning.settings.percents]
+            rows.append(_row(f"narrowed network{of}: {title}", cells, pruning))
+    return rows
+
+
+def _note(pruning: Pruning, means: pd.DataFrame) -> str:
+    """Return a sentence for every variant whose order of selection is none."""
+    lines = []
+    for variant in pruning.variants:
+        own = means[(means["variant"] == variant.name) & (means["method"] == "path")]
+        outside = own["outside_support"].dropna()
+        if len(outside) and (outside == 100).all():
+            lines.append(f"{variant.title}: nothing that was removed had been selected; by ‖W‖ alone.")
+        elif len(outside) and (outside == 0).all():
+            lines.append(f"{variant.title}: every removed unit was in the support; by epoch, then ‖Γ‖.")
+    return "\n\n".join(lines)
+
+
+def _row(name: str, cells: list[str], pruning: Pruning) -> dict[str, str]:
+    headings = [f"{percent:g} %" for percent in pruning.settings.percents]
+    return {"order of removal": name} | dict(zip(headings, cells, strict=True))
+
+
+def _cells(own: pd.DataFrame, column: str, pruning: Pruning) -> list[str]:
+    values = {percent: group[column].tolist() for percent, group in own.groupby("percent")}
+    return [interval(estimate(values.get(p, [])), "{:.2f}") for p in pruning.settings.percents]
+
+
+def _label(pruning: Pruning, found: pd.DataFrame) -> str:
+    first: Variant = pruning.variants[0]
+    seeds = found.loc[found["state"] == "complete", "seed"].nunique()
+    over = {0: "nothing measured yet", 1: "1 seed, so no interval"}.get(
+        seeds, f"{seeds} seeds, mean ± 95 % interval"
+    )
+    diverged = found[found["state"] == "diverged"]
+    named = [f"{v} seed {s}" for v, s in diverged[["variant", "seed"]].drop_duplicates().to_numpy()]
+    left_out = f" Diverged: {', '.join(named)}." if named else ""
+    layers = " and ".join(pruning.settings.layers)
+    what = f"test accuracy (%) with units of {layers} removed"
+    incomparable = pruning.reported and any(v.scale.reductions for v in pruning.variants)
+    remark = " (too small to be compared with the report)" if incomparable else ""
+    return f"**{first.spec.data.name}, {scale_label(first.scale)}**{remark}; {what}; {over}.{left_out}"
+
+
+def write(pruning: Pruning, source: Path, folder: Path) -> None:
+    """Write table.csv (a row a run, method, percentage and draw), .md and .tex into ``folder``."""
+    found = collect(pruning, source)
+    sheet(pruning, found).write(folder, "table", found)

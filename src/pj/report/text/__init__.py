@@ -1,0 +1,1 @@
+"""Words: labels, captions, caveats, and a table as people read it."""

@@ -1,0 +1,118 @@
+"""How it was measured, and what a reader should distrust: sentences that the data generate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pj.claims.schema import cells, looks, study_of
+from pj.claims.verdicts import Judgement
+from pj.report.pages.source import Source
+
+COLUMNS = {
+    "processor": "processors",
+    "device": "devices",
+    "torch": "torch",
+    "python": "Python",
+    "precision": "precision",
+    "threads": "threads",
+    "data": "data",
+    "scale": "scales",
+    "commit": "commits",
+}
+MIXED = {
+    "processor": "processors",
+    "device": "devices",
+    "torch": "versions of torch",
+    "commit": "commits",
+}
+FEW = 5  # seeds, below which an interval is wide
+
+
+def runs(source: Source) -> pd.DataFrame:
+    """Return all runs that were made, of every study, a run that serves several studies once."""
+    tables = [source.evidence.runs(name) for name in source.config.settings.studies]
+    there = [t[t["state"] != "missing"] for t in tables]
+    found = [t for t in there if len(t)]
+    return (
+        pd.concat(found).drop_duplicates(["run", "seed"]) if found else pd.DataFrame(columns=["run", "seed"])
+    )
+
+
+def made(source: Source) -> dict[str, str]:
+    """Return how the runs were made: each quantity's values, with how many runs have it."""
+    found = runs(source)
+    if not len(found):
+        return {}
+    facts = {"runs": f"{len(found)}, of {found['seed'].nunique()} seeds"}
+    for column, title in COLUMNS.items():
+        counts = (
+            found[column].dropna().astype(str).value_counts() if column in found else pd.Series(dtype=int)
+        )
+        facts[title] = ", ".join(f"{value} ({count})" for value, count in counts.items()) or "not recorded"
+    facts["training"] = f"{found['seconds'].sum() / 3600:.1f} hours in all, measurements included"
+    facts["energy"] = "not known: nothing here meters it"
+    return facts
+
+
+def doubts(judgements: Sequence[Judgement], sources: Sequence[Source]) -> list[str]:
+    """Return what weakens the verdicts, each in a sentence; of several sources, each with its name."""
+    sentences = []
+    single = [j.claim.id for j in judgements if j.value is not None and j.seeds == 1]
+    few = [j.claim.id for j in judgements if 1 < j.seeds < FEW]
+    if single:
+        sentences.append(f"One seed only, so no interval: claims {_listed(single)}.")
+    if few:
+        sentences.append(f"Fewer than {FEW} seeds, so wide intervals: claims {_listed(few)}.")
+    for source in sources:
+        where = f"{source.name}: " if source.name else ""
+        sentences += [where + sentence for sentence in _of_source(judgements, source)]
+    return sentences
+
+
+def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
+    found = runs(source)
+    if not len(found):
+        return ["Nothing has been measured."]
+    sentences = []
+    jpeg = sorted({str(d) for d in found["data"].dropna() if str(d).endswith("-jpeg")})
+    if jpeg:
+        sentences.append(
+            f"{', '.join(jpeg)}: images stored as JPEG, close to the official pixels and not the same."
+        )
+    reduced = found[found["scale"] != "full"]
+    if len(reduced):
+        sentences.append(f"{len(reduced)} of {len(found)} runs were made at a reduced scale.")
+    sentences += _mixtures(judgements, source)
+    diverged = int((found["state"] == "diverged").sum())
+    if diverged:
+        sentences.append(f"{diverged} runs diverged; they enter no mean.")
+    return sentences
+
+
+def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
+    """Name the studies whose runs were made with different code, machines or versions of torch."""
+    claims = [look for judgement in judgements for look in looks(judgement.claim)]
+    named = {study_of(cell, source.config) for claim in claims for cell in cells(claim)}
+    sentences = []
+    for study in [s for s in source.config.settings.studies if s in named]:
+        own = source.evidence.runs(study)
+        own = own[own["state"] != "missing"]
+        if not len(own):
+            continue
+        # runs share their code if they share model, loss and optimizer; a variant's runs always do
+        for column in ("variant", "components"):
+            if (own.groupby(column)["code"].nunique() > 1).any():
+                sentences.append(f"Runs of {study} were made by different versions of the code.")
+                break
+        if own["commit"].astype(str).str.endswith("+changes").any():
+            sentences.append(f"Runs of {study} were made with changes that no commit holds.")
+        for column, what in MIXED.items():
+            if own[column].nunique() > 1:
+                sentences.append(f"The runs of {study} come from different {what}.")
+    return sentences
+
+
+def _listed(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids))

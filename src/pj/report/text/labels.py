@@ -1,0 +1,48 @@
+"""On what, and at what scale, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pj.config.settings import Scale, Study
+from pj.statistics import Estimate
+
+
+def scale_label(scale: Scale) -> str:
+    """Return such as ``smoke scale (epochs 2, train 600)``."""
+    parts = [f"{key} {value:,}" for key, value in scale.reductions.items()]
+    return f"{scale.name} scale" + (f" ({', '.join(parts)})" if parts else "")
+
+
+def study_label(study: Study) -> str:
+    """Return a study's data and scale."""
+    data = ", ".join(sorted({v.spec.data.name for v in study.variants}))
+    return f"{data}, {scale_label(study.variants[0].scale)}"
+
+
+def reduced(study: Study) -> bool:
+    """Whether something was taken away from a study."""
+    return any(v.scale.reductions for v in study.variants)
+
+
+def has_reported(study: Study) -> bool:
+    """Whether a report's numbers stand beside some variant."""
+    return any(v.reported.model_dump(exclude_none=True) for v in study.variants)
+
+
+def number(value: Any, style: str) -> str:
+    """Return a number in a style such as ``{:.2f}``; nothing for one that is not there."""
+    if value is None or pd.isna(value):
+        return ""
+    return "∞" if np.isposinf(value) else style.format(float(value))
+
+
+def interval(found: Estimate | None, style: str) -> str:
+    """Return a mean and, if there is one, half its interval."""
+    if found is None:
+        return ""
+    half = number(found.half_width, style)
+    return number(found.mean, style) + (f" ± {half}" if half else "")

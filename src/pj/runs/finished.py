@@ -1,0 +1,103 @@
+"""A finished run, loaded for whatever looks at it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from pj import files
+from pj.config.spec import RunSpec
+from pj.data import store
+from pj.data.batches import Normalise, Split, splits
+from pj.errors import UserError
+from pj.runs import records
+from pj.runs.provenance import provenance
+from pj.training import build
+from pj.training.device import Conditions, configure
+
+if TYPE_CHECKING:
+    from pj.losses import Loss
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A network with its selected weights, in eval mode, on the data it was trained on."""
+
+    spec: RunSpec
+    dataset: store.Dataset
+    checkpoint: dict[str, Any]
+    model: nn.Module
+    loss: Loss
+    splits: dict[str, Split]
+    normalise: Normalise
+    conditions: Conditions
+
+
+def load(
+    folder: Path, data: Path, *, device: str = "auto", precision: str | None = None, threads: int = 1
+) -> FinishedRun:
+    """Load a finished run.
+
+    Args:
+        folder: of the run.
+        data: a file of `pj.data.store`.
+        device: auto, cpu, cuda or cuda:<index>.
+        precision: auto, fp32 or bf16; None is the run's own.
+        threads: of the CPU.
+
+    Raises:
+        RecordError: the folder is not a finished record.
+        UserError: the run diverged.
+        DataError: ``data`` is not what the run was trained on.
+
+    """
+    record = records.read_run(folder)
+    if record["state"] == "diverged":
+        step = record["diverged_at_step"]
+        raise UserError(f"{folder} diverged at step {step}: there is nothing to see in its weights")
+    dataset = store.load(data)
+    if dataset.sha256 != record["data_sha256"]:
+        raise store.DataError(f"{data} is not what {folder} was trained on; train that run again")
+    spec = RunSpec.model_validate(record["spec"])
+    conditions = configure(device, precision or spec.precision, threads)
+    model = build.network(spec, dataset, conditions.device)
+    checkpoint = torch.load(folder / records.CHECKPOINT, weights_only=True)
+    model.load_state_dict(checkpoint["weights"])
+    return FinishedRun(
+        spec=spec,
+        dataset=dataset,
+        checkpoint=checkpoint,
+        model=model.eval(),
+        loss=build.loss(spec),
+        splits=splits(dataset, spec.data, conditions.device),
+        normalise=Normalise(spec.data, dataset.channels, conditions.device),
+        conditions=conditions,
+    )
+
+
+def write(
+    folder: Path,
+    data: Path,
+    output: Path,
+    measure: Callable[[FinishedRun], dict[str, Any]],
+    *,
+    device: str = "auto",
+    precision: str | None = None,
+    threads: int = 1,
+) -> None:
+    """Write what ``measure`` returns of a run as JSON; of a diverged run, that it diverged.
+
+    The other arguments and the errors are those of `load`.
+    """
+    record = records.read_run(folder)
+    content: dict[str, Any] = {"state": record["state"], "diverged_at_step": record["diverged_at_step"]}
+    if record["state"] == "complete":
+        run = load(folder, data, device=device, precision=precision, threads=threads)
+        content |= {"epoch": run.checkpoint["epoch"], **measure(run)}
+        content["provenance"] = provenance(run.conditions.device)
+    files.write_json(output, content)

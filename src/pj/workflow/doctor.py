@@ -1,0 +1,201 @@
+"""`pj doctor`: what this machine has for the workflow, what is wrong with it, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from pj.config.loading import Config
+from pj.config.settings import Source
+from pj.errors import UserError
+from pj.workflow.slots import VISIBLE, visible_devices
+
+ENOUGH = 10 * 2**30  # bytes of disk for states and checkpoints of a study of wide nets
+REMEMBERED = 300  # seconds; the SLURM plugin looks for jobs that have ended every 180 s at the latest
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was looked at; a fault has a remedy, and a note is no fault."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    fault: bool = True
+
+    def __str__(self) -> str:
+        """Return it as a line or two."""
+        mark = "ok  " if not self.remedy else "BAD " if self.fault else "note"
+        return f"{mark}  {self.what}: {self.found}" + (f"\n      → {self.remedy}" if self.remedy else "")
+
+
+def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
+    """Yield what is found, from the ground up.
+
+    Args:
+        load: reads the configuration; its UserError is a finding.
+        results: where results go.
+
+    """
+    loaded, fault = None, ""
+    try:
+        loaded = load()
+    except UserError as error:
+        fault = str(error)
+    yield from _torch()
+    yield from _snakemake()
+    yield from _slurm(loaded.settings.device if loaded else "auto")
+    yield _disk(results)
+    if loaded is None:
+        yield Finding("configuration", fault, "mend config.yaml or the overlay")
+        return
+    yield Finding("configuration", f"{len(loaded.settings.studies)} studies, {len(loaded.runs())} runs")
+    for name, source in loaded.sources().items():
+        yield _data(name, source, results)
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch  # here, so that the rest is said even where it cannot be loaded
+    except (ImportError, OSError) as error:  # a library that is missing or broken is an OSError
+        yield Finding("torch", f"cannot be imported: {error}", "pip install --upgrade torch torchvision")
+        return
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
+    cards = visible_devices()
+    yield Finding("torch", f"{torch.__version__}, {build}")
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(i).total_memory / 2**30
+            yield Finding("GPU", f"cuda:{i} {torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
+    elif cards:
+        remedy = "install a CUDA build of torch (pip install torch), or a newer driver (nvidia-smi shows its)"
+        if VISIBLE in os.environ:
+            remedy = f"{VISIBLE} names them: correct or unset it; else {remedy}"
+        yield Finding("GPU", f"there are {', '.join(cards)}, but torch sees none", remedy)
+    else:
+        from pj.training.device import cpu_computes_bf16
+
+        precision = "bf16" if cpu_computes_bf16() else "fp32"
+        remedy = (
+            "on a cluster only its nodes need one; what SLURM has is told below"
+            if shutil.which("sbatch")
+            else "leave out --resources and give --cores what the machine has; the full job takes weeks"
+        )
+        yield Finding("GPU", f"none; runs go to the CPU, in {precision}", remedy, fault=False)
+    try:
+        import torchvision
+
+        yield Finding("torchvision", torchvision.__version__)
+    except (ImportError, RuntimeError) as error:  # operators of another torch are a RuntimeError
+        remedy = "pip install --upgrade torch torchvision, both at once"
+        yield Finding("torchvision", f"cannot be imported: {error}", remedy)
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        remedy = "install g++, or set compile: false in the study final"
+        yield Finding("compiler", "no C++ compiler, which compiled training steps need", remedy, fault=False)
+
+
+def _snakemake() -> Iterator[Finding]:
+    try:
+        yield Finding("snakemake", version("snakemake"))
+    except PackageNotFoundError:
+        yield Finding("snakemake", "not installed", "pip install -e .")
+
+
+def _slurm(device: str) -> Iterator[Finding]:
+    if not shutil.which("sbatch"):
+        yield Finding("SLURM", "none on this machine")
+        return
+    if not find_spec("snakemake_executor_plugin_slurm"):
+        yield Finding("SLURM", "Snakemake's plugin for it is not installed", "pip install -e '.[slurm]'")
+    nodes = _answer("sinfo", "--noheader", "--format=%D|%T|%G|%E")
+    if nodes is None:
+        remedy = "ask the site, or wait: jobs that run go on, and the workflow can be called again"
+        yield Finding("SLURM", "its controller does not answer (sinfo)", remedy)
+        return
+    yield from _nodes([line.split("|", 3) for line in nodes.splitlines() if line.count("|") >= 3], device)
+    yield from _finished_jobs()
+
+
+def _nodes(nodes: Sequence[Sequence[str]], device: str) -> Iterator[Finding]:
+    """Return what nodes take jobs; each is a count, a state, its GPUs and a reason."""
+    none_usable = not any(_usable(state) for _, state, _, _ in nodes)
+    for count, state, gpus, reason in nodes:
+        usable = _usable(state)
+        found = f"{count} node(s) {state}, {gpus if 'gpu' in gpus else 'without GPUs'}"
+        found += "" if usable else f": {reason}"
+        remedy = "" if usable else "jobs wait for another node; scontrol show node says more"
+        yield Finding("SLURM", found, remedy, fault=none_usable)
+    if device != "cpu" and not any("gpu" in gpus for _, _, gpus, _ in nodes):
+        remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
+        yield Finding("SLURM", "no node has GPUs", remedy)
+
+
+def _finished_jobs() -> Iterator[Finding]:
+    """Return whether SLURM remembers jobs that have ended for as long as the workflow needs."""
+    accounting = _answer("sacct", "--noheader", "--starttime=now") is not None
+    if not accounting:
+        yield Finding("SLURM", "no accounting (sacct)", "add --slurm-no-account", fault=False)
+    remembers = re.search(r"MinJobAge\s*=\s*(\d+)", _answer("scontrol", "show", "config") or "")
+    if remembers and int(remembers[1]) < REMEMBERED:
+        remedy = (
+            "add --slurm-status-command sacct"
+            if accounting
+            else f"ask the site for MinJobAge={REMEMBERED}; a job that ends unseen is waited for without end"
+        )
+        found = f"squeue forgets a job {remembers[1]} s after its end (MinJobAge)"
+        yield Finding("SLURM", found, remedy)
+
+
+def _usable(state: str) -> bool:
+    """Whether nodes take jobs, now or when others end; a suffix (``idle~``: powered down) does not matter."""
+    word = re.sub(r"[^a-z].*", "", state.lower())
+    return word in ("idle", "mixed", "allocated", "completing", "planned")
+
+
+def _answer(*command: str) -> str | None:
+    """Return what a command prints; None if it cannot, or not within some seconds."""
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout
+
+
+def _disk(results: Path) -> Finding:
+    there = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    found = f"{free / 2**30:.0f} GiB free at {there}"
+    remedy = "" if free >= ENOUGH else "free some, or work elsewhere: states and checkpoints take gigabytes"
+    return Finding("disk", found, remedy)
+
+
+def _data(name: str, source: Source, results: Path) -> Finding:
+    """Return whether a dataset is prepared, and if not, whether it can be."""
+    from pj.data import store
+
+    path = results / "data" / f"{name}.npz"
+    if path.is_file():
+        try:
+            dataset = store.load(path)
+        except UserError as error:
+            return Finding(f"data {name}", str(error), f"delete {path}; the workflow makes it again")
+        counts = f"{len(dataset.y_train):,} training and {len(dataset.y_test):,} test images"
+        return Finding(f"data {name}", f"{path}, {counts}")
+    match source.source:
+        case "torchvision":
+            folder = Path(source.folder)
+            found = f"not prepared; its archive is looked for in {folder.absolute()} and else downloaded"
+            remedy = "" if folder.is_dir() else f"without internet, put the official archive into {folder}"
+            return Finding(f"data {name}", found, remedy, fault=False)
+        case "npz" | "folder":
+            there = Path(source.path).exists()
+            remedy = "" if there else f"put it there, or correct datasets.*.path ({source.path})"
+            return Finding(f"data {name}", f"{source.path} is {'there' if there else 'missing'}", remedy)
+    return Finding(f"data {name}", "not prepared; it needs no file")

@@ -1,0 +1,44 @@
+"""What every job of the workflow does around its work."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pj.errors import UserError
+
+
+def share_package() -> None:
+    """Let the jobs of this process import this very `pj`, whatever environment they run in."""
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+@contextmanager
+def logged(path: str | Path) -> Iterator[None]:
+    """Send `pj`'s log to a job's log file; end a user's error with its message instead of a traceback."""
+    logger = logging.getLogger("pj")
+    logger.setLevel(logging.INFO)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(path, encoding="utf-8")  # a resumed run goes on in its log
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    console = logging.StreamHandler()
+    console.setLevel(logging.WARNING)  # a job's epochs belong in its log, not between other jobs' lines
+    logger.addHandler(file)
+    logger.addHandler(console)
+    try:
+        yield
+    except UserError as error:
+        logger.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logger.exception("failed")
+        raise
+    finally:
+        logger.removeHandler(file)
+        logger.removeHandler(console)
+        file.close()

@@ -1,0 +1,187 @@
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pj import cli
+from pj.runs.records import read_run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    for name in ("config.yaml", "config.quick.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_train_makes_one_run_without_snakemake(here, digits):
+    arguments = ["train", "mlp_cnn", "mlp", "--seed", "3", "--data", str(digits), "--output", "run"]
+    assert cli.main([*arguments, "--configfile", "config.quick.yaml"]) == 0
+    assert read_run(here / "run")["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["table", "mlpcnn"], "did you mean 'mlp_cnn'?"),
+        (["train", "mlp_cnn", "mpl", "--output", "x"], "did you mean 'mlp'?"),
+        (["train", "mlp_cnn", "mlp", "--output", "x"], "results/data/cifar10.npz is missing"),
+        (["runs", "--configfile", "none.yaml"], "none.yaml: cannot be read"),
+    ],
+)
+def test_a_users_mistake_is_one_message_and_exit_status_1(here, capsys, arguments, message):
+    assert cli.main(arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_runs_lists_what_each_run_serves_and_its_state(here, capsys):
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    lines = capsys.readouterr().out.splitlines()
+    shared = next(line for line in lines if "architecture/resnet9, loss/cross_entropy" in line)
+    name = shared.split()[0]
+    assert shared.split()[1:3] == ["0", "-"]
+    folder = here / "results" / "runs" / name / "seed0"
+    folder.mkdir(parents=True)
+    record = {"state": "complete", "selected": {"test": {"accuracy": 12.35}}}
+    (folder / "evaluation.json").write_text(json.dumps(record))
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(name))
+    assert line.split()[1:4] == ["0", "complete", "12.35"]
+
+
+def test_a_table_of_missing_runs_names_them(here, capsys):
+    assert cli.main(["table", "mlp_cnn", "--configfile", "config.quick.yaml"]) == 0
+    assert "missing: seed 0" in capsys.readouterr().out
+
+
+def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "results" / ".progress"
+    folder.mkdir(parents=True)
+    progress = {"run": "digits-mlp-1", "seed": 2, "epochs": 4, "epoch": 1, "step": 5, "steps": 10}
+    progress |= {"seconds": 30.0, "last": {"test_accuracy": 42.0}, "time": 1000.0, "host": "another"}
+    (folder / "a.json").write_text(json.dumps(progress))
+    (folder / "b.json").write_text("half a fi")
+    line = cli.progress_lines(folder, 1001.0)[0]
+    for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "0:50 left"):
+        assert part in line
+    assert "no word for 600 s" in cli.progress_lines(folder, 1600.0)[0]
+    monkeypatch.chdir(tmp_path)
+    cli.main(["watch", "--once"])
+    assert "digits-mlp-1" in capsys.readouterr().out
+
+
+def test_watch_says_when_nothing_is_in_training(tmp_path):
+    assert cli.progress_lines(tmp_path, 0.0) == ["nothing is in training"]
+
+
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("train", "runs", "watch", "table"))
+
+
+def test_train_refuses_a_folder_that_holds_another_finished_run(here, digits, capsys):
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    arguments += ["--configfile", "config.quick.yaml", "--seed"]
+    assert cli.main([*arguments, "0"]) == 0
+    before = (here / "run" / "run.json").read_text()
+    assert cli.main([*arguments, "1"]) == 1
+    assert "finished run of something else" in capsys.readouterr().err
+    assert (here / "run" / "run.json").read_text() == before
+
+
+def test_train_refuses_an_output_that_cannot_be_written_and_a_negative_seed(here, capsys):
+    (here / "file").write_text("")
+    assert cli.main(["train", "mlp_cnn", "mlp", "--output", "file/run"]) == 1
+    assert "is a file, not a folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "mlp_cnn", "mlp", "--output", "x", "--seed", "-1"])
+
+
+def test_train_of_a_finished_run_says_so_and_does_nothing(here, digits, capsys):
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    arguments += ["--configfile", "config.quick.yaml"]
+    assert cli.main(arguments) == 0
+    before = (here / "run" / "run.json").stat().st_mtime_ns
+    assert cli.main(arguments) == 0
+    assert "holds this run already, complete" in capsys.readouterr().out
+    assert (here / "run" / "run.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("where", ["option", "configuration"])
+def test_train_ends_when_its_seconds_are_over_and_goes_on_when_called_again(where, here, digits):
+    (here / "long.yaml").write_text(
+        "studies: {mlp_cnn: {base: {epochs: 3000}}}\n"
+        "scale: {name: long, epochs: 3000, train: 800, validation: 200, test: 300, width: 0.1}"
+        + ("\nmax_seconds: 1" if where == "configuration" else "")
+    )
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    arguments += ["--configfile", "config.quick.yaml", "--configfile", "long.yaml"]
+    arguments += ["--max-seconds", "1"] if where == "option" else []
+    states = []
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(arguments)
+        assert stopped.value.code == 75
+        states.append(max(int(p.name[:9]) for p in (here / "run" / ".resume").glob("*.pt")))
+    assert 0 < states[0] < states[1]
+
+
+@pytest.mark.parametrize("seconds", ["0", "-5", "1.5", "x"])
+def test_seconds_that_make_no_sense_are_refused(seconds, here, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "mlp_cnn", "mlp", "--output", "x", f"--max-seconds={seconds}"])
+    assert "allowed: 1, 2, …" in capsys.readouterr().err
+
+
+def test_train_records_the_code_it_ran(here, digits):
+    arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
+    cli.main([*arguments, "--configfile", "config.quick.yaml"])
+    assert len(read_run(here / "run")["code"]) == 16
+
+
+def test_broken_and_stale_files_are_no_state(here, capsys):
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    name = capsys.readouterr().out.splitlines()[1].split()[0]
+    folder = here / "results" / "runs" / name / "seed0"
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text("{}")
+    progress = here / "results" / ".progress"
+    progress.mkdir()
+    (progress / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
+    assert cli.main(["runs", "--configfile", "config.quick.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
+    assert cli.progress_lines(progress, 2.0) == ["nothing is in training"]
+
+
+def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):
+    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    name = capsys.readouterr().out.splitlines()[1].split()[0]
+
+    def state():
+        cli.main(["runs", "--configfile", "config.quick.yaml"])
+        return capsys.readouterr().out.splitlines()[1].split()[2]
+
+    progress = here / "results" / ".progress"
+    progress.mkdir(parents=True)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    content = {"time": time.time(), "host": socket.gethostname(), "pid": os.getpid()}
+    (progress / f"{name}-seed0.json").write_text(json.dumps(content))
+    assert state() == "training"
+    (progress / f"{name}-seed0.json").write_text(json.dumps(content | {"pid": ended.pid}))
+    assert state() == "-"
+    resume = here / "results" / ".resume" / f"{name}-abc" / "seed0"
+    resume.mkdir(parents=True)
+    (resume / "000000005-abc.pt").write_text("")
+    assert state() == "stopped"

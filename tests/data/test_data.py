@@ -1,0 +1,342 @@
+import gzip
+import hashlib
+import pickle
+import shutil
+import struct
+import tarfile
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pj.config.components import Data
+from pj.config.settings import DigitsSource, FolderSource, NpzSource, TorchvisionSource
+from pj.data import sources, store
+from pj.data.batches import Normalise, TrainingBatches, in_order, splits
+from pj.data.sources import official
+from pj.data.store import DataError
+
+CPU = torch.device("cpu")
+
+
+def npz(tmp_path, arrays, **options):
+    path = tmp_path / "own.npz"
+    np.savez(path, **arrays)
+    return NpzSource(source="npz", path=str(path), **options)
+
+
+def test_a_users_npz_comes_through_unchanged(tmp_path, arrays):
+    dataset = sources.read(npz(tmp_path, arrays, classes=3))
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(getattr(dataset, name), array)
+    assert (dataset.channels, dataset.image_size, dataset.classes) == (3, 8, 3)
+
+
+def test_grey_images_gain_a_channel_and_column_labels_lose_one(tmp_path, arrays):
+    arrays = {k: v[..., 0] if k[0] == "x" else v[:, None] for k, v in arrays.items()}
+    dataset = sources.read(npz(tmp_path, arrays, classes=3))
+    assert dataset.x_train.shape == (30, 8, 8, 1)
+    assert dataset.y_test.shape == (12,)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.pop("y_test"), "lacks y_test"),
+        (lambda a: a.update(x_train=a["x_train"].astype(np.float32)), "x_train is float32"),
+        (lambda a: a.update(x_test=a["x_test"][:, :4]), "H = W"),
+        (lambda a: a.update(y_train=a["y_train"][:-1]), "one for each of the 30 images"),
+        (lambda a: a.update(y_train=a["y_train"] + 1), "labels of y_train run from 1 to 3; allowed: 0 to 2"),
+        (lambda a: a.update(y_test=a["y_test"] - 1), "labels of y_test run from -1"),
+        (lambda a: a.update(y_test=a["y_test"] * 1.0), "y_test is float64"),
+        (lambda a: a.update(x_test=a["x_test"][..., :1]), "differ in shape"),
+        (lambda a: a.update(x_test=a["x_test"][:0], y_test=a["y_test"][:0]), "at least one"),
+    ],
+)
+def test_unusable_arrays_are_refused_by_name(tmp_path, arrays, change, message):
+    change(arrays)
+    with pytest.raises(DataError, match=message):
+        sources.read(npz(tmp_path, arrays, classes=3))
+
+
+def test_a_missing_or_truncated_npz_is_refused_with_its_path(tmp_path, arrays):
+    source = npz(tmp_path, arrays, classes=3)
+    path = tmp_path / "own.npz"
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(DataError, match=r"own\.npz cannot be read"):
+        sources.read(source)
+    path.unlink()
+    with pytest.raises(DataError, match=r"own\.npz is not there"):
+        sources.read(source)
+
+
+def test_an_npz_of_pickled_objects_is_never_loaded(tmp_path, arrays):
+    arrays["x_train"] = np.array([object()], dtype=object)
+    with pytest.raises(DataError, match="plain arrays"):
+        sources.read(npz(tmp_path, arrays))
+
+
+def test_class_folders_become_arrays_in_a_mixed_order(tmp_path):
+    for part, count in (("train", 6), ("test", 3)):
+        for k, name in enumerate(("ant", "bee")):
+            folder = tmp_path / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.new("RGB", (10, 10), (100 * k, 0, 0)).save(folder / f"{i}.png")
+    source = FolderSource(source="folder", path=str(tmp_path), image_size=8)
+    dataset = sources.read(source)
+    assert dataset.x_train.shape == (12, 8, 8, 3)
+    np.testing.assert_array_equal(dataset.x_train[:, 0, 0, 0], 100 * dataset.y_train)
+    assert 0 < dataset.y_train[:6].sum() < 6  # a split by position sees both classes
+    (tmp_path / "train" / "ant" / "0.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"ant/0\.png"):
+        sources.read(source)
+
+
+def test_missing_class_folders_are_refused(tmp_path):
+    with pytest.raises(DataError, match="one folder of images a class"):
+        sources.read(FolderSource(source="folder", path=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "file", "checksum"),
+    [
+        ("CIFAR10", "cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
+        ("MNIST", "train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+    ],
+)
+def test_without_a_network_the_message_names_file_checksum_and_folder(
+    tmp_path, monkeypatch, dataset, file, checksum
+):
+    from urllib.error import URLError
+
+    from torchvision.datasets import utils
+
+    def offline(*args, **kwargs):
+        raise URLError("no network")
+
+    monkeypatch.setattr(utils, "_urlretrieve", offline)
+    with pytest.raises(DataError) as error:
+        sources.read(TorchvisionSource(source="torchvision", dataset=dataset, folder=str(tmp_path / "d")))
+    for part in (file, checksum, str(tmp_path / "d")):
+        assert part in str(error.value)
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def test_cifar10_is_read_from_its_official_archive(tmp_path, monkeypatch):
+    """An archive in the official layout, with its own few images and checksums, and no network."""
+    from torchvision.datasets import CIFAR10
+
+    draw = np.random.default_rng(0)
+    inside = tmp_path / "cifar-10-batches-py"
+    inside.mkdir()
+    written = {}
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        pixels = draw.integers(0, 256, (4, 3072), dtype=np.uint8)
+        written[name] = pixels.reshape(4, 3, 32, 32).transpose(0, 2, 3, 1)
+        (inside / name).write_bytes(pickle.dumps({"data": pixels, "labels": [0, 9, 3, 4]}))
+    (inside / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"class {k}" for k in range(10)]}))
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as archive:
+        archive.add(inside, arcname=inside.name)
+    sums = [[name, md5(inside / name)] for name in written]
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(tmp_path / "cifar-10-python.tar.gz"))
+    monkeypatch.setattr(CIFAR10, "train_list", sums[:5])
+    monkeypatch.setattr(CIFAR10, "test_list", sums[5:])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5(inside / "batches.meta")})
+    shutil.rmtree(inside)
+    source = TorchvisionSource(source="torchvision", dataset="CIFAR10", folder=str(tmp_path))
+    dataset = sources.read(source)
+    wanted = np.concatenate([written[f"data_batch_{i}"] for i in range(1, 6)])
+    np.testing.assert_array_equal(dataset.x_train, wanted)
+    np.testing.assert_array_equal(dataset.x_test, written["test_batch"])
+    assert dataset.y_test.tolist() == [0, 9, 3, 4]
+    assert dataset.classes == 10
+
+
+def test_mnist_is_read_from_its_official_files(tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    contents = {"images-idx3": struct.pack(">4i", 2051, 3, 28, 28) + images.tobytes()}
+    contents["labels-idx1"] = struct.pack(">2i", 2049, 3) + bytes([7, 0, 9])
+    resources = []
+    for part in ("train", "t10k"):
+        for kind, content in contents.items():
+            path = raw / f"{part}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(content))
+            resources.append((path.name, md5(path)))
+    monkeypatch.setattr(MNIST, "resources", resources)
+    source = TorchvisionSource(source="torchvision", dataset="MNIST", folder=str(tmp_path))
+    with pytest.raises(DataError, match="does not hold the official MNIST"):
+        sources.read(source)
+    arrays = {"x_train": images, "y_train": np.array([7, 0, 9])}
+    arrays |= {"x_test": images, "y_test": np.array([7, 0, 9])}
+    monkeypatch.setattr(official, "MNIST_SHA256", store.checked(arrays, 10, "MNIST").sha256)
+    dataset = sources.read(source)
+    np.testing.assert_array_equal(dataset.x_train[..., 0], images)
+    assert dataset.y_test.tolist() == [7, 0, 9]
+
+
+def test_an_archive_with_a_wrong_checksum_is_not_used(tmp_path, monkeypatch):
+    from urllib.error import URLError
+
+    from torchvision.datasets import utils
+
+    def offline(*args, **kwargs):
+        raise URLError("no network")
+
+    monkeypatch.setattr(utils, "_urlretrieve", offline)
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"something else")
+    with pytest.raises(DataError, match="c58f30108f718f92721af3b95e74349a"):
+        sources.read(TorchvisionSource(source="torchvision", dataset="CIFAR10", folder=str(tmp_path)))
+
+
+def test_a_saved_dataset_loads_as_it_was(tmp_path, arrays):
+    dataset = store.checked(arrays, 3, "test")
+    store.save(dataset, tmp_path / "d.npz")
+    loaded = store.load(tmp_path / "d.npz")
+    assert loaded.sha256 == dataset.sha256
+    for name in store.ARRAYS:
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(dataset, name))
+
+
+def test_two_writers_at_once_leave_one_whole_file(tmp_path, arrays):
+    dataset = store.checked(arrays, 3, "test")
+    threads = [threading.Thread(target=store.save, args=(dataset, tmp_path / "d.npz")) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.load(tmp_path / "d.npz").sha256 == dataset.sha256
+    assert [p.name for p in tmp_path.iterdir()] == ["d.npz"]
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
+def test_a_damaged_data_file_is_refused_with_the_way_to_mend_it(tmp_path, arrays, damage):
+    path = tmp_path / "d.npz"
+    store.save(store.checked(arrays, 3, "test"), path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo("x_train.npy").header_offset + 600
+    if damage == "flip":
+        content[offset] ^= 0xFF
+    path.write_bytes(content[: {"flip": None, "truncate": 900, "empty": 0}[damage]])
+    with pytest.raises(DataError, match=r"snakemake .*d\.npz"):
+        store.load(path)
+
+
+def test_a_missing_data_file_is_refused_with_the_way_to_make_it(tmp_path):
+    with pytest.raises(DataError, match="is missing; `snakemake"):
+        store.load(tmp_path / "d.npz")
+
+
+def test_splits_go_by_position(arrays):
+    dataset = store.checked(arrays, 3, "test")
+    parts = splits(dataset, Data(name="x", train=20, validation=6, test=5), CPU)
+    np.testing.assert_array_equal(parts["train"].images, arrays["x_train"][:20])
+    np.testing.assert_array_equal(parts["validation"].images, arrays["x_train"][20:26])
+    np.testing.assert_array_equal(parts["test"].labels, arrays["y_test"][:5])
+    assert set(splits(dataset, Data(name="x"), CPU)) == {"train", "test"}
+
+
+@pytest.mark.parametrize("counts", [{"train": 25, "validation": 6}, {"test": 13}, {"validation": 30}])
+def test_a_split_larger_than_the_data_is_refused(arrays, counts):
+    with pytest.raises(DataError, match="images"):
+        splits(store.checked(arrays, 3, "test"), Data(name="x", **counts), CPU)
+
+
+def batches(arrays, batch_size=8, seed=0, **options):
+    data = Data(name="x", **options)
+    split = splits(store.checked(arrays, 3, "test"), data, CPU)["train"]
+    return TrainingBatches(split, data, batch_size, Normalise(data, 3, CPU), 3, seed)
+
+
+def test_an_epoch_sees_every_image_once(arrays):
+    loader = batches(arrays)
+    loader.start_epoch(0)
+    seen = torch.cat([loader[step][0] for step in range(loader.steps)]).permute(0, 2, 3, 1) * 255
+    wanted = torch.from_numpy(arrays["x_train"]).float()
+    assert sorted(seen.sum(dim=(1, 2, 3)).round().tolist()) == sorted(wanted.sum(dim=(1, 2, 3)).tolist())
+
+
+def test_batches_depend_on_seed_and_epoch_and_nothing_else(arrays):
+    def draw(seed, epoch, step):
+        loader = batches(arrays, seed=seed, crop=2, flip=True)
+        loader.start_epoch(epoch)
+        return loader[step][0]
+
+    assert torch.equal(draw(0, 3, 2), draw(0, 3, 2))
+    assert not torch.equal(draw(0, 3, 2), draw(0, 4, 2))
+    assert not torch.equal(draw(0, 3, 2), draw(1, 3, 2))
+
+
+def test_crop_and_flip_cut_windows_of_the_zero_padded_image(arrays):
+    """Every image must be one of the (2p + 1)² windows of its padded original, or its mirror image."""
+    pad, size = 2, 8
+    loader = batches(arrays, crop=pad, flip=True)
+    loader.start_epoch(1)
+    images, _ = loader[0]
+    padded = np.pad(arrays["x_train"], ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    kinds = set()
+    for image, index in zip((images * 255).round().permute(0, 2, 3, 1), loader.order[:8], strict=True):
+        found = [
+            (top, left, mirrored)
+            for top in range(2 * pad + 1)
+            for left in range(2 * pad + 1)
+            for mirrored in (False, True)
+            if np.array_equal(
+                image,
+                padded[index, top : top + size, left : left + size][:, :: -1 if mirrored else 1],
+            )
+        ]
+        assert len(found) == 1
+        kinds.add(found[0])
+    assert len(kinds) > 1 and {k[2] for k in kinds} == {False, True}
+
+
+def test_padding_is_black_before_normalising(arrays):
+    arrays["x_train"][:] = 255
+    loader = batches(arrays, batch_size=30, crop=2, mean=[0.5, 0.4, 0.3], std=[0.2, 0.2, 0.1])
+    loader.start_epoch(0)
+    values = {round(v, 4) for v in loader[0][0][:, 0].unique().tolist()}
+    assert values == {-2.5, 2.5}  # (0 - 0.5) / 0.2 and (1 - 0.5) / 0.2
+
+
+def test_images_are_standardised_a_channel_at_a_time(arrays):
+    data = Data(name="x", mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.1])
+    split = splits(store.checked(arrays, 3, "test"), data, CPU)["test"]
+    images = torch.cat([x for x, _ in in_order(split, Normalise(data, 3, CPU), batch_size=5)])
+    by_hand = (arrays["x_test"] / 255 - np.array(data.mean)) / np.array(data.std)
+    np.testing.assert_allclose(images.permute(0, 2, 3, 1), by_hand, rtol=1e-4, atol=1e-5)
+
+
+def test_as_many_means_as_channels_are_needed():
+    with pytest.raises(DataError, match=r"1 channels, but data\.mean has 3"):
+        Normalise(Data(name="x", mean=[0.5] * 3, std=[0.5] * 3), 1, CPU)
+
+
+def test_a_last_batch_of_one_image_waits_for_the_next_epoch(arrays):
+    assert batches(arrays, batch_size=29).steps == 1
+    assert batches(arrays, batch_size=28).steps == 2
+    loader = batches(arrays, batch_size=29)
+    loader.start_epoch(0)
+    assert len(loader[0][1]) == 29
+
+
+def test_a_batch_larger_than_the_data_is_refused(arrays):
+    with pytest.raises(DataError, match="batch_size 31 is larger than the 30"):
+        batches(arrays, batch_size=31)
+
+
+def test_the_embedded_digits_need_no_file():
+    dataset = sources.read(DigitsSource(source="digits", image_size=28, channels=1))
+    assert dataset.x_train.shape == (1437, 28, 28, 1)
+    assert set(dataset.y_test) == set(range(10))

@@ -1,0 +1,112 @@
+"""A copy of the project to run Snakemake in, and to edit."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "claims.yaml",
+    "config.quick.yaml",
+    "rules",
+    "workflow",
+    "profiles",
+    "envs",
+    "src",
+)
+# The quick run with two studies: three runs, one of which serves both.
+OVERLAY = """
+scale: {name: test, epochs: 1, train: 500, validation: 100, test: 100, width: 0.05}
+"""
+
+
+def copy(target: Path) -> Path:
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(source, target / part)
+    (target / "small.yaml").write_text(OVERLAY)
+    return target
+
+
+def snakemake(project: Path, *arguments: str, config=("config.quick.yaml", "small.yaml"), check=True):
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    command += ["--configfile", *config] if config else []
+    command += arguments
+    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    output = run.stdout + run.stderr
+    if check:
+        assert run.returncode == 0, output
+    return output
+
+
+def edit(project: Path, file: str, old: str, new: str) -> None:
+    path = project / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+PROBED = """
+seeds: [0, 1]
+threads: 1
+precision: fp32
+datasets:
+  digits: {source: digits, image_size: 32, channels: 3}
+  gray: {source: digits, image_size: 28, channels: 1}
+landscapes:
+  both:
+    title: After training
+    study: probed
+    variants: [bn, plain]
+    slices: {images: 20, points: 3, side: 3}
+studies:
+  probed:
+    title: With and without
+    base:
+      data: {name: digits, train: 100, test: 50}
+      model: {name: vgg_a, width: 0.03}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.01}
+      epochs: 2
+      batch_size: 25
+      probe: {every: 3, gradient: {absolute: [0.01, 0.4]}, update: {relative: [1]}, ics: [conv2]}
+    probes: {show: beta}
+    variants:
+      bn: {model: {batch_norm: true}}
+      plain: {}
+      unprobed: {probe: null}
+  selected:
+    title: A sparse path
+    seeds: [0]
+    base:
+      data: {name: gray, train: 100, test: 50}
+      model: {name: lenet, width: 0.3}
+      loss: {name: cross_entropy}
+      optimizer: {name: dessilbi, lr: 0.1, lambdas: {conv: 0.01, linear: 0.001}}
+      epochs: 2
+      batch_size: 25
+    path: {weights_of: conv3}
+    variants:
+      path: {}
+      rival: {optimizer: {name: sgd, lr: 0.1}}
+interpretations:
+  inside:
+    title: Inside
+    study: probed
+    variants: [bn]
+    view: {image: 1, feature_maps: [conv1], grad_cam: [conv2, conv8], per_class: 1, images: 10, draws: 1}
+prunings:
+  conv3:
+    title: Pruned
+    study: selected
+    methods: {path: [path, magnitude], rival: [random]}
+    settings: {layers: [conv3], percents: [0, 50], draws: 1}
+"""

@@ -1,0 +1,52 @@
+"""Training small runs, killing them, and comparing what they leave."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pj.runs.records import read_metrics
+from pj.training import loop
+
+SAM = {"name": "sam", "lr": 0.05, "rho": 0.1, "adaptive": True, "momentum": 0.9}
+
+
+def train(spec, digits, folder, seed=0, **options):
+    return loop.train(spec, seed, digits, folder, **options)
+
+
+def content(folder: Path):
+    """Everything in a run folder that must not depend on when it was made."""
+    checkpoint = torch.load(folder / "checkpoint.pt", weights_only=True)
+    metrics = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(folder)]
+    return checkpoint, metrics
+
+
+def assert_equal_runs(a: Path, b: Path) -> None:
+    (first, first_metrics), (second, second_metrics) = content(a), content(b)
+    assert repr(first_metrics) == repr(second_metrics)  # where NaN equals NaN
+    assert first.keys() == second.keys()
+    for part in {"weights", "gamma", "selected"} & first.keys():
+        tensors, others = first.pop(part), second.pop(part)
+        assert tensors.keys() == others.keys()
+        assert all(tensors[k].numpy().tobytes() == others[k].numpy().tobytes() for k in tensors)
+    assert first == second
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing gets a chance to tidy up."""
+
+
+def killed_after(steps, monkeypatch, spec, digits, folder, resume, **options):
+    original, taken = loop.Training.train_step, []
+
+    def step(self):
+        if len(taken) == steps:
+            raise Killed
+        taken.append(1)
+        original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "train_step", step)
+        with pytest.raises(Killed):
+            train(spec, digits, folder, resume=resume, **options)

@@ -1,0 +1,519 @@
+"""Looking inside a network: Grad-CAM against its definition and captum, and the tests that it has to pass."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from scipy import stats
+from torch import nn
+
+from pj import models
+from pj.config.settings import Interpretation, Variant, View
+from pj.config.spec import RunSpec
+from pj.data import store
+from pj.data.batches import Normalise, Split
+from pj.errors import UserError
+from pj.interpret import maps as looking
+from pj.interpret import measure as interpretation
+from pj.interpret import sanity
+from pj.models import layer_names
+from pj.randomness import generator
+from pj.report.figures import interpretations as interpretation_figures
+from pj.report.tables import interpretations, measured
+from pj.runs import finished
+from pj.runs.records import CHECKPOINT
+from pj.training import loop
+from pj.training.device import configure
+
+VIEW = View(
+    image=3,
+    feature_maps=["conv1", "block1"],
+    grad_cam=["block2", "features"],
+    per_class=2,
+    images=20,
+    draws=2,
+)
+WRN = {"depth": 10, "widen_factor": 1}
+
+
+def network(name="wide_resnet", **options):
+    """A network in eval mode whose batch norm has seen images, and whose head is not zero."""
+    torch.manual_seed(0)
+    model = models.create(name, width=0.5, **(WRN if name == "wide_resnet" else {}), **options)
+    nn.init.normal_(model.head.weight if hasattr(model, "head") else next(model.parameters()), std=0.3)
+    for _ in range(3):
+        model(torch.randn(32, 3, 32, 32))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+# Grad-CAM
+
+
+def test_not_rectified_it_keeps_what_speaks_against_the_class(images):
+    model = network()
+    signed = looking.class_maps(model, "block2", images, rectified=False)
+    assert signed.min() < 0
+    torch.testing.assert_close(signed.relu(), looking.class_maps(model, "block2", images))
+
+
+def test_before_global_average_pooling_the_weights_are_those_of_the_head_over_the_places(images):
+    model = network()
+    maps = looking.feature_maps(model, "features", images)
+    target = torch.tensor([0, 1, 2, 3, 4, 5])
+    by_hand = torch.einsum("nc,nchw->nhw", model.head.weight[target], maps) / maps[0, 0].numel()
+    torch.testing.assert_close(looking.class_maps(model, "features", images, target), by_hand.relu())
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        *(("wide_resnet", layer) for layer in ("conv1", "block1", "block2", "block3", "features")),
+        *(("resnet9", layer) for layer in ("conv2", "block1", "block2", "features")),
+    ],
+)
+def test_it_is_captums(name, layer, images):
+    model = network(name)
+    target = torch.tensor([3, 1, 4, 1, 5, 9])
+    oracle = LayerGradCam(model, model.get_submodule(layer_names.maps(model)[layer]))
+    wanted = oracle.attribute(images, target=target, relu_attributions=True)[:, 0].detach()
+    found = looking.class_maps(model, layer, images, target)
+    assert found.max() > 0
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * float(wanted.max()))
+
+
+def test_without_a_target_it_is_of_the_predicted_class(images):
+    model = network()
+    predicted = model(images).argmax(dim=1)
+    found = looking.class_maps(model, "block2", images)
+    assert torch.equal(found, looking.class_maps(model, "block2", images, predicted))
+    assert not torch.equal(found, looking.class_maps(model, "block2", images, (predicted + 1) % 10))
+
+
+def test_for_display_it_has_the_images_size_and_reaches_one(images):
+    found = looking.grad_cam(network(), "block3", images)
+    assert found.shape == (6, 32, 32) and found.min() >= 0
+    torch.testing.assert_close(found.amax(dim=(1, 2)), torch.ones(6))
+
+
+def test_a_map_of_nothing_stays_zero(images):
+    model = network()
+    nn.init.zeros_(model.head.weight)
+    assert looking.grad_cam(model, "features", images).abs().max() == 0
+
+
+def test_the_network_is_left_as_it_was(images):
+    model = network().train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    looking.grad_cam(model, "block1", images)
+    looking.feature_maps(model, "block1", images)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters()) and model.training
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+def test_the_last_features_are_what_the_head_pools(images):
+    model = network()
+    maps = looking.feature_maps(model, "features", images)
+    assert maps.min() == 0  # after the ReLU
+    torch.testing.assert_close(model.head(maps.mean(dim=(2, 3))), model(images))
+
+
+def test_blocks_are_the_groups_and_conv1_the_stem(images):
+    model = network()
+    x = model.stem(images)
+    torch.testing.assert_close(looking.feature_maps(model, "conv1", images), x)
+    for k, group in enumerate(model.groups):
+        x = group(x)
+        torch.testing.assert_close(looking.feature_maps(model, f"block{k + 1}", images), x)
+
+
+def test_an_unknown_layer_is_refused_with_the_known_ones(images):
+    for layer in ("block4", "linear1"):
+        with pytest.raises(ValueError, match=f"'{layer}' with feature maps; there are: conv1, .*, features"):
+            looking.grad_cam(network(), layer, images)
+
+
+@pytest.mark.parametrize("target", [-1, 10])
+def test_an_unknown_class_is_refused(target, images):
+    with pytest.raises(ValueError, match="allowed: classes 0 to 9"):
+        looking.grad_cam(network(), "block1", images, torch.full((6,), target))
+
+
+# Deletion and randomised weights
+
+
+def test_pixels_are_ranked_from_the_most_important_and_equals_at_random():
+    maps = torch.tensor([[[0.1, 0.9], [0.5, 0.3]], [[0.0, 0.0], [0.0, 1.0]]])
+    found = sanity.ranks(maps, torch.Generator().manual_seed(0))
+    assert found[0].tolist() == [[3, 0], [1, 2]]
+    assert found[1, 1, 1] == 0 and sorted(found[1].flatten().tolist()) == [0, 1, 2, 3]
+    draws = {
+        tuple(sanity.ranks(maps, torch.Generator().manual_seed(k))[1].flatten().tolist()) for k in range(60)
+    }
+    assert len(draws) == 6  # every order of the three equal ones
+
+
+class Sum(nn.Module):
+    """Two logits: the weighted sum of the pixels, and zero."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = weights
+
+    def forward(self, x):
+        first = (x[:, 0] * self.weights).sum(dim=(1, 2))
+        return torch.stack([first, torch.zeros_like(first)], dim=1)
+
+
+def test_deletion_is_the_probability_without_the_first_pixels():
+    weights = torch.tensor([[4.0, 3.0], [2.0, 1.0]])
+    ranks = torch.tensor([[[0, 1], [2, 3]]])
+    shares = [0.0, 0.25, 0.5, 0.75, 1.0]
+    curve = sanity.deletion(
+        Sum(weights), torch.ones(1, 1, 2, 2), ranks, torch.tensor([0]), shares, torch.tensor([-0.5])
+    )
+    sums = torch.tensor([10.0, 4.0, -0.5, -3.5, -5.0])  # each removed pixel counts -0.5 instead of 1
+    torch.testing.assert_close(curve[0], torch.sigmoid(sums))
+
+
+def test_the_area_is_the_mean_by_trapezoids():
+    curves = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    assert sanity.area(curves, [0.0, 0.5, 1.0]).tolist() == [0.25, 1.0]
+
+
+def test_layers_forget_from_the_last_to_the_first_and_keep_their_distribution():
+    model = network()
+    before = {
+        name: model.get_parameter(f"{p}.weight").clone() for name, p in layer_names.layers(model).items()
+    }
+    forgotten = []
+    for name, copied in sanity.randomised(model, generator(0, "check")):
+        forgotten.append(name)
+        for layer, path in layer_names.layers(copied).items():
+            weight = copied.get_parameter(f"{path}.weight")
+            assert torch.equal(weight, before[layer]) == (layer not in forgotten)
+            assert torch.equal(weight.flatten().sort().values, before[layer].flatten().sort().values)
+    assert forgotten == list(reversed(before))
+    assert all(
+        torch.equal(model.get_parameter(f"{p}.weight"), before[n])
+        for n, p in layer_names.layers(model).items()
+    )
+
+
+def test_rank_correlations_are_spearmans_and_none_where_a_map_is_constant():
+    draw = torch.Generator().manual_seed(0)
+    a, b = torch.rand(3, 4, 4, generator=draw), torch.rand(3, 4, 4, generator=draw)
+    b[1], b[2] = -a[1], 0.0
+    found = sanity.rank_correlations(a, b)
+    assert found[0] == pytest.approx(stats.spearmanr(a[0].flatten(), b[0].flatten()).statistic)
+    assert found[1:] == [pytest.approx(-1), None]
+
+
+# A finished run
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    content = {
+        "data": {"name": "digits", "train": 400, "test": 100},
+        "model": {"name": "resnet9", "width": 0.1},
+        "loss": {"name": "cross_entropy"},
+        "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
+        "epochs": 4,
+        "batch_size": 50,
+        "precision": "fp32",
+    }
+    folder = tmp_path_factory.mktemp("run")
+    loop.train(RunSpec.model_validate(content), 0, digits, folder)
+    return folder
+
+
+def test_a_finished_run_is_looked_into_and_left_as_it_was(run, digits, tmp_path):
+    before = (run / CHECKPOINT).read_bytes()
+    interpretation.write(run, digits, tmp_path / "out.json", VIEW)
+    found = json.loads((tmp_path / "out.json").read_text())
+    loaded = finished.load(run, digits, precision="fp32")
+    split = loaded.splits["test"]
+    image = found["image"]
+    assert image["index"] == 3 and image["label"] == int(split.labels[3])
+    assert np.array_equal(image["pixels"], split.images[3])
+    assert {k: np.shape(v) for k, v in image["feature_maps"].items()} == {
+        "conv1": (3, 32, 32),
+        "block1": (3, 16, 16),
+    }
+    assert {k: np.shape(v) for k, v in image["grad_cam"].items()} == {
+        "block2": (32, 32),
+        "features": (32, 32),
+    }
+    assert [i["label"] for i in found["sheet"]] == [k for k in range(10) for _ in range(2)]
+    assert all(int(split.labels[i["index"]]) == i["label"] for i in found["sheet"])
+    with torch.no_grad():
+        logits = loaded.model(loaded.normalise(split.images[:20]))
+    certain = float(logits.softmax(dim=1).max(dim=1).values.mean())
+    for layer in ("block2", "features"):
+        curves = found["deletion"]["layers"][layer]
+        for name in ("grad_cam", "random"):
+            assert curves[name]["curve"][0] == pytest.approx(certain, abs=1e-4)  # nothing is removed yet
+            assert len(curves[name]["areas"]) == 20
+        assert curves["grad_cam"]["curve"][-1] == pytest.approx(curves["random"]["curve"][-1], abs=1e-4)
+        assert curves["grad_cam"]["curve"][-1] == pytest.approx(curves["other"]["curve"][-1], abs=1e-4)
+    assert list(found["check"]["correlations"]) == list(reversed(layer_names.layers(loaded.model)))
+    assert found["check"]["layer"] == "features"
+    assert (run / CHECKPOINT).read_bytes() == before
+
+
+class Brightness(nn.Module):
+    """Logit 0 is three times the mean brightness, logit 1 is 0.2: bright images are of class 0.
+
+    The maps of conv1 are 0.4 below the brightness, so that dim places speak against class 0. Two more
+    classes, which are never predicted, are there for the head's weights to be shuffled with.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1)
+        self.head = nn.Linear(1, 4)
+        nn.init.ones_(self.conv.weight)
+        nn.init.constant_(self.conv.bias, -0.4)
+        self.head.weight.data = torch.tensor([[3.0], [0.0], [-1.0], [-2.0]])
+        self.head.bias.data = torch.tensor([1.2, 0.2, -99.0, -99.0])
+
+    def forward(self, x):
+        return self.head(self.conv(x).mean(dim=(2, 3)))
+
+
+@pytest.fixture(scope="module")
+def planted_run():
+    """150 test images of 8x8 pixels, each with a bright patch of its own; label k is image k modulo 3."""
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 40, (150, 8, 8, 1), dtype=np.uint8)
+    for k, (top, left) in enumerate(draw.integers(0, 6, (150, 2))):
+        images[k, top : top + 3, left : left + 3] += np.uint8(200)
+    split = Split(torch.from_numpy(images), torch.arange(150) % 3)
+    spec = RunSpec.model_validate(PLANTED)
+    return finished.FinishedRun(
+        spec=spec,
+        dataset=store.Dataset(images, np.arange(150) % 3, images, np.arange(150) % 3, classes=3, sha256=""),
+        checkpoint={},
+        model=Brightness().eval(),
+        loss=nn.functional.cross_entropy,
+        splits={"test": split},
+        normalise=Normalise(spec.data, 1, torch.device("cpu")),
+        conditions=configure("cpu", "fp32", 1),
+    )
+
+
+PLANTED = {
+    "data": {"name": "digits"},
+    "model": {"name": "lenet"},
+    "loss": {"name": "cross_entropy"},
+    "optimizer": {"name": "sgd", "lr": 0.1},
+    "epochs": 1,
+    "batch_size": 10,
+}
+BRIGHT = View(feature_maps=["conv1"], grad_cam=["conv1"], images=150, draws=3, per_class=2, image=7)
+
+
+def test_of_a_network_that_adds_up_brightness_the_brightest_pixels_go_first(planted_run):
+    """The whole of the deletion test against a computation by hand, on more images than fit at once."""
+    found = interpretation.measure(planted_run, BRIGHT)["deletion"]["layers"]["conv1"]
+    images = planted_run.splits["test"].images[..., 0].double() / 255
+    fill = images.mean()
+    curves = []
+    for image in images:
+        logits = planted_run.model(image[None, None].float())[0]
+        target = int(logits.argmax())
+        pixels = image.flatten().sort(descending=target == 0).values  # for class 1 the map is zero: any order
+        row = []
+        for share in interpretation.SHARES:
+            count = int(np.ceil(share * 64))
+            mean = (count * fill + pixels[count:].sum()) / 64
+            row.append(
+                torch.softmax(torch.tensor([3 * mean, 0.2]), 0)[target].item()
+            )  # the others are at -99
+        curves.append((target, row))
+    chosen = [i for i, (target, _) in enumerate(curves) if target == 0]
+    assert len(chosen) > 100
+    areas = np.array(found["grad_cam"]["areas"])
+    by_hand = np.array([np.trapezoid(row, interpretation.SHARES) for _, row in curves])
+    np.testing.assert_allclose(areas[chosen], by_hand[chosen], atol=1e-3)
+    for rival in ("other", "random"):
+        assert np.mean(np.array(found[rival]["areas"])[chosen] - areas[chosen]) > 0.01
+    assert len(found["random"]["areas"]) == len(found["other"]["areas"]) == 150
+    assert found["other"] != found["random"]
+
+
+def test_the_rival_maps_of_other_images_are_the_networks_own_for_another_image(planted_run):
+    """Were all images one image, another's map would be as good as the own."""
+    same = planted_run.splits["test"].images[:1].expand(150, -1, -1, -1).clone()
+    run = replace(planted_run, splits={"test": Split(same, planted_run.splits["test"].labels)})
+    found = interpretation.measure(run, BRIGHT)["deletion"]["layers"]["conv1"]
+    np.testing.assert_allclose(found["other"]["areas"], found["grad_cam"]["areas"], atol=1e-3)
+    assert np.mean(np.array(found["random"]["areas"]) - found["grad_cam"]["areas"]) > 0.01
+
+
+def test_a_map_without_content_does_no_better_than_its_rivals(planted_run, monkeypatch):
+    def nothing(model, layer, images, target=None, rectified=True):
+        return torch.zeros(len(images), 8, 8)
+
+    monkeypatch.setattr(interpretation, "class_maps", nothing)
+    found = interpretation._deletion(planted_run, BRIGHT)["layers"]["conv1"]
+    difference = np.array(found["grad_cam"]["areas"]) - found["random"]["areas"]
+    assert abs(difference.mean()) < 2.6 * difference.std(ddof=1) / 150**0.5
+
+
+def test_the_check_compares_the_maps_of_the_trained_and_the_randomised_network(planted_run):
+    """A map is brightness times the predicted class's weight, so its rank correlation is a sign."""
+    correlations = interpretation.measure(planted_run, BRIGHT)["check"]["correlations"]
+    assert list(correlations) == ["linear1", "conv1"]
+    images = planted_run.normalise(planted_run.splits["test"].images)
+    predicted = planted_run.model(images).argmax(dim=1)
+    before = planted_run.model.head.weight[:, 0]
+    name, forgetful = next(sanity.randomised(planted_run.model, generator(0, "check")))
+    after = forgetful.head.weight[:, 0]
+    assert name == "linear1" and not torch.equal(before, after)
+    signs = (before * after).sign()[predicted].tolist()
+    wanted = [None if sign == 0 else pytest.approx(sign) for sign in signs]
+    assert len(set(signs)) > 1 or set(signs) != {1.0}
+    for values in correlations.values():  # a shuffle of conv1's one weight changes nothing more
+        assert values == wanted
+
+
+def test_the_sheet_has_the_first_images_of_each_class_with_the_map_of_what_was_predicted(planted_run):
+    found = interpretation.measure(planted_run, BRIGHT)
+    assert [image["index"] for image in found["sheet"]] == [0, 3, 1, 4, 2, 5]
+    split = planted_run.splits["test"]
+    for image in found["sheet"]:
+        pixels = planted_run.normalise(split.images[image["index"]][None])
+        wanted = looking.grad_cam(planted_run.model, "conv1", pixels)[0]
+        np.testing.assert_allclose(image["grad_cam"]["conv1"], wanted, atol=1e-4)
+        assert image["predicted"] == int(planted_run.model(pixels).argmax())
+    np.testing.assert_allclose(
+        found["image"]["feature_maps"]["conv1"][0], split.images[7, ..., 0] / 255 - 0.4, atol=1e-4
+    )
+
+
+def test_an_image_that_is_not_there_is_refused(run, digits):
+    loaded = finished.load(run, digits)
+    for wrong in ({"image": 100}, {"images": 101}):
+        with pytest.raises(UserError, match="not among its 100 test images"):
+            interpretation.measure(loaded, VIEW.model_copy(update=wrong))
+
+
+def test_a_layer_that_is_not_there_is_refused_with_the_known_ones(run, digits):
+    with pytest.raises(UserError, match="'block9' with feature maps; there are: conv1"):
+        interpretation.measure(
+            finished.load(run, digits, precision="fp32"), VIEW.model_copy(update={"grad_cam": ["block9"]})
+        )
+
+
+def test_a_diverged_run_shows_nothing_and_says_so(spec, digits, tmp_path):
+    loop.train(spec(optimizer={"name": "sgd", "lr": 1e30}), 0, digits, tmp_path / "run")
+    interpretation.write(tmp_path / "run", digits, tmp_path / "out.json", VIEW)
+    assert json.loads((tmp_path / "out.json").read_text())["state"] == "diverged"
+
+
+# Tables and figures
+
+
+def planted(folder, spec, *names, seeds=(0, 1)):
+    variants = [
+        Variant(study="s", name=n, title=n, spec=spec(batch_size=8 + i), seeds=seeds, scale={}, reported={})
+        for i, n in enumerate(names)
+    ]
+    return Interpretation(name="i", title="A & B", report="", view=VIEW, variants=tuple(variants))
+
+
+def write_planted(folder, variant, seed, shift=0.0, state="complete"):
+    """Two images: Grad-CAM's areas are 0.3 and 0.5, those of random maps ``0.2 + shift`` above."""
+    shares = [0.0, 0.5, 1.0]
+    areas, above = np.array([0.3, 0.5]), np.array([0.2, 0.4]) + shift
+    layers = {
+        layer: {
+            "grad_cam": {"curve": [0.9, 0.4, 0.1], "areas": areas.tolist()},
+            "random": {"curve": [0.9, 0.7, 0.1], "areas": (areas + above).tolist()},
+            "other": {"curve": [0.9, 0.6, 0.1], "areas": (areas + 0.1).tolist()},
+        }
+        for layer in VIEW.grad_cam
+    }
+    pixels = np.zeros((4, 4, 3), dtype=int).tolist()
+    heat = {layer: np.eye(4).tolist() for layer in VIEW.grad_cam}
+    image = {"index": 3, "label": 1, "predicted": 0, "probability": 0.5, "pixels": pixels, "grad_cam": heat}
+    content = {
+        "state": state,
+        "image": image | {"feature_maps": {n: np.zeros((3, 2, 2)).tolist() for n in VIEW.feature_maps}},
+        "sheet": [image | {"label": k} for k in range(3)],
+        "deletion": {"images": 2, "shares": shares, "layers": layers},
+        "check": {
+            "layer": "features",
+            "correlations": {"linear1": [0.4, None], "conv1": [0.1, -0.1]},
+        },
+    }
+    text = json.dumps(content if state == "complete" else {"state": state})
+    (folder / f"{variant.spec.run}-seed{seed}.json").write_text(text)
+
+
+def test_the_table_sets_grad_cam_beside_random_maps_and_names_what_diverged(spec, tmp_path):
+    shown = planted(tmp_path, spec, "a", "b", "c")
+    a, b, _ = shown.variants
+    write_planted(tmp_path, a, 0)
+    write_planted(tmp_path, a, 1, shift=0.2)
+    write_planted(tmp_path, b, 0, state="diverged")
+    interpretations.write(shown, tmp_path, tmp_path)
+    table = pd.read_csv(tmp_path / "table.csv")
+    own = table[(table["variant"] == "a") & (table["layer"] == "features")].set_index("seed")
+    assert own["minus_random"].tolist() == pytest.approx([-0.3, -0.5])
+    assert own["minus_other"].tolist() == pytest.approx([-0.1, -0.1])
+    half = stats.t.ppf(0.975, 1) * np.std([-0.2, -0.4], ddof=1) / np.sqrt(2)
+    assert own["minus_random_half_width"].tolist() == pytest.approx([half, half])
+    assert own["first_randomised"].tolist() == pytest.approx([0.4, 0.4])
+    assert own["all_randomised"].tolist() == pytest.approx([0.0, 0.0])
+    assert table.loc[table["layer"] == "block2", "all_randomised"].isna().all()
+    page = (tmp_path / "table.md").read_text()
+    assert "on the first 2 test images" in page and "Diverged: b seed 0." in page
+    rows = [
+        [c.strip() for c in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| a")
+    ]
+    # over images: each counts with the mean of its seeds, -0.3 and -0.5
+    assert rows[1][:3] == ["a", "features", "2"]
+    assert rows[1][6:8] == ["-0.100 ± 0.000", f"-0.400 ± {half:.3f}"]  # two images, whatever the seeds
+    assert rows[1][8:] == ["0.40 (2 of 4 maps constant)", "0.00"] and rows[0][8:] == ["", ""]
+
+
+def test_a_table_of_nothing_measured_yet_says_so(spec, tmp_path):
+    shown = planted(tmp_path, spec, "a")
+    interpretations.write(shown, tmp_path, tmp_path)
+    interpretation_figures.write(shown, tmp_path, tmp_path)
+    assert "nothing measured yet" in (tmp_path / "table.md").read_text()
+
+
+def test_the_figures_show_every_layer_image_and_curve(spec, tmp_path):
+    shown = planted(tmp_path, spec, "a", "b")
+    for variant in shown.variants:
+        write_planted(tmp_path, variant, 0)
+    found = measured.collect(shown.variants, tmp_path)
+    image = interpretation_figures.draw_image(shown, found)
+    pictures = [len(axes.images) for part in image.subfigs for axes in part.axes]
+    # two layers of three channels, the image, and two Grad-CAMs, each over the image
+    assert sum(pictures) == 2 * (2 * 3 + 1 + 2 * 2)
+    sheet = interpretation_figures.draw_sheet(shown, found)
+    assert sum(len(axes.images) for part in sheet.subfigs for axes in part.axes) == 2 * 3 * (1 + 2)
+    deleted, checked = interpretation_figures.draw_tests(shown, found).axes
+    assert len(deleted.get_lines()) == 2 * 2 * 3
+    medians = checked.get_lines()[0].get_ydata()
+    assert list(medians) == pytest.approx([0.4, 0.0])
+    interpretation_figures.write(shown, tmp_path, tmp_path)
+    assert {path.name for path in tmp_path.glob("*.[ps][nv]g")} == {
+        *("image.png", "sheet.png", "tests.png", "tests.svg")
+    }
+    for name in ("image.png", "sheet.png", "tests.png", "tests.svg"):
+        assert (tmp_path / name).stat().st_size > 0

@@ -1,0 +1,269 @@
+"""The landscape of a finished network: slices, curvature, and what they refuse."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from pj import losses, models
+from pj.config.settings import Landscape, Slices, Variant
+from pj.data.store import DataError, checked, save
+from pj.errors import UserError
+from pj.landscape import surface
+from pj.landscape.surface import filter_normalised, largest_eigenvalue, slice_losses, write
+from pj.randomness import generator
+from pj.report.figures import landscapes as landscape_figures
+from pj.report.tables import landscapes, measured
+from pj.runs import finished
+from pj.runs.records import CHECKPOINT
+from pj.training import loop
+
+SLICES = Slices(images=20, points=5, side=3)
+
+
+class Quadratic(nn.Module):
+    """Output 0.5 wᵀAw + 1, whatever the input: its Hessian is A."""
+
+    def __init__(self, hessian):
+        super().__init__()
+        self.hessian = hessian
+        self.w = nn.Parameter(torch.arange(1.0, 1 + len(hessian), dtype=hessian.dtype))
+
+    def forward(self, x):
+        return 0.5 * self.w @ self.hessian @ self.w + 1 + 0 * x.sum()
+
+
+def quadratic(*eigenvalues):
+    torch.manual_seed(0)
+    basis, _ = torch.linalg.qr(torch.randn(len(eigenvalues), len(eigenvalues), dtype=torch.float64))
+    return Quadratic(basis @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ basis.T)
+
+
+def value(output, targets):
+    return output
+
+
+BATCHES = [(torch.ones(3, 1), torch.zeros(3)), (torch.ones(1, 1), torch.zeros(1))]
+
+
+def test_along_a_direction_a_quadratic_is_a_parabola():
+    model = quadratic(1.0, 2.0, 3.0)
+    d = {"w": torch.tensor([1.0, -1.0, 2.0], dtype=torch.float64)}
+    e = {"w": torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64)}
+    found = slice_losses(model, value, BATCHES, [d, e], [[-1.0, 0.0, 0.5], [0.0, 2.0]])
+    assert found.shape == (3, 2)
+    for i, a in enumerate((-1.0, 0.0, 0.5)):
+        for j, b in enumerate((0.0, 2.0)):
+            w = model.w.detach() + a * d["w"] + b * e["w"]
+            assert found[i, j].item() == pytest.approx((0.5 * w @ model.hessian @ w + 1).item())
+
+
+def test_the_loss_is_the_mean_over_images_however_they_are_batched():
+    model = models.create("lenet", in_channels=1).eval()
+    x, y = torch.randn(10, 1, 28, 28), torch.arange(10)
+    loss = losses.create("cross_entropy")
+    whole = slice_losses(model, loss, [(x, y)], [], [])
+    parts = slice_losses(model, loss, [(x[:7], y[:7]), (x[7:], y[7:])], [], [])
+    assert whole.item() == pytest.approx(parts.item(), rel=1e-5)
+    assert whole.item() == pytest.approx(loss(model(x), y).item(), rel=1e-5)
+
+
+def test_directions_have_every_filters_norm_and_leave_biases_and_batch_norm_alone():
+    weights = dict(models.create("vgg_a", width=0.05, batch_norm=True).named_parameters())
+    direction = filter_normalised(weights, generator(0))
+    for name, w in weights.items():
+        if w.ndim == 1:
+            assert not direction[name].any()
+        else:
+            torch.testing.assert_close(direction[name].flatten(1).norm(dim=1), w.flatten(1).norm(dim=1))
+    plain = dict(models.create("vgg_a", width=0.05).named_parameters())
+    same_draw = filter_normalised(plain, generator(0))
+    for (name, w), (other, v) in zip(
+        [(n, w) for n, w in weights.items() if w.ndim > 1],
+        [(n, w) for n, w in plain.items() if w.ndim > 1],
+        strict=True,
+    ):  # with and without batch norm one draw, scaled to either's filters
+        a, b = direction[name].flatten(1), same_draw[other].flatten(1)
+        lengths = [t.flatten(1).norm(dim=1, keepdim=True) for t in (w, v)]
+        torch.testing.assert_close(a / lengths[0], b / lengths[1])
+    again = filter_normalised(weights, generator(0))
+    assert all(torch.equal(direction[name], again[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    ("eigenvalues", "largest"),
+    [
+        ((1.0, 4.0, 9.0), 9.0),
+        ((-9.0, 1.0, 4.0), 4.0),
+        ((-9.0, -5.0, -1.0), -1.0),
+        ((10.0, -9.9, 3.0, 1.0), 10.0),
+        ((0.0, 0.0), 0.0),
+        ((-2.0, -2.0), -2.0),
+    ],
+)
+def test_the_largest_eigenvalue_is_found_even_if_a_negative_one_is_larger(eigenvalues, largest):
+    found = largest_eigenvalue(quadratic(*eigenvalues), value, BATCHES, generator(0))
+    assert found.converged
+    assert found.eigenvalue == pytest.approx(largest, rel=5e-3, abs=1e-9)
+
+
+def test_between_equal_and_opposite_eigenvalues_nothing_is_claimed():
+    assert not largest_eigenvalue(quadratic(4.0, -4.0, 1.0), value, BATCHES, generator(0)).converged
+
+
+def test_both_iterations_must_converge(monkeypatch):
+    """Of two, the second on the shifted Hessian may be the slow one, or the first."""
+    for eigenvalues, most in (((-9.0, 1.0, 2.0), 8), ((-9.0, 8.99, 1.0), 20)):
+        monkeypatch.setattr(surface, "MOST_ITERATIONS", most)
+        assert not largest_eigenvalue(quadratic(*eigenvalues), value, BATCHES, generator(0)).converged
+
+
+def test_the_largest_eigenvalue_of_a_network_is_that_of_its_full_hessian():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)).double().eval()
+    x, y = torch.randn(12, 4, dtype=torch.float64), torch.arange(12) % 3
+    loss = losses.create("cross_entropy")
+    names = [name for name, _ in model.named_parameters()]
+
+    def at(*parameters):
+        there = dict(zip(names, parameters, strict=True))
+        return loss(torch.func.functional_call(model, there, (x,)), y)
+
+    blocks = torch.autograd.functional.hessian(at, tuple(model.parameters()))
+    sizes = [p.numel() for p in model.parameters()]
+    rows = [
+        [b.reshape(m, n) for b, n in zip(row, sizes, strict=True)]
+        for row, m in zip(blocks, sizes, strict=True)
+    ]
+    hessian = torch.cat([torch.cat(row, dim=1) for row in rows])
+    wanted = torch.linalg.eigvalsh(hessian)[-1].item()
+    found = largest_eigenvalue(model, loss, [(x[:5], y[:5]), (x[5:], y[5:])], generator(0))
+    assert found.eigenvalue == pytest.approx(wanted, rel=0.01)
+
+
+def test_an_iteration_that_does_not_converge_says_so(monkeypatch):
+    monkeypatch.setattr(surface, "MOST_ITERATIONS", 2)
+    assert not largest_eigenvalue(quadratic(1.0, 4.0, 9.0), value, BATCHES, generator(0)).converged
+
+
+@pytest.fixture
+def run(spec, digits, tmp_path):
+    loop.train(spec(epochs=1), 0, digits, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_finished_run_is_measured_and_left_as_it_was(run, digits, tmp_path):
+    before = (run / CHECKPOINT).read_bytes()
+    write(run, digits, tmp_path / "out.json", SLICES)
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["state"] == "complete" and found["images"] == 20
+    assert found["line"]["offsets"] == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    # the middle of line and plane is the network itself
+    assert found["line"]["loss"][2] == pytest.approx(found["loss"])
+    assert found["plane"]["loss"][1][1] == pytest.approx(found["loss"])
+    # the plane's middle column is the line, and its middle row another one
+    assert found["plane"]["loss"][1] != pytest.approx([row[1] for row in found["plane"]["loss"]])
+    assert [row[1] for row in found["plane"]["loss"]] == pytest.approx(found["line"]["loss"][::2])
+    assert (run / CHECKPOINT).read_bytes() == before
+
+
+def test_the_loss_is_of_the_first_training_images_in_eval_mode(run, digits, tmp_path):
+    loaded = finished.load(run, digits, precision="fp32")
+    images, labels = loaded.splits["train"].images[:20], loaded.splits["train"].labels[:20]
+    with torch.no_grad():
+        wanted = loaded.loss(loaded.model(loaded.normalise(images)), labels).item()
+    assert surface.measure(loaded, SLICES)["loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_diverged_run_has_no_landscape_and_says_so(spec, digits, tmp_path):
+    diverged = spec(optimizer={"name": "sgd", "lr": 1e30}, model={"name": "vgg_a", "width": 0.05})
+    loop.train(diverged, 0, digits, tmp_path / "run")
+    with pytest.raises(UserError, match="diverged at step"):
+        finished.load(tmp_path / "run", digits)
+    write(tmp_path / "run", digits, tmp_path / "out.json", SLICES)
+    assert json.loads((tmp_path / "out.json").read_text())["state"] == "diverged"
+
+
+def test_other_data_than_the_run_was_trained_on_are_refused(run, arrays, tmp_path):
+    save(checked(arrays, 3, "other"), tmp_path / "other.npz")
+    with pytest.raises(DataError, match="not what"):
+        write(run, tmp_path / "other.npz", tmp_path / "out.json", SLICES)
+    assert not (tmp_path / "out.json").exists()
+
+
+def landscape(spec, *names, seeds=(0, 1)):
+    variants = []
+    for i, name in enumerate(names):
+        changed = spec(batch_size=8 + i)
+        variants.append({"study": "s", "name": name, "title": name, "spec": changed, "seeds": seeds})
+    variants = [Variant(**v, scale={}, reported={}) for v in variants]
+    return Landscape(name="l", title="A landscape", slices=SLICES, variants=tuple(variants))
+
+
+def write_measured(folder, variant, seed, eigenvalue, state="complete", ends=3.0):
+    line = {"offsets": [-1, 0, 1], "loss": [ends, 0.5, 5.0]}
+    plane = {"offsets": [-1, 0, 1], "loss": [[3.0, 2.0, None], [2.0, 0.5, 2.0], [4.0, 3.0, 4.0]]}
+    content = {"state": state, "images": 20, "epoch": 1, "loss": 0.5, "line": line, "plane": plane}
+    content["curvature"] = {"eigenvalue": eigenvalue, "iterations": 9, "converged": eigenvalue < 50}
+    folder.mkdir(exist_ok=True)
+    text = json.dumps(content if state == "complete" else {"state": state})
+    (folder / f"{variant.spec.run}-seed{seed}.json").write_text(text)
+
+
+def test_the_table_of_landscapes_has_means_and_names_what_is_missing_in_them(spec, tmp_path):
+    shown = landscape(spec, "a", "b", "c")
+    a, b, _ = shown.variants
+    for seed, eigenvalue in ((0, 10.0), (1, 20.0)):
+        write_measured(tmp_path, a, seed, eigenvalue)
+    write_measured(tmp_path, b, 0, 60.0, ends=None)  # null: not finite
+    write_measured(tmp_path, b, 1, 0.0, state="diverged")
+    landscapes.write(shown, tmp_path, tmp_path)
+    rows = {
+        line.split("|")[1].strip(): line
+        for line in (tmp_path / "table.md").read_text().splitlines()
+        if "|" in line
+    }
+    assert "15 ± " in rows["a"] and "| 4 ± 0 " in rows["a"]
+    assert "| ∞ " in rows["b"]
+    assert "diverged: seed 1; power iteration not converged" in rows["b"]
+    assert rows["c"].split("|")[2].strip() == "0"
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table["eigenvalue"].tolist()[:3] == [10.0, 20.0, 60.0]
+
+
+def test_the_figure_of_landscapes_has_a_line_a_seed_and_a_plane_a_variant(spec, tmp_path):
+    shown = landscape(spec, "a", "b")
+    for variant in shown.variants:
+        for seed in variant.seeds:
+            write_measured(tmp_path, variant, seed, 10.0)
+    figure = landscape_figures.draw(shown, measured.collect(shown.variants, tmp_path))
+    assert [len(axes.get_lines()) for axes in figure.axes] == [4, 1, 1]
+    landscape_figures.write(shown, tmp_path, tmp_path)
+    assert (tmp_path / "landscape.png").exists() and (tmp_path / "landscape.svg").exists()
+
+
+def test_a_landscape_of_nothing_measured_yet_is_drawn_empty(spec, tmp_path):
+    shown = landscape(spec, "a")
+    landscapes.write(shown, tmp_path, tmp_path)
+    landscape_figures.write(shown, tmp_path, tmp_path)
+    assert "on nothing yet" in (tmp_path / "table.md").read_text()
+
+
+def test_a_run_in_bf16_is_measured_in_fp32(spec, digits, tmp_path):
+    loop.train(spec(epochs=1, precision="bf16"), 0, digits, tmp_path / "run")
+    write(tmp_path / "run", digits, tmp_path / "out.json", SLICES)
+    loaded = finished.load(tmp_path / "run", digits, precision="fp32")
+    assert loaded.conditions.precision == "fp32"
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["loss"] == pytest.approx(surface.measure(loaded, SLICES)["loss"], rel=1e-6)
+
+
+def test_a_plane_is_drawn_with_its_first_direction_upwards(spec, tmp_path, monkeypatch):
+    drawn = []
+    shown = landscape(spec, "a", seeds=(0,))
+    write_measured(tmp_path, shown.variants[0], 0, 10.0)
+    monkeypatch.setattr("matplotlib.axes.Axes.contourf", lambda self, x, y, z, *a, **k: drawn.append(z))
+    landscape_figures.draw(shown, measured.collect(shown.variants, tmp_path))
+    assert drawn[0].filled(0).tolist() == [[3.0, 2.0, 0], [2.0, 0.5, 2.0], [4.0, 3.0, 4.0]]  # rows go upwards

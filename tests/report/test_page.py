@@ -1,0 +1,303 @@
+"""The scorecard and the HTML page: what they say, that they hold all of it, and that they ask for nothing."""
+
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import html5lib
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.claims import CONFIG, UP, B, contrast, plant
+from pj import cli
+from pj.claims import schema, verdicts
+from pj.claims.evidence import Evidence
+from pj.config import loading
+from pj.errors import UserError
+from pj.report.pages import html, markdown, source
+from pj.report.pages.source import Source
+from pj.report.tables import claims
+from pj.report.text import caveats
+
+TITLE = "Two <b>bold</b> & \"quoted\" | 'bars'"
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    text = CONFIG.replace("title: Two", f"title: {json.dumps(TITLE)}")
+    (tmp_path / "config.yaml").write_text(text)
+    return loading.load(tmp_path / "config.yaml")
+
+
+def results(folder, **changes):
+    """Runs, tables and a figure of study ``own``, as the workflow leaves them."""
+    evidence = plant(folder, **({"a": UP, "b": B} | changes))
+    runs = pd.read_csv(folder / "studies" / "own" / "runs.csv")
+    made = {"run": "digits-mlp-1", "data": "digits", "code": "c0de", "commit": "abc", "processor": "EPYC"}
+    runs = runs.assign(
+        **made, components="mlp cross_entropy sgd", device="cpu", torch="2.15", precision="fp32", threads=2
+    )
+    runs["run"] += runs["variant"]
+    runs.to_csv(folder / "studies" / "own" / "runs.csv", index=False)
+    (folder / "studies" / "own" / "table.md").write_text(
+        "**digits, full scale**; 5 seeds <i>.\n\n| variant | test |\n|:--|--:|\n"
+        "| a \\| b | **83.10** ± 0.2 |\n\nA note.\n"
+    )
+    (folder / "studies" / "own" / "curves.png").write_bytes(b"\x89PNG not really")
+    return type(evidence)(folder)
+
+
+def page(folder, loaded, given):
+    evidence = results(folder)
+    judgements = verdicts.judge(given, [evidence], loaded)
+    html.write(judgements, [Source(evidence, loaded)], folder / "report.html")
+    return (folder / "report.html").read_text()
+
+
+def test_the_page_is_valid_html(loaded, tmp_path):
+    text = page(
+        tmp_path, loaded, [contrast(reported=2.0), contrast(id=2, statement="<script>alert(1)</script>")]
+    )
+    html5lib.HTMLParser(strict=True).parse(text)  # raises at the first error
+
+
+def test_what_people_write_is_text_and_never_markup(loaded, tmp_path):
+    text = page(tmp_path, loaded, [contrast(statement="<script>alert(1)</script>", note="a & b")])
+    assert "<script>alert(1)" not in text and "&lt;script&gt;alert(1)" in text and "a &amp; b" in text
+    assert "<b>bold</b>" not in text and "&lt;b&gt;bold" in text
+    assert "5 seeds &lt;i&gt;" in text
+    assert "<td>a | b</td><td><strong>83.10</strong> ± 0.2</td>" in text
+
+
+def test_the_page_asks_for_nothing_outside_itself(loaded, tmp_path):
+    text = page(tmp_path, loaded, [contrast()])
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", text)
+    assert not re.search(r"@import|url\(|fetch\(|https?://", text)
+    assert "default-src 'none'" in text  # and the browser sees to it
+    assert "data:image/png;base64," in text
+
+
+def test_every_image_has_words_for_those_who_cannot_see_it(loaded, tmp_path):
+    tree = html5lib.parse(page(tmp_path, loaded, [contrast()]), namespaceHTMLElements=False)
+    images = list(tree.iter("img"))
+    assert images and all(image.get("alt") for image in images)
+    assert all(svg.get("aria-label") for svg in tree.iter("{http://www.w3.org/2000/svg}svg"))
+
+
+def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
+    text = page(tmp_path, loaded, [contrast(reported=2.2, note="by hand")])
+    for part in (
+        'id="claim-1"',
+        "reproduced",
+        "+2.02 (+1.",
+        "by hand",
+        'href="#studies-own"',
+        "10 runs behind it",
+        "digits-mlp-1a",
+        'data-of="studies-own-curves"',
+        "would lie in",
+    ):
+        assert part in text
+    assert 'id="studies-own"' in text
+
+
+def test_the_interval_is_drawn_where_it_lies(loaded, tmp_path):
+    (found,) = verdicts.judge([contrast(reported=0.0)], [results(tmp_path)], loaded)
+    drawn = html._drawing(found)
+    assert drawn["neutral"] == drawn["reported"] < drawn["low"] < drawn["value"] < drawn["high"] < 100
+    spread = drawn["high"] - drawn["low"]
+    scale = (found.high - found.low) / spread
+    assert (drawn["value"] - drawn["neutral"]) * scale == pytest.approx(found.value, rel=1e-2)
+
+
+def test_studies_stand_in_the_order_of_the_reports_sections(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    found = loading.load(tmp_path / "config.yaml")
+    own = found.settings.studies["own"]
+    names = {"a": "B", "b": "A 1.3", "c": "", "d": "A 1.2"}
+    studies = {name: own.model_copy(update={"report": report}) for name, report in names.items()}
+    settings = found.settings.model_copy(update={"studies": studies})
+    for name in names:
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        (tmp_path / "studies" / name / "table.md").write_text("nothing yet\n")
+    sections = html._sections(Source(Evidence(tmp_path), replace(found, settings=settings)))
+    assert [section.id for section in sections] == ["studies-d", "studies-b", "studies-a", "studies-c"]
+
+
+def test_a_page_without_claims_is_still_a_page(loaded, tmp_path):
+    text = page(tmp_path, loaded, [])
+    html5lib.HTMLParser(strict=True).parse(text)
+    assert "No claims are given" in text and "83.10" in text
+
+
+def test_the_scorecard_counts_its_verdicts(loaded, tmp_path):
+    given = [contrast(), contrast(id=2, expect="below"), contrast(id=3, contrast={"own/c": 1})]
+    judgements = verdicts.judge(given, [results(tmp_path)], loaded)
+    assert claims.headline(judgements) == "3 claims: 1 reproduced, 1 reversed, 1 not run"
+    claims.write(judgements, tmp_path)
+    table = pd.read_csv(tmp_path / "claims.csv")
+    assert table["verdict"].tolist() == ["reproduced", "reversed", "not run"]
+    assert table["value"][0] == pytest.approx(2.02) and np.isnan(table["value"][2])
+    assert "| **reversed** |" in re.sub(" +", " ", (tmp_path / "claims.md").read_text())
+
+
+def doubts(folder, loaded, edit=None, **changes):
+    evidence = results(folder, **changes)
+    path = folder / "studies" / "own" / "runs.csv"
+    if edit:
+        edit(runs := pd.read_csv(path))
+        runs.to_csv(path, index=False)
+    evidence = type(evidence)(folder)
+    judgements = verdicts.judge([contrast()], [evidence], loaded)
+    return " ".join(caveats.doubts(judgements, [Source(evidence, loaded)]))
+
+
+def test_what_to_distrust_comes_from_the_data(loaded, tmp_path):
+    assert doubts(tmp_path, loaded) == ""
+    assert "One seed only, so no interval: claims 1." in doubts(tmp_path, loaded, a=[1.0], b=[2.0])
+    assert "Fewer than 5 seeds" in doubts(tmp_path, loaded, a=UP[:3], b=B[:3])
+    assert "1 runs diverged" in doubts(tmp_path, loaded, a=[*UP[:4], float("nan")])
+    assert "10 of 10 runs were made at a reduced scale" in doubts(tmp_path, loaded, scale="small")
+
+    def jpeg(runs):
+        runs["data"] = "cifar10-jpeg"
+
+    assert "cifar10-jpeg: images stored as JPEG" in doubts(tmp_path, loaded, jpeg)
+
+
+def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
+    def other_code(runs):
+        runs.loc[0, "code"] = "0ther"
+
+    def other_machine(runs):
+        runs.loc[0, ["device", "processor"]] = ["H200", "Xeon"]
+
+    def other_code_of_a_variant(runs):
+        runs.loc[runs["variant"] == "b", "code"] = "0ther"
+
+    def uncommitted(runs):
+        runs["commit"] = "abc+changes"
+
+    for edit in (other_code, other_code_of_a_variant):
+        assert "Runs of own were made by different versions of the code." in doubts(tmp_path, loaded, edit)
+    assert "The runs of own come from different devices." in doubts(tmp_path, loaded, other_machine)
+    assert "changes that no commit holds" in doubts(tmp_path, loaded, uncommitted)
+
+
+def test_runs_of_other_models_have_other_code_and_no_doubt(loaded, tmp_path):
+    def other_model(runs):
+        runs.loc[runs["variant"] == "b", ["code", "components"]] = ["0ther", "cnn cross_entropy sgd"]
+
+    assert doubts(tmp_path, loaded, other_model) == ""
+
+
+def test_how_it_was_measured_counts_runs_by_machine_and_data(loaded, tmp_path):
+    facts = caveats.made(Source(results(tmp_path), loaded))
+    assert facts["runs"] == "10, of 5 seeds" and facts["processors"] == "EPYC (10)"
+    assert facts["data"] == "digits (10)"
+
+
+def test_the_page_of_what_was_kept_is_made_by_one_command(tmp_path, monkeypatch, capsys, loaded):
+    folder = tmp_path / "reference"
+    results(folder)
+    settings = loaded.settings.model_dump(mode="json", exclude_none=True)
+    (folder / "provenance.json").write_text(json.dumps({"settings": settings}))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["report", "--from", "reference"]) == 0
+    assert "0 claims" in capsys.readouterr().out
+    assert "83.10" in (folder / "report.html").read_text()
+    assert cli.main(["report", "--from", "nowhere"]) == 1
+    assert "holds no provenance.json" in capsys.readouterr().err
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows(markdown):
+    """Return a page's table rows as lists of cells."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.fixture
+def kept():
+    """Everything that is kept, as sources of a page, with its verdicts."""
+    current = loading.load(ROOT / "config.yaml")
+    folders = sorted(path.parent for path in ROOT.glob("reference/*/provenance.json"))
+    sources = [source.kept(folder, folder.name) for folder in folders]
+    found = schema.load(ROOT / "claims.yaml", current)
+    return sources, verdicts.judge(found, [s.evidence for s in sources], current)
+
+
+def test_the_page_of_everything_kept_is_what_its_tables_give(kept, tmp_path):
+    sources, judgements = kept
+    markdown.write(judgements, sources, tmp_path / "report.md")
+    made = (
+        (tmp_path / "report.md")
+        .read_text()
+        .replace(f"]({os.path.relpath(ROOT / 'reference', tmp_path)}/", "](")
+    )
+    assert made == (ROOT / "reference" / "report.md").read_text()
+
+
+def test_the_readmes_scorecard_is_that_of_what_was_kept(kept):
+    _, judgements = kept
+    readme = (ROOT / "README.md").read_text()
+    assert f"**{claims.headline(judgements)}.**" in readme
+    of_readme = {row[0]: row for row in rows(readme) if row[0].isdecimal()}
+    of_page = {row[0]: row for row in rows(claims.sheet(judgements).markdown())}
+    told = {"not testable at this scale", "not run"}
+    assert set(of_readme) == {str(j.claim.id) for j in judgements if j.verdict not in told}
+    assert all(row == of_page[number][: len(row)] for number, row in of_readme.items())
+
+
+def test_the_page_of_several_machines_shows_each_by_its_name(kept, tmp_path):
+    sources, judgements = kept
+    html.write(judgements, sources, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    html5lib.HTMLParser(strict=True).parse(text)
+    assert all(f"<h3>{s.name}</h3>" in text for s in sources)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(set(ids)) == len(ids)
+    assert set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r'data-of="([^"]+)"', text)) <= set(ids)
+
+
+def test_links_to_figures_hold_from_where_the_page_lies(kept):
+    images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / "reference" / "report.md").read_text())
+    assert len(images) > 20 and all((ROOT / "reference" / image).is_file() for image in images)
+
+
+@pytest.mark.parametrize("provenance", ["[]", '{"settings": null}', "{", '{"settings": {"seeds": [0]}}'])
+def test_a_folder_that_pj_did_not_keep_is_one_clear_message(provenance, tmp_path):
+    (tmp_path / "provenance.json").write_text(provenance)
+    with pytest.raises(UserError, match=re.escape(str(tmp_path))):
+        source.kept(tmp_path)
+
+
+def test_a_kept_study_without_its_figure_or_some_columns_still_has_its_page(tmp_path, loaded):
+    results(tmp_path)
+    (tmp_path / "studies" / "own" / "curves.png").unlink()
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    runs = pd.read_csv(path)
+    runs[["variant", "seed", "state", "best_test"]].to_csv(path, index=False)
+    kept = Source(Evidence(tmp_path, "my machine"), loaded, kept=True)
+    judgements = verdicts.judge([contrast()], [kept.evidence], loaded)
+    for write, page in ((markdown.write, "report.md"), (html.write, "report.html")):
+        write(judgements, [kept], tmp_path / page)
+    assert "curves.png" not in (tmp_path / "report.md").read_text()
+    html5lib.HTMLParser(strict=True).parse((tmp_path / "report.html").read_text())
+    assert judgements[0].verdict == "not testable at this scale"
+
+
+def test_what_people_write_is_no_markup_on_the_markdown_page_either(tmp_path, loaded):
+    evidence = results(tmp_path)
+    given = [contrast(statement="two\nlines <b>bold</b> | bar")]
+    markdown.write(
+        verdicts.judge(given, [evidence], loaded), [Source(evidence, loaded)], tmp_path / "report.md"
+    )
+    text = (tmp_path / "report.md").read_text()
+    assert r"two lines \<b>bold\</b> \| bar (A)" in text
+    assert r"## Two \<b>bold\</b>" in text

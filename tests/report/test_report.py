@@ -1,0 +1,319 @@
+import json
+import math
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pj.claims.evidence import Evidence
+from pj.config.loading import Config
+from pj.config.settings import Reported, Scale, Settings, Study, Variant
+from pj.config.spec import RunSpec
+from pj.report.figures import curves
+from pj.report.pages import markdown
+from pj.report.pages.keep import keep
+from pj.report.pages.source import Source
+from pj.report.tables import studies
+from pj.statistics import estimate
+
+
+def variant(name, lr, seeds=(0, 1, 2), scale=None, title=None, **reported):
+    spec = {
+        "data": {"name": "digits", "validation": 100},
+        "model": {"name": "mlp"},
+        "loss": {"name": "cross_entropy"},
+        "optimizer": {"name": "sgd", "lr": lr},
+        "epochs": 2,
+        "batch_size": 10,
+        "select": "best_validation",
+    }
+    return Variant(
+        study="s",
+        name=name,
+        title=title or name,
+        spec=RunSpec.model_validate(spec),
+        seeds=seeds,
+        scale=scale or Scale(),
+        reported=Reported(**reported),
+    )
+
+
+def study(*variants, **changes):
+    frame = {"name": "s", "title": "A study", "report": "A 1", "compare": "selected", "reference": None}
+    return Study(**frame | changes, variants=variants)
+
+
+def write_run(runs, variant, seed, accuracy, state="complete", epochs=2, precision="fp32"):
+    folder = runs / variant.spec.run / f"seed{seed}"
+    folder.mkdir(parents=True)
+    diverged = state == "diverged"
+    row = {"epoch": 1.0, "test_accuracy": accuracy + 1}
+    measured = {"loss": 1.0, "accuracy": accuracy}
+    evaluation = {
+        "state": state,
+        "diverged_at_step": 7 if diverged else None,
+        "parameters": 1234,
+        "seconds": 10.0 + seed,
+        "epochs": epochs,
+        "training": {
+            "precision": precision,
+            "threads": 1,
+            "code": "c",
+            "provenance": {"device": "cpu", "processor": "P", "torch": "2", "commit": "abc"},
+        },
+        "last": None if diverged else row,
+        "best_test": None if diverged else row | {"test_accuracy": accuracy + 2},
+    }
+    if not diverged:
+        evaluation["selected"] = {"epoch": 1, "running_train_accuracy": accuracy - 5}
+        evaluation["selected"] |= dict.fromkeys(("train", "validation", "test"), measured)
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    lines = ["epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy"]
+    lines += [f"{e},{1 / e},{accuracy},{2 / e},{accuracy},1,{accuracy}" for e in range(1, epochs + 1)]
+    if diverged:
+        lines[-1] = f"{epochs},nan,10,inf,10,inf,10"
+    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
+    (folder / "run.json").write_text(json.dumps({"state": state}))
+
+
+def cells(text):
+    """Return a Markdown table as a list of dictionaries."""
+    rows = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+
+
+def test_an_interval_is_the_t_interval_of_the_mean():
+    values = [80.0, 82.0, 81.0, 85.0]
+    found = estimate(values)
+    low, high = stats.t.interval(0.95, 3, loc=82.0, scale=stats.sem(values))
+    assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx((low, high))
+
+
+def test_one_value_has_no_interval_and_none_has_no_mean():
+    assert estimate([3.0]).half_width is None
+    assert estimate([]) is None
+    assert estimate([math.nan, None]) is None
+
+
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=20))
+def test_values_that_are_not_finite_never_enter_a_mean(values):
+    assert estimate([*values, math.nan, math.inf, None]) == estimate(values)
+
+
+def test_a_table_shows_means_with_intervals_over_seeds(tmp_path):
+    a = variant("a", 0.1, test=56.09)
+    for seed, accuracy in enumerate((50.0, 52.0, 54.0)):
+        write_run(tmp_path, a, seed, accuracy)
+    row = cells(studies.sheet(studies.collect(study(a), tmp_path)).markdown())[0]
+    half = stats.t.ppf(0.975, 2) * 2 / math.sqrt(3)
+    assert row["test, best validation"] == f"52.00 ± {half:.2f}"
+    assert row["test, last epoch"] == f"53.00 ± {half:.2f}"
+    assert row["test, best test epoch"] == f"54.00 ± {half:.2f}"
+    assert row["train, running"] == f"47.00 ± {half:.2f}"
+    assert row["report, test"] == "56.09"
+    assert (row["parameters"], row["seconds"], row["seeds"]) == ("1,234", "11.0", "3")
+
+
+def test_a_single_seed_shows_no_interval(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path, a, 0, 50.0)
+    text = studies.sheet(studies.collect(study(a), tmp_path)).markdown()
+    assert "±" not in text
+    assert "1 seed, so no interval" in text
+    assert cells(text)[0]["test, best validation"] == "50.00"
+
+
+def test_diverged_and_missing_runs_are_named_and_never_averaged(tmp_path):
+    a = variant("a", 0.1)
+    write_run(tmp_path, a, 0, 50.0)
+    write_run(tmp_path, a, 1, 0.0, state="diverged")
+    row = cells(studies.sheet(studies.collect(study(a), tmp_path)).markdown())[0]
+    assert row["notes"] == "diverged: seed 1; missing: seed 2"
+    assert row["test, best validation"] == "50.00"
+    assert row["seeds"] == "1"
+
+
+def test_a_study_of_which_nothing_was_run_still_has_a_table(tmp_path):
+    row = cells(studies.sheet(studies.collect(study(variant("a", 0.1)), tmp_path)).markdown())[0]
+    assert row["notes"] == "missing: seed 0 1 2"
+    assert row["test, best validation"] == ""
+
+
+def test_differences_to_the_reference_are_paired_by_seed(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2, difference=-2.08)
+    for seed, (x, y) in enumerate(((50.0, 51.0), (60.0, 62.0), (70.0, 73.0))):
+        write_run(tmp_path, a, seed, x)
+        write_run(tmp_path, b, seed, y)
+    rows = cells(studies.sheet(studies.collect(study(a, b, reference="a"), tmp_path)).markdown())
+    half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)  # of 1, 2, 3; unpaired it would be far wider
+    assert rows[1]["minus a (best validation)"] == f"+2.00 ± {half:.2f}"
+    assert rows[1]["report's difference"] == "-2.08"
+    assert rows[0]["minus a (best validation)"] == ""
+
+
+def test_a_difference_uses_only_seeds_that_both_completed(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2)
+    write_run(tmp_path, a, 0, 50.0)
+    write_run(tmp_path, b, 1, 90.0)
+    rows = cells(studies.sheet(studies.collect(study(a, b, reference="a"), tmp_path)).markdown())
+    assert rows[1]["minus a (best validation)"] == ""
+
+
+def test_a_table_says_its_data_scale_and_machine(tmp_path):
+    a = variant("a", 0.1, scale=Scale(name="small", epochs=2, train=600))
+    write_run(tmp_path, a, 0, 50.0, precision="bf16")
+    write_run(tmp_path, a, 1, 50.0, precision="fp32")
+    first = studies.sheet(studies.collect(study(a), tmp_path)).markdown().splitlines()[0]
+    assert "**digits, small scale (epochs 2, train 600)**" in first
+    assert "bf16, fp32 on P (cpu)" in first  # two precisions in one table are seen
+
+
+def edit_run(runs, variant, seed, **changes):
+    path = runs / variant.spec.run / f"seed{seed}" / "evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_run_is_set_against_the_reference_image_by_image_and_step_by_step(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2)
+    for v in (a, b):
+        for seed in (0, 1):
+            write_run(tmp_path, v, seed, 50.0)
+    edit_run(tmp_path, a, 0, wrong=[1, 2, 3])
+    edit_run(tmp_path, b, 0, wrong=[3, 4])
+    for v, losses in ((a, (1.0, 2.0)), (b, (1.5, 1.0))):
+        text = "step,loss\n" + "".join(f"{i},{loss}\n" for i, loss in enumerate(losses))
+        (tmp_path / v.spec.run / "seed1" / "steps.csv").write_text(text)
+    found = studies.collect(study(a, b, reference="a"), tmp_path).runs.set_index(["variant", "seed"])
+    assert found.loc[("b", 0), ["right_alone", "reference_right_alone"]].tolist() == [2, 1]
+    assert found.loc[("b", 1), "step_loss_difference"] == 1.0
+    assert np.isnan(found.loc[("a", 0), "right_alone"]) and np.isnan(found.loc[("b", 2), "right_alone"])
+    assert np.isnan(found.loc[("b", 0), "step_loss_difference"])
+
+
+def test_the_support_of_each_layer_is_a_column_of_the_runs(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path, a, 0, 50.0)
+    edit_run(tmp_path, a, 0, last={"test_accuracy": 51.0, "support_conv3": 0.25})
+    assert studies.collect(study(a), tmp_path).runs["support_conv3"].tolist() == [0.25]
+
+
+def test_the_csv_files_hold_a_row_a_variant_and_a_row_a_run(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2)
+    write_run(tmp_path / "runs", a, 0, 50.0)
+    studies.write(study(a, b), tmp_path / "runs", tmp_path / "out")
+    table, runs = (pd.read_csv(tmp_path / "out" / name) for name in ("table.csv", "runs.csv"))
+    assert table["variant"].tolist() == ["a", "b"]
+    assert runs.groupby("variant")["seed"].apply(list).to_dict() == {"a": [0, 1, 2], "b": [0, 1, 2]}
+    assert runs["state"].tolist() == ["complete"] + ["missing"] * 5
+
+
+def draw(tmp_path, *variants):
+    curves.write(study(*variants), tmp_path / "runs", tmp_path / "out")
+    return tmp_path / "out" / "curves.png", tmp_path / "out" / "curves.svg"
+
+
+def test_curves_are_drawn_as_png_and_svg_with_every_variant_named(tmp_path):
+    a, b = variant("a", 0.1, title="first <one>"), variant("b", 0.2, title="second & last")
+    for v in (a, b):
+        for seed in v.seeds:
+            write_run(tmp_path / "runs", v, seed, 50.0 + seed)
+    png, svg = draw(tmp_path, a, b)
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    words = " ".join(ET.parse(svg).getroot().itertext())
+    for word in ("first <one>", "second & last", "A study", "digits, full scale", "solid: validation"):
+        assert word in words
+
+
+def test_a_diverged_run_is_drawn_by_itself_up_to_its_divergence_and_enters_no_mean(tmp_path):
+    a = variant("a", 0.1, seeds=(0, 1, 2))
+    write_run(tmp_path / "runs", a, 0, 90.0, epochs=3)
+    write_run(tmp_path / "runs", a, 1, 50.0, state="diverged", epochs=3)
+    write_run(tmp_path / "runs", a, 2, 50.0, state="diverged", epochs=1)
+    figure = curves.draw(study(a), tmp_path / "runs")
+    for axes in figure.axes:
+        crosses = [line for line in axes.get_lines() if line.get_marker() == "x" and len(line.get_xdata())]
+        assert [line.get_xdata().tolist() for line in crosses] == [[2], [2]]  # train and validation
+        assert np.isfinite(axes.get_ylim()).all()
+    means = [
+        line for line in figure.axes[1].get_lines() if line.get_linewidth() > 1 and line.get_marker() != "x"
+    ]
+    assert {tuple(line.get_ydata()) for line in means} == {(90, 90, 90)}
+    words = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert words == ["a (2 of 3 diverged)"]
+
+
+def test_variants_with_and_without_a_validation_split_share_a_figure(tmp_path):
+    a, b = variant("a", 0.1, seeds=(0,)), variant("b", 0.2, seeds=(0,))
+    data = b.spec.data.model_copy(update={"validation": 0})
+    b = b.model_copy(update={"spec": b.spec.model_copy(update={"data": data, "select": "last"})})
+    for v in (a, b):
+        write_run(tmp_path / "runs", v, 0, 50.0)
+    assert len(curves.draw(study(a, b), tmp_path / "runs").legends[0].get_texts()) == 2
+
+
+def test_a_figure_of_equal_curves_is_an_equal_file(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path / "runs", a, 0, 50.0)
+    first = [path.read_bytes() for path in draw(tmp_path, a)]
+    assert [path.read_bytes() for path in draw(tmp_path, a)] == first
+
+
+def report_of(tmp_path, *shown):
+    for s in shown:
+        studies.write(s, tmp_path / "runs", tmp_path / "studies" / s.name)
+    (tmp_path / "modes").mkdir()
+    (tmp_path / "modes" / "table.md").write_text("| modes |\n")
+    variants = [v.model_copy(update={"study": s.name}) for s in shown for v in s.variants]
+    content = settings_of(variants[0])
+    content["studies"] = {s.name: content["studies"]["s"] | {"title": s.title} for s in shown}
+    loaded = Config(Settings.model_validate(content), tuple(variants))
+    markdown.write([], [Source(Evidence(tmp_path), loaded)], tmp_path / "report.md")
+    return (tmp_path / "report.md").read_text()
+
+
+def test_the_report_holds_every_study_with_its_figure_and_the_table_of_modes(tmp_path):
+    text = report_of(tmp_path, study(variant("a", 0.1)), study(variant("a", 0.1), name="t", title="Another"))
+    for part in ("## A study", "(studies/s/curves.png)", "## Another", "(studies/t/curves.png)", "| modes |"):
+        assert part in text
+
+
+def test_the_report_warns_of_what_is_reduced_and_of_nothing_else(tmp_path):
+    full = study(variant("a", 0.1))
+    small = study(variant("a", 0.1, scale=Scale(name="smoke", epochs=1), test=50.0), name="t")
+    assert "too small" not in report_of(tmp_path / "1", full)
+    assert "All of it at digits, smoke scale (epochs 1): too small" in report_of(tmp_path / "2", small)
+    mixed = report_of(tmp_path / "3", full, small)
+    assert "All of it" not in mixed
+    assert "**digits, full scale**;" in mixed
+    assert "**digits, smoke scale (epochs 1)** (too small to be compared with the report)" in mixed
+
+
+def test_a_title_with_a_bar_stays_in_its_cell(tmp_path):
+    text = studies.sheet(studies.collect(study(variant("a", 0.1, title="x | y")), tmp_path)).markdown()
+    assert "x \\| y" in text
+
+
+def test_keeping_results_takes_what_is_finished_with_its_provenance(tmp_path):
+    a, b = variant("a", 0.1, seeds=(0, 1)), variant("b", 0.2)
+    write_run(tmp_path / "results" / "runs", a, 0, 50.0)
+    loaded = Config(Settings.model_validate(settings_of(a, b)), (a, b.model_copy(update={"study": "t"})))
+    assert keep(loaded, tmp_path / "results", tmp_path / "kept") == ["s"]
+    kept = json.loads((tmp_path / "kept" / "provenance.json").read_text())
+    assert [(m["commit"], m["precision"], m["rows"]) for m in kept["made_with"]] == [("abc", "fp32", 1)]
+    assert kept["settings"]["seeds"] == [0, 1, 2]
+    assert pd.read_csv(tmp_path / "kept" / "studies" / "s" / "runs.csv")["state"].tolist() == [
+        "complete",
+        "missing",
+    ]
+    assert not (tmp_path / "kept" / "studies" / "t").exists()
+
+
+def settings_of(*variants):
+    base = variants[0].spec.model_dump()
+    frame = {"title": "A study", "report": "A 1", "compare": "selected", "base": base}
+    studies = {name: frame | {"variants": {v.name: {}}} for name, v in zip("st", variants, strict=False)}
+    return {"datasets": {"digits": {"source": "digits"}}, "seeds": [0, 1, 2], "studies": studies}

@@ -1,0 +1,64 @@
+"""Tables as people read them: one content in Markdown and in LaTeX, whatever characters it has."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pj.report.text.sheet import Sheet
+
+SYMBOLS = "∞ × 2 … Γ ‖W‖ ν β ≥ ≤ − ·"
+AWKWARD = Sheet(
+    "**digits, 100 % of it**; x_1 & y < 2 #3 {$} \\ ~ ^",
+    pd.DataFrame({"variant | name": ["a | b", "*as reported*"], "test": ["83.10 ± 0.2", SYMBOLS]}),
+    "Below.",
+)
+# no line breaks, and no backslash, which escapes a bar
+CELLS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\\", exclude_categories=("C", "Z")), max_size=8
+)
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=4))
+def test_what_was_written_as_markdown_is_read_back(rows):
+    table = pd.DataFrame(rows, columns=["a", "b|c"])
+    found = Sheet.parse(Sheet("above", table, "below").markdown())
+    assert (found.above, found.below) == ("above", "below")
+    assert found.table.equals(table.map(str.strip))
+
+
+def test_a_page_without_a_table_is_read_back_as_text():
+    found = Sheet.parse(Sheet("Nothing yet.", pd.DataFrame()).markdown())
+    assert found.above == "Nothing yet." and not len(found.table.columns)
+
+
+def test_latex_is_a_booktabs_table_with_caption_and_label():
+    text = AWKWARD.latex("loss-table")
+    caption = r"\caption{\textbf{digits, 100 \% of it}"
+    for part in (r"\toprule", r"\midrule", r"\bottomrule", caption, r"\label{tab:loss-table}"):
+        assert part in text
+    assert r"a \textbar{} b & 83.10 $\pm$ 0.2 \\" in text and r"\emph{as reported}" in text
+
+
+def test_a_table_is_written_as_csv_markdown_and_latex(tmp_path):
+    AWKWARD.write(tmp_path, "table", pd.DataFrame({"value": [1 / 3]}))
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "table.md", "table.tex"}
+    assert pd.read_csv(tmp_path / "table.csv")["value"][0] == 1 / 3
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex")
+def test_latex_compiles_every_kept_table_and_every_awkward_character(tmp_path):
+    kept = sorted((Path(__file__).parents[2] / "reference").rglob("*.md"))
+    sheets = [AWKWARD, *(Sheet.parse(path.read_text()) for path in kept if path.name.endswith("table.md"))]
+    assert len(sheets) > 20
+    body = "\n".join(sheet.latex(f"t{i}") + "\n\\clearpage" for i, sheet in enumerate(sheets))
+    (tmp_path / "all.tex").write_text(
+        f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{body}\n\\end{{document}}\n"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert run.returncode == 0, run.stdout[-2000:]

@@ -1,0 +1,242 @@
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the package and the scripts, to edit."""
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    return tmp_path
+
+
+def fingerprints(project):
+    """Return the fingerprints of training a resnet9 and an mlp, and of the figures."""
+    code = """
+from pathlib import Path
+from pj.runs.fingerprint import fingerprint
+s = Path("workflow/scripts")
+def of(model, optimizer):
+    return fingerprint(s / "train.py", {"pj.models": model, "pj.losses": "mse", "pj.optim": optimizer})
+print(of("resnet9", "sgd"), of("mlp", "adamw"), of("mlp", "sam"), fingerprint(s / "figures.py"))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env={"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(("resnet9", "mlp", "sam", "figures"), run.stdout.split(), strict=True))
+
+
+def changed(project, file, old, new):
+    """Return which fingerprints an edit changes."""
+    before = fingerprints(project)
+    path = project / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    after = fingerprints(project)
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "wanted"),
+    [
+        ("src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1025", {"mlp", "sam"}),
+        ("src/pj/models/resnet9.py", "ratio: int = 16", "ratio: int = 8", {"resnet9"}),
+        ("src/pj/models/blocks.py", "max(4,", "max(5,", {"resnet9", "mlp", "sam"}),
+        ("src/pj/optim/sam.py", "1e-12", "1e-11", {"sam"}),
+        ("src/pj/losses/regression.py", "logits.softmax(dim=1)", "logits", {"resnet9", "mlp", "sam"}),
+        ("src/pj/losses/kl_div.py", "batchmean", "sum", set()),
+        ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", {"resnet9", "mlp", "sam"}),
+        ("src/pj/report/figures/style.py", "LOG_SPREAD = 50", "LOG_SPREAD = 51", {"figures"}),
+        ("src/pj/report/tables/studies.py", "test, last epoch", "last", set()),
+        ("workflow/scripts/train.py", "results/.progress", "results/.p", {"resnet9", "mlp", "sam"}),
+        # a new entry, or a new schema, is nobody else's concern
+        ("src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.new:New",', set()),
+        ("src/pj/runs/provenance.py", '"numpy"', '"pandas"', set()),
+        ("src/pj/training/build.py", 'exclude={"name"}', "exclude=set()", {"resnet9", "mlp", "sam"}),
+        ("src/pj/report/text/labels.py", "{scale.name} scale", "{scale.name} size", {"figures"}),
+        ("src/pj/config/components.py", "WITHOUT_BATCH_NORM = {", 'WITHOUT_BATCH_NORM = {"new", ', set()),
+    ],
+)
+def test_an_edit_changes_the_fingerprints_of_what_uses_it(project, file, old, new, wanted):
+    assert changed(project, file, old, new) == wanted
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("HIDDEN = 1024", "HIDDEN = 1024  # a comment"),
+        ("HIDDEN = 1024", "HIDDEN = (\n    1024\n)"),
+        ('"""Report B\'s multilayer perceptron."""', '"""Another docstring."""'),
+        ('        """Map images [N, C, H, W] to logits [N, K]."""\n', ""),
+    ],
+)
+def test_comments_docstrings_and_formatting_do_not_count(project, old, new):
+    assert changed(project, "src/pj/models/mlp.py", old, new) == set()
+
+
+def test_the_registrys_entry_of_the_run_itself_counts(project):
+    old, new = '"mlp": "pj.models.mlp:MLP"', '"mlp": "pj.models.cnn:CNN"'
+    assert changed(project, "src/pj/models/__init__.py", old, new) == {"mlp", "sam"}
+
+
+def test_relative_imports_and_annotated_registries_are_followed(project):
+    for file, old, new in (
+        ("src/pj/models/mlp.py", "from pj.models.blocks import", "from .blocks import"),
+        ("src/pj/models/__init__.py", "REGISTRY = {", "REGISTRY: dict[str, str] = {"),
+    ):
+        path = project / file
+        path.write_text(path.read_text().replace(old, new))
+    assert changed(project, "src/pj/models/blocks.py", "max(4,", "max(5,") >= {"mlp"}
+    assert changed(project, "src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1025") == {"mlp", "sam"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("REGISTRY = {", "TABLE = {", "has no dictionary REGISTRY"),
+        ('"mlp":', '"perceptron":', "no entry 'mlp'"),
+    ],
+)
+def test_a_registry_that_cannot_be_followed_is_an_error_and_not_a_hole(project, old, new, message):
+    path = project / "src" / "pj" / "models" / "__init__.py"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        fingerprints(project)
+    assert message in error.value.stderr
+
+
+def of_a_probed_run_and_others(project):
+    code = """
+from pathlib import Path
+from pj.runs.fingerprint import fingerprint
+s, chosen = Path("workflow/scripts"), {"pj.models": "vgg_a", "pj.losses": "mse", "pj.optim": "sgd"}
+probed = fingerprint(s / "train.py", chosen | {"pj.training.observers": "probe"})
+mixed = fingerprint(s / "train.py", chosen | {"pj.data": "cutmix"})
+print(fingerprint(s / "train.py", chosen), probed, mixed, fingerprint(s / "landscape.py", chosen))
+"""
+    command = [sys.executable, "-c", code]
+    environment = {"PYTHONPATH": "src"}
+    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    return dict(zip(("plain", "probed", "mixed", "landscape"), run.stdout.split(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "wanted"),
+    [
+        ("src/pj/training/probing.py", "step % self.spec.every", "step % (self.spec.every + 1)", {"probed"}),
+        ("src/pj/landscape/probes.py", "w + step * line", "w + 2 * step * line", {"probed", "landscape"}),
+        ("src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", {"landscape"}),
+        ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", {"plain", "probed", "mixed"}),
+        ("src/pj/data/mixing.py", "0.5 * (1 - kept)", "0.4 * (1 - kept)", {"mixed"}),
+        ("src/pj/runs/finished.py", "precision or spec.precision", "spec.precision", {"landscape"}),
+    ],
+)
+def test_the_code_of_probes_mixtures_and_landscapes_concerns_those_alone(project, file, old, new, wanted):
+    before = of_a_probed_run_and_others(project)
+    path = project / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    after = of_a_probed_run_and_others(project)
+    assert {name for name in before if before[name] != after[name]} == wanted
+
+
+def test_what_is_imported_for_type_checkers_alone_does_not_count(project):
+    path = project / "src/pj/models/mlp.py"
+    text = path.read_text()
+    first = "from __future__ import annotations\n"
+    found = []
+    for body in ("pass", "from pj.report import figures"):
+        guarded = f"{first}\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {body}\n"
+        path.write_text(text.replace(first, guarded))
+        found.append(fingerprints(project))
+    assert found[0] == found[1]
+
+
+def moved(project, old, new):
+    """Move a module of pj, and rewrite all that import it, with their imports in another order."""
+    source, target = (project / "src" / Path(*name.split(".")).with_suffix(".py") for name in (old, new))
+    target.parent.mkdir(exist_ok=True)
+    source.rename(target)
+    (target.parent / "__init__.py").touch()
+    (old_parent, _, old_name), (new_parent, _, new_name) = old.rpartition("."), new.rpartition(".")
+    for path in [*(project / "src").rglob("*.py"), *(project / "workflow").rglob("*.py")]:
+        text = path.read_text()
+        text = text.replace(f"from {old} import", f"from {new} import").replace(f'"{old}:', f'"{new}:')
+        line = re.search(rf"^ *from {old_parent} import .*\b{old_name}\b.*$", text, re.MULTILINE)
+        if line and old_parent == new_parent:
+            text = text.replace(line[0], re.sub(rf"\b{old_name}\b", new_name, line[0]))
+            text = re.sub(rf"(?<![\w.]){old_name}\.(?=\w)", f"{new_name}.", text)
+        lines = text.split("\n")
+        there = [i for i, line in enumerate(lines) if re.match(r"from pj\S* import [^(]*$", line)]
+        for i, line in zip(there, sorted((lines[i] for i in there), reverse=True), strict=True):
+            lines[i] = line
+        path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("pj.models.blocks", "pj.models.pieces"),
+        ("pj.models.mlp", "pj.models.perceptron"),
+        ("pj.training.measure", "pj.tools.measuring"),
+        ("pj.report.text.labels", "pj.words.labels"),
+        ("pj.files", "pj.storage"),
+    ],
+)
+def test_moving_and_renaming_a_module_and_sorting_imports_change_nothing(project, old, new):
+    before = fingerprints(project)
+    moved(project, old, new)
+    assert fingerprints(project) == before
+
+
+def test_importing_another_function_of_the_same_name_counts(project):
+    (project / "src/pj/models/other.py").write_text("def scaled(size, width):\n    return size\n")
+    old, new = "from pj.models.blocks import scaled", "from pj.models.other import scaled"
+    assert changed(project, "src/pj/models/mlp.py", old, new) == {"mlp", "sam"}
+
+
+def test_every_other_file_of_the_package_counts_where_it_is_used():
+    """A template that no fingerprint followed would be edited without any page being written again."""
+    package = ROOT / "src" / "pj"
+    others = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+    assert others
+    for path in others:
+        users = [
+            module for module in package.rglob("*.py") if path.parent.parent == module.parent
+            and f'"{path.relative_to(module.parent).as_posix()}"' in module.read_text()
+        ]  # fmt: skip
+        assert users, f"no module names {path}"
+
+
+def test_editing_a_template_changes_the_fingerprint_of_the_page_alone(project):
+    code = """
+from pathlib import Path
+from pj.runs.fingerprint import fingerprint
+print(*(fingerprint(Path("workflow/scripts") / name) for name in ("page.py", "report.py")))
+"""
+    template = project / "src/pj/report/pages/templates/report.html.j2"
+    command, environment = [sys.executable, "-c", code], {"PYTHONPATH": "src"}
+
+    def found():
+        run = subprocess.run(
+            command, cwd=project, env=environment, capture_output=True, text=True, check=True
+        )
+        return run.stdout.split()
+
+    before = found()
+    template.write_text(template.read_text().replace("<h1>What reproduced</h1>", "<h1>Claims</h1>"))
+    after = found()
+    assert before[0] != after[0] and before[1] == after[1]
