@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pj.config.settings import DigitsSource
+from pj.config.components import SOURCES
 from pj.config.spec import RunSpec
 from pj.data import sources, store
 
@@ -52,7 +52,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        store.save(sources.read(DigitsSource(source="digits")), Path(name) / "digits.npz")
+        store.save(
+            sources.read(SOURCES["digits"].settings.model_validate({"source": "digits"})),
+            Path(name) / "digits.npz",
+        )
         spec = RunSpec.model_validate(SPEC).json_text
         pairs = [(seconds("import torch"), seconds(JOB, name, spec)) for _ in range(options.rounds + 1)][1:]
     torch_only, job = (statistics.median(side) for side in zip(*pairs, strict=True))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from pj.config.settings import DigitsSource
+from helpers.sources import source
 from pj.config.spec import RunSpec
 from pj.data import sources, store
 
@@ -17,7 +17,7 @@ settings.load_profile("pj")
 def digits(tmp_path_factory) -> Path:
     """The embedded digits as 32x32 colour images."""
     path = tmp_path_factory.mktemp("data") / "digits.npz"
-    store.save(sources.read(DigitsSource(source="digits")), path)
+    store.save(sources.read(source("digits")), path)
     return path
 
 

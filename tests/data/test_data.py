@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from helpers.sources import source
 from pj.config.components import Data
-from pj.config.settings import DigitsSource, FolderSource, NpzSource, TorchvisionSource
 from pj.data import sources, store
 from pj.data.batches import Normalise, TrainingBatches, in_order, splits
 from pj.data.sources import official
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 def npz(tmp_path, arrays, **options):
     path = tmp_path / "own.npz"
     np.savez(path, **arrays)
-    return NpzSource(source="npz", path=str(path), **options)
+    return source("npz", path=str(path), **options)
 
 
 def test_a_users_npz_comes_through_unchanged(tmp_path, arrays):
@@ -63,14 +63,14 @@ def test_unusable_arrays_are_refused_by_name(tmp_path, arrays, change, message):
 
 
 def test_a_missing_or_truncated_npz_is_refused_with_its_path(tmp_path, arrays):
-    source = npz(tmp_path, arrays, classes=3)
+    given = npz(tmp_path, arrays, classes=3)
     path = tmp_path / "own.npz"
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(DataError, match=r"own\.npz cannot be read"):
-        sources.read(source)
+        sources.read(given)
     path.unlink()
     with pytest.raises(DataError, match=r"own\.npz is not there"):
-        sources.read(source)
+        sources.read(given)
 
 
 def test_an_npz_of_pickled_objects_is_never_loaded(tmp_path, arrays):
@@ -86,19 +86,19 @@ def test_class_folders_become_arrays_in_a_mixed_order(tmp_path):
             folder.mkdir(parents=True)
             for i in range(count):
                 Image.new("RGB", (10, 10), (100 * k, 0, 0)).save(folder / f"{i}.png")
-    source = FolderSource(source="folder", path=str(tmp_path), image_size=8)
-    dataset = sources.read(source)
+    given = source("folder", path=str(tmp_path), image_size=8)
+    dataset = sources.read(given)
     assert dataset.x_train.shape == (12, 8, 8, 3)
     np.testing.assert_array_equal(dataset.x_train[:, 0, 0, 0], 100 * dataset.y_train)
     assert 0 < dataset.y_train[:6].sum() < 6  # a split by position sees both classes
     (tmp_path / "train" / "ant" / "0.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"ant/0\.png"):
-        sources.read(source)
+        sources.read(given)
 
 
 def test_missing_class_folders_are_refused(tmp_path):
     with pytest.raises(DataError, match="one folder of images a class"):
-        sources.read(FolderSource(source="folder", path=str(tmp_path)))
+        sources.read(source("folder", path=str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_without_a_network_the_message_names_file_checksum_and_folder(
 
     monkeypatch.setattr(utils, "_urlretrieve", offline)
     with pytest.raises(DataError) as error:
-        sources.read(TorchvisionSource(source="torchvision", dataset=dataset, folder=str(tmp_path / "d")))
+        sources.read(source("torchvision", dataset=dataset, folder=str(tmp_path / "d")))
     for part in (file, checksum, str(tmp_path / "d")):
         assert part in str(error.value)
 
@@ -150,8 +150,8 @@ def test_cifar10_is_read_from_its_official_archive(tmp_path, monkeypatch):
     monkeypatch.setattr(CIFAR10, "test_list", sums[5:])
     monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5(inside / "batches.meta")})
     shutil.rmtree(inside)
-    source = TorchvisionSource(source="torchvision", dataset="CIFAR10", folder=str(tmp_path))
-    dataset = sources.read(source)
+    given = source("torchvision", dataset="CIFAR10", folder=str(tmp_path))
+    dataset = sources.read(given)
     wanted = np.concatenate([written[f"data_batch_{i}"] for i in range(1, 6)])
     np.testing.assert_array_equal(dataset.x_train, wanted)
     np.testing.assert_array_equal(dataset.x_test, written["test_batch"])
@@ -174,13 +174,13 @@ def test_mnist_is_read_from_its_official_files(tmp_path, monkeypatch):
             path.write_bytes(gzip.compress(content))
             resources.append((path.name, md5(path)))
     monkeypatch.setattr(MNIST, "resources", resources)
-    source = TorchvisionSource(source="torchvision", dataset="MNIST", folder=str(tmp_path))
+    given = source("torchvision", dataset="MNIST", folder=str(tmp_path))
     with pytest.raises(DataError, match="does not hold the official MNIST"):
-        sources.read(source)
+        sources.read(given)
     arrays = {"x_train": images, "y_train": np.array([7, 0, 9])}
     arrays |= {"x_test": images, "y_test": np.array([7, 0, 9])}
     monkeypatch.setattr(official, "MNIST_SHA256", store.checked(arrays, 10, "MNIST").sha256)
-    dataset = sources.read(source)
+    dataset = sources.read(given)
     np.testing.assert_array_equal(dataset.x_train[..., 0], images)
     assert dataset.y_test.tolist() == [7, 0, 9]
 
@@ -196,7 +196,7 @@ def test_an_archive_with_a_wrong_checksum_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(utils, "_urlretrieve", offline)
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"something else")
     with pytest.raises(DataError, match="c58f30108f718f92721af3b95e74349a"):
-        sources.read(TorchvisionSource(source="torchvision", dataset="CIFAR10", folder=str(tmp_path)))
+        sources.read(source("torchvision", dataset="CIFAR10", folder=str(tmp_path)))
 
 
 def test_a_saved_dataset_loads_as_it_was(tmp_path, arrays):
@@ -337,6 +337,6 @@ def test_a_batch_larger_than_the_data_is_refused(arrays):
 
 
 def test_the_embedded_digits_need_no_file():
-    dataset = sources.read(DigitsSource(source="digits", image_size=28, channels=1))
+    dataset = sources.read(source("digits", image_size=28, channels=1))
     assert dataset.x_train.shape == (1437, 28, 28, 1)
     assert set(dataset.y_test) == set(range(10))

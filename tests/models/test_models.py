@@ -3,7 +3,6 @@ import torch
 import torch.nn.functional as F
 
 from pj import models
-from pj.models import layer_names
 from pj.models.full_convnet import CentreTapConv2d
 
 # SCIENCE: exact parameter counts of the networks that the reports trained.
@@ -165,14 +164,3 @@ def test_a_wide_residual_block_activates_before_it_convolves():
     start = F.relu(block.bn1(x))
     residual = block.conv2(F.relu(block.bn2(block.conv1(start))))
     torch.testing.assert_close(block(x), residual + block.shortcut(start))
-
-
-@pytest.mark.parametrize("name", models.names())
-@pytest.mark.parametrize("options", [{}, {"depth": 22, "widen_factor": 1}])
-def test_the_names_of_layers_are_known_without_torch(name, options, spec):
-    """So that a layer that does not exist is told before any job."""
-    options = options if name == "wide_resnet" else {}
-    model = models.create(name, in_channels=1 if name == "lenet" else 3, width=0.1, **options)
-    known = spec(model={"name": name, **options})
-    assert known.layers == list(layer_names.layers(model))
-    assert known.maps == list(layer_names.maps(model))

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.sources import source
 from pj import models
 from pj.config.settings import PathView, Percents, Pruning, Scale, Study, Variant
+from pj.data import sources, store
 from pj.errors import UserError
 from pj.pruning import curve, networks
 from pj.report.figures import paths
@@ -153,11 +155,8 @@ def test_an_unknown_layer_is_refused_with_the_prunable_ones():
 
 @pytest.fixture(scope="module")
 def gray(tmp_path_factory):
-    from pj.config.settings import DigitsSource
-    from pj.data import sources, store
-
     path = tmp_path_factory.mktemp("data") / "digits.npz"
-    store.save(sources.read(DigitsSource(source="digits", image_size=28, channels=1)), path)
+    store.save(sources.read(source("digits", image_size=28, channels=1)), path)
     return path
 
 

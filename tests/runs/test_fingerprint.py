@@ -63,11 +63,11 @@ def changed(project, file, old, new):
         ("src/pj/report/tables/studies.py", "test, last epoch", "last", set()),
         ("workflow/scripts/train.py", "results/.progress", "results/.p", {"resnet9", "mlp", "sam"}),
         # a new entry, or a new schema, is nobody else's concern
-        ("src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.new:New",', set()),
+        ("src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.mlp:MLP",', set()),
         ("src/pj/runs/provenance.py", '"numpy"', '"pandas"', set()),
         ("src/pj/training/build.py", 'exclude={"name"}', "exclude=set()", {"resnet9", "mlp", "sam"}),
         ("src/pj/report/text/labels.py", "{scale.name} scale", "{scale.name} size", {"figures"}),
-        ("src/pj/config/components.py", "WITHOUT_BATCH_NORM = {", 'WITHOUT_BATCH_NORM = {"new", ', set()),
+        ("src/pj/config/types.py", "le=4", "le=5", set()),
     ],
 )
 def test_an_edit_changes_the_fingerprints_of_what_uses_it(project, file, old, new, wanted):
@@ -104,17 +104,18 @@ def test_relative_imports_and_annotated_registries_are_followed(project):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("file", "old", "new", "message"),
     [
-        ("REGISTRY = {", "TABLE = {", "has no dictionary REGISTRY"),
-        ('"mlp":', '"perceptron":', "no entry 'mlp'"),
+        ("training/observers.py", "REGISTRY = {", "TABLE = {", "has no dictionary REGISTRY"),
+        ("models/__init__.py", '"vgg_a":', '"vgg":', "no entry 'vgg_a'"),
+        ("models/__init__.py", '"mlp":', '"vgg_a":', "REGISTRY has two entries 'vgg_a'"),
     ],
 )
-def test_a_registry_that_cannot_be_followed_is_an_error_and_not_a_hole(project, old, new, message):
-    path = project / "src" / "pj" / "models" / "__init__.py"
+def test_a_registry_that_cannot_be_followed_is_an_error_and_not_a_hole(project, file, old, new, message):
+    path = project / "src" / "pj" / file
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(subprocess.CalledProcessError) as error:
-        fingerprints(project)
+        of_a_probed_run_and_others(project)
     assert message in error.value.stderr
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.sources import source
 from pj import cli
-from pj.config.settings import DigitsSource, FolderSource, NpzSource, TorchvisionSource
 from pj.data import store
 from pj.errors import UserError
 from pj.workflow import doctor
@@ -97,10 +97,10 @@ def test_a_full_disk_is_a_fault(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "found", "fault"),
     [
-        (DigitsSource(source="digits"), "needs no file", False),
-        (NpzSource(source="npz", path="nowhere.npz"), "nowhere.npz is missing", True),
-        (FolderSource(source="folder", path="nowhere"), "nowhere is missing", True),
-        (TorchvisionSource(source="torchvision", dataset="MNIST", folder="x"), "else downloaded", False),
+        (source("digits"), "needs no file", False),
+        (source("npz", path="nowhere.npz"), "nowhere.npz is missing", True),
+        (source("folder", path="nowhere"), "nowhere is missing", True),
+        (source("torchvision", dataset="MNIST", folder="x"), "else downloaded", False),
     ],
 )
 def test_data_that_is_not_prepared_says_whether_it_can_be(source, found, fault, tmp_path):
@@ -112,10 +112,10 @@ def test_prepared_data_are_counted_and_damaged_ones_told(digits, tmp_path):
     (tmp_path / "data").mkdir()
     path = tmp_path / "data" / "d.npz"
     path.write_bytes(digits.read_bytes())
-    source = DigitsSource(source="digits")
-    assert f"{len(store.load(digits).y_train):,} training" in doctor._data("d", source, tmp_path).found
+    given = source("digits")
+    assert f"{len(store.load(digits).y_train):,} training" in doctor._data("d", given, tmp_path).found
     path.write_bytes(b"no archive")
-    assert "delete" in doctor._data("d", source, tmp_path).remedy
+    assert "delete" in doctor._data("d", given, tmp_path).remedy
 
 
 def test_a_faulty_configuration_is_a_finding_and_the_exit_status_says_so(tmp_path, monkeypatch, capsys):

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from pj.config import yaml_files
-from pj.config.components import Positive, Strict
 from pj.config.loading import Config, ConfigError
 from pj.config.messages import choice_fault, faults_of
+from pj.config.types import Positive, Strict
 from pj.runs.records import SUPPORT
 
 Known = Literal[

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pj.config import checks, yaml_files
 from pj.config.checks import label
-from pj.config.components import Strict
+from pj.config.components import Source
 from pj.config.messages import choice_fault, faults_of
 from pj.config.settings import (
     Interpretation,
@@ -20,11 +20,11 @@ from pj.config.settings import (
     Reported,
     Scale,
     Settings,
-    Source,
     Study,
     Variant,
 )
 from pj.config.spec import RunSpec
+from pj.config.types import Strict
 from pj.errors import UserError
 
 

@@ -6,76 +6,36 @@ Imports no torch: every cluster job parses this.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from pj.config.components import Count, Positive, Strict, distinct
+from pj.config.components import Source
 from pj.config.spec import RunSpec
+from pj.config.types import (
+    Count,
+    Fraction,
+    Index,
+    Name,
+    Percent,
+    Positive,
+    Strict,
+    ascending,
+    distinct,
+)
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Index
 Seeds = Annotated[list[Seed], Field(min_length=1)]
-Percent = Annotated[float, Field(ge=0, lt=100)]
 Order = Literal["path", "magnitude", "random"]  # in which units are pruned
 Methods = Annotated[list[Order], Field(min_length=1), AfterValidator(distinct)]
 Rates = Annotated[list[Positive], Field(min_length=2)]
 REPORTED_LAYER = "conv2"  # where report A measured covariate shift
-Fraction = Annotated[float, Field(gt=0, le=1)]
-
-
-def _ascending(percents: list[float]) -> list[float]:
-    if any(b <= a for a, b in pairwise(percents)):
-        raise ValueError(f"{percents}; allowed: increasing percentages")
-    return percents
 
 
 def _device(value: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
         raise ValueError(f"{value!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, …")
     return value
-
-
-class TorchvisionSource(Strict):
-    """The official archives, downloaded once into ``folder`` and checked."""
-
-    source: Literal["torchvision"]
-    dataset: Literal["CIFAR10", "MNIST"]
-    folder: str = "data"
-    label: Label | None = None
-
-
-class NpzSource(Strict):
-    """A user's own arrays: x_train, y_train, x_test, y_test."""
-
-    source: Literal["npz"]
-    path: str
-    classes: Annotated[int, Field(ge=2)] = 10
-    label: Label | None = None
-
-
-class FolderSource(Strict):
-    """A user's own images: path/train/<class>/* and path/test/<class>/*."""
-
-    source: Literal["folder"]
-    path: str
-    image_size: Count = 32
-    channels: Literal[1, 3] = 3
-    label: Label | None = None
-
-
-class DigitsSource(Strict):
-    """scikit-learn's 1,797 embedded digits, enlarged; the only source that needs no file."""
-
-    source: Literal["digits"]
-    image_size: Annotated[int, Field(ge=8, le=64)] = 32
-    channels: Literal[1, 3] = 3
-    label: Label | None = None
-
-
-Source = Annotated[TorchvisionSource | NpzSource | FolderSource | DigitsSource, Field(discriminator="source")]
 
 
 class Scale(Strict):
@@ -167,7 +127,7 @@ class Percents(Strict):
     """Which layers are pruned, and by how much."""
 
     layers: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]  # conv1, linear1, …
-    percents: Annotated[list[Percent], Field(min_length=1), AfterValidator(_ascending)]
+    percents: Annotated[list[Percent], Field(min_length=1), AfterValidator(ascending)]
     draws: Count = 5  # of random orders
 
 

@@ -8,43 +8,36 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from pj.config.components import (
-    HARD_LABELS_ONLY,
-    LAYERS,
-    MAPS,
-    PRUNABLE_CONVOLUTIONS,
-    WITHOUT_BATCH_NORM,
-    Count,
-    Data,
-    Loss,
-    Model,
-    Optimizer,
-    Probe,
-    Schedule,
-    SmoothSchedule,
-    Strict,
-    WideResNet,
-)
+from pj.config.components import LOSSES, MODELS, Data, Loss, Model, Optimizer, Probe, Schedule, counted
+from pj.config.types import Count, Strict
 
 
 class RunSpec(Strict):
     """One training, apart from its seed."""
 
-    data: Data
-    model: Model
-    loss: Loss
-    optimizer: Optimizer
-    schedule: Schedule = SmoothSchedule()
-    epochs: Count
-    batch_size: Count
-    select: Literal["last", "best_validation"] = "last"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    compile: Annotated[bool | None, AfterValidator(lambda value: value or None)] = None  # by torch.compile
-    probe: Probe | None = None
+    data: Data = Field(description="which images, how many, how prepared")
+    model: Model = Field(description="the network and its options")
+    loss: Loss = Field(description="the loss and its options")
+    optimizer: Optimizer = Field(description="the optimizer and its options")
+    schedule: Schedule = Field(
+        {"name": "constant"}, validate_default=True, description="what the learning rate does over epochs"
+    )
+    epochs: Count = Field(description="passes over the training images")
+    batch_size: Count = Field(description="images per step")
+    select: Literal["last", "best_validation"] = Field(
+        "last", description="whose weights are kept: of the last epoch, or of the best validation accuracy"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the forward pass; auto: bf16 where the device computes in it"
+    )
+    compile: Annotated[bool | None, AfterValidator(lambda value: value or None)] = Field(
+        None, description="train through torch.compile"
+    )
+    probe: Probe | None = Field(None, description="what to measure around the weights along the run")
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> RunSpec:
@@ -53,6 +46,10 @@ class RunSpec(Strict):
                 "select: best_validation needs data.validation > 0, since the test set never "
                 "selects (another data.name replaces the whole of data)"
             )
+        for key in ("inner", "base"):  # an optimizer inside of another one
+            inside = getattr(self.optimizer, key, "sgd")
+            if inside != "sgd" and self.optimizer.momentum:
+                raise ValueError(f"optimizer.momentum belongs to {key}: sgd; {inside} has its own (betas)")
         if self.batch_size == 1 and self.has_batch_norm:
             raise ValueError(
                 f"batch_size 1 gives batch norm nothing to normalise over; allowed with {self.model.name}: "
@@ -62,7 +59,7 @@ class RunSpec(Strict):
             raise ValueError(
                 f"batch_size {self.batch_size} is larger than the {self.data.train} training images"
             )
-        if self.data.cutmix and self.loss.name in HARD_LABELS_ONLY:
+        if self.data.cutmix and LOSSES[self.loss.name].annotations["target"] == "Indices":
             raise ValueError(
                 f"data.cutmix mixes labels, and the loss {self.loss.name} takes none that are mixed; "
                 "allowed: any other loss (cross_entropy is the same function as nll), or cutmix: null"
@@ -78,31 +75,30 @@ class RunSpec(Strict):
     @property
     def layers(self) -> list[str]:
         """The names of the model's convolutions and linear layers."""
-        if isinstance(self.model, WideResNet):  # a first one, two a block, a shortcut where channels change
-            shortcuts = 3 if self.model.widen_factor > 1 else 2
-            convolutions, linear = 1 + (self.model.depth - 4) + shortcuts, 1
-        else:
-            convolutions, linear = LAYERS[self.model.name]
-        return [
-            f"{kind}{i + 1}" for kind, n in (("conv", convolutions), ("linear", linear)) for i in range(n)
-        ]
+        return [f"{kind}{i + 1}" for kind, n in counted(self.model).items() for i in range(n)]
 
     @property
     def maps(self) -> list[str]:
         """The names of the places whose feature maps `pj.interpret.maps` can show."""
         convolutions = [name for name in self.layers if name.startswith("conv")]
-        return [*convolutions, *MAPS.get(self.model.name, ())]
+        return [*convolutions, *self._facts.get("MAPS", ())]
 
     @property
     def prunable(self) -> list[str]:
         """The names of the layers that `pj.pruning.networks` can prune."""
-        convolutions = [f"conv{i + 1}" for i in range(PRUNABLE_CONVOLUTIONS.get(self.model.name, 0))]
-        return [*convolutions, *(name for name in self.layers if name.startswith("linear"))]
+        return [
+            *self._facts.get("CONSUMERS", ()),
+            *(name for name in self.layers if name.startswith("linear")),
+        ]
 
     @property
     def has_batch_norm(self) -> bool:
         """Whether the net normalises over the batch."""
-        return getattr(self.model, "batch_norm", self.model.name not in WITHOUT_BATCH_NORM)
+        return bool(getattr(self.model, "batch_norm", self._facts.get("BATCH_NORM", True)))
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        return MODELS[self.model.name].facts
 
     @cached_property
     def json_text(self) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from pj.config.components import increasing
+from pj.config.types import increasing
 from pj.models import layer_names
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -1,4 +1,4 @@
-"""The losses of both reports, by name.
+"""Losses, by name.
 
 Every loss maps logits [N, K] and targets to a scalar, the mean over the batch. Targets are class indices
 int64 [N] or, for the losses that can take them, probabilities [N, K].
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
+
+from pj import registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +34,4 @@ def names() -> list[str]:
 
 def create(name: str, **options: Any) -> Loss:
     """Return the loss of that name with its options bound; ValueError for an unknown name."""
-    if name not in REGISTRY:
-        raise ValueError(f"no loss named {name!r}; there are: {', '.join(REGISTRY)}")
-    return partial(resolve_name(REGISTRY[name]), **options)
+    return partial(registry.find(REGISTRY, name, "loss"), **options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+Indices = Tensor  # int64 [N]: the targets of a loss that cannot take probabilities
+
 
 def probabilities(target: Tensor, logits: Tensor) -> Tensor:
     """Return class indices [N] as one-hot rows [N, K]; probabilities [N, K] as they are."""

@@ -1,4 +1,4 @@
-"""The networks of both reports, by name.
+"""Networks, by name.
 
 The registry names modules instead of importing them, so that nothing here loads torch and the code
 fingerprint of a run follows the one module that the run uses.
@@ -6,8 +6,9 @@ fingerprint of a run follows the one module that the run uses.
 
 from __future__ import annotations
 
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
+
+from pj import registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +40,7 @@ def create(name: str, *, num_classes: int = 10, in_channels: int = 3, **options:
     Options are those of the network's class; all take ``width`` (a multiplier of the hidden sizes) and
     ``image_size`` (H = W, pixels). Raises ValueError for an unknown name.
     """
-    if name not in REGISTRY:
-        raise ValueError(f"no model named {name!r}; there are: {', '.join(REGISTRY)}")
-    return resolve_name(REGISTRY[name])(num_classes=num_classes, in_channels=in_channels, **options)
+    network: nn.Module = registry.find(REGISTRY, name, "model")(
+        num_classes=num_classes, in_channels=in_channels, **options
+    )
+    return network

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import Tensor, nn
 
+from pj.config.types import Dropout, Width
 from pj.models.blocks import scaled
 
 
 class CNN(nn.Module):
-    """conv5 128 and conv7 512, each with BN, ReLU, dropout and a 5x5 max pool; linear classes."""
+    """conv5 128 and conv7 512, each with BN, ReLU, dropout and a 5x5 max pool; linear classes.
+
+    Args:
+        batch_norm: normalise after each convolution
+        dropout2d: drop whole channels instead of single values
+
+    """
+
+    LAYERS: ClassVar = {"conv": 2, "linear": 1}
 
     def __init__(
         self,
@@ -18,9 +28,9 @@ class CNN(nn.Module):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
+        width: Width = 1.0,
         batch_norm: bool = True,
-        dropout: float = 0.4,
+        dropout: Dropout = 0.4,
         dropout2d: bool = False,
     ) -> None:
         super().__init__()

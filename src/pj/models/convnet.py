@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 
+from pj.config.types import Activation, Dropout, Width
 from pj.models.blocks import ACTIVATIONS, conv_bn, pooled, scaled
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256))  # channels of the convolutions before each pooling
@@ -13,7 +15,14 @@ HEAD = (4096, 1024)
 
 
 class ConvNet(nn.Module):
-    """Seven 3x3 convolutions in three stages, then linear layers of 4096, 1024 and the classes."""
+    """Seven 3x3 convolutions in three stages, then linear layers of 4096, 1024 and the classes.
+
+    Args:
+        activation: after every convolution and hidden linear layer
+
+    """
+
+    LAYERS: ClassVar = {"conv": 7, "linear": 3}
 
     def __init__(
         self,
@@ -21,9 +30,9 @@ class ConvNet(nn.Module):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
-        activation: str = "relu",
-        dropout: float = 0.5,
+        width: Width = 1.0,
+        activation: Activation = "relu",
+        dropout: Dropout = 0.5,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []

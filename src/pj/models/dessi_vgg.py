@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from pj.config.types import Dropout, Width
 from pj.models.blocks import conv_bn, pooled, scaled
 
 
 class DessiVGG(nn.Module):
     """conv-BN-ReLU 64, 128, 256, then 256 with a skip before its ReLU; linear 4096, 1024, classes."""
 
+    LAYERS: ClassVar = {"conv": 4, "linear": 3}
     # for pruning: who reads a layer's channels, and which module carries them past the next layer
     CONSUMERS: ClassVar = {"conv1": ["conv2"], "conv2": ["conv3"], "conv3": ["conv4"]}
     SKIPS: ClassVar = {"conv3": "skip"}
@@ -22,8 +24,8 @@ class DessiVGG(nn.Module):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
-        dropout: float = 0.5,
+        width: Width = 1.0,
+        dropout: Dropout = 0.5,
     ) -> None:
         super().__init__()
         c64, c128, c256, h4096, h1024 = (scaled(c, width) for c in (64, 128, 256, 4096, 1024))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pj.config.types import Dropout, Width
 from pj.models.blocks import ResidualBlock, conv_bn, pooled, scaled
 
 PLAIN_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024))
@@ -56,14 +59,16 @@ class FullyConvolutional(nn.Module):
 class FullConvNet(FullyConvolutional):
     """Plain conv-BN-ReLU stages of 64 x2, 128 x2, 256 x3, 512 x3, 1024 x3."""
 
+    LAYERS: ClassVar = {"conv": 16, "linear": 0}
+
     def __init__(
         self,
         *,
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
-        dropout: float = 0.5,
+        width: Width = 1.0,
+        dropout: Dropout = 0.5,
     ) -> None:
         pooled(image_size, len(PLAIN_STAGES), "full_convnet")
         layers: list[nn.Module] = []
@@ -79,14 +84,16 @@ class FullConvNet(FullyConvolutional):
 class ResFullConvNet(FullyConvolutional):
     """One residual block a stage: 64, 128, 256, 512, 512."""
 
+    LAYERS: ClassVar = {"conv": 17, "linear": 0}
+
     def __init__(
         self,
         *,
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
-        dropout: float = 0.5,
+        width: Width = 1.0,
+        dropout: Dropout = 0.5,
     ) -> None:
         pooled(image_size, len(RESIDUAL_STAGES), "res_full_convnet")
         layers: list[nn.Module] = []

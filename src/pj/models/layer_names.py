@@ -32,4 +32,4 @@ def maps(model: nn.Module) -> dict[str, str]:
     the last maps, after batch norm and ReLU, before the global pooling.
     """
     convolutions = {name: path for name, path in layers(model).items() if name.startswith("conv")}
-    return convolutions | getattr(model, "maps", {})
+    return convolutions | getattr(model, "MAPS", {})

@@ -6,16 +6,19 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from pj.config.types import Width
 from pj.models.blocks import scaled
 
 
 class LeNet(nn.Module):
     """conv5 6, pool, conv5 16, pool, conv5 120, linear 84, linear classes (LeCun et al. 1998)."""
 
+    LAYERS: ClassVar = {"conv": 3, "linear": 2}
+    BATCH_NORM: ClassVar = False
     CONSUMERS: ClassVar = {"conv1": ["conv2"], "conv2": ["conv3"], "conv3": ["linear1"]}  # for pruning
 
     def __init__(
-        self, *, num_classes: int = 10, in_channels: int = 1, image_size: int = 28, width: float = 1.0
+        self, *, num_classes: int = 10, in_channels: int = 1, image_size: int = 28, width: Width = 1.0
     ) -> None:
         super().__init__()
         side = (image_size // 2 - 4) // 2 - 4

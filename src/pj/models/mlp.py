@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
+from pj.config.types import Dropout, Width
 from pj.models.blocks import scaled
 
 HIDDEN = 1024
 
 
 class MLP(nn.Module):
-    """linear 1024, BN, ReLU, dropout, linear classes."""
+    """linear 1024, BN, ReLU, dropout, linear classes.
+
+    Args:
+        batch_norm: normalise the hidden layer
+
+    """
+
+    LAYERS: ClassVar = {"conv": 0, "linear": 2}
 
     def __init__(
         self,
@@ -18,9 +28,9 @@ class MLP(nn.Module):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
+        width: Width = 1.0,
         batch_norm: bool = True,
-        dropout: float = 0.6,
+        dropout: Dropout = 0.6,
     ) -> None:
         super().__init__()
         hidden = scaled(HIDDEN, width)

@@ -9,17 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pj.config.types import Width
 from pj.models.blocks import ResidualBlock, conv_bn, pooled, scaled
 
 
 class ResNet9(nn.Module):
     """Stem, residual block, convolution, residual block, convolution, global max pool, linear."""
 
+    LAYERS: ClassVar = {"conv": 8, "linear": 1}
     block: Callable[[int, int], nn.Module] = ResidualBlock
-    maps: ClassVar = {"block1": "features.2", "block2": "features.5", "features": "features"}
+    MAPS: ClassVar = {"block1": "features.2", "block2": "features.5", "features": "features"}
 
     def __init__(
-        self, *, num_classes: int = 10, in_channels: int = 3, image_size: int = 32, width: float = 1.0
+        self, *, num_classes: int = 10, in_channels: int = 3, image_size: int = 32, width: Width = 1.0
     ) -> None:
         super().__init__()
         pooled(image_size, 2, "resnet9")
@@ -109,6 +111,8 @@ class AttentionBlock(nn.Module):
 
 
 class CBAMResNet9(ResNet9):
-    """ResNet9 with attention in its two blocks, as reported."""
+    """ResNet9 with attention in its two blocks, whose shortcuts start after the first convolution."""
+
+    LAYERS: ClassVar = {"conv": 14, "linear": 1}
 
     block = AttentionBlock

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
+from pj.config.types import Width
 from pj.models.blocks import conv_bn, pooled, scaled
 
 STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))
@@ -11,7 +14,14 @@ HIDDEN = 512
 
 
 class VGGA(nn.Module):
-    """Eight 3x3 convolutions in five stages, linear 512, 512 and the classes (Simonyan & Zisserman 2015)."""
+    """Eight 3x3 convolutions in five stages, linear 512, 512 and the classes (Simonyan & Zisserman 2015).
+
+    Args:
+        batch_norm: normalise after each convolution
+
+    """
+
+    LAYERS: ClassVar = {"conv": 8, "linear": 3}
 
     def __init__(
         self,
@@ -19,7 +29,7 @@ class VGGA(nn.Module):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
+        width: Width = 1.0,
         batch_norm: bool = False,
     ) -> None:
         super().__init__()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pj.config.types import Count, Width, spaced
 from pj.models.blocks import scaled
 
 
@@ -34,9 +35,20 @@ class WideResNet(nn.Module):
     """WRN-depth-k: channels 16·{1, k, 2k, 4k}, (depth - 4) / 6 blocks a group, no dropout.
 
     Depth 16 is the paper's WRN-16-8; asked for "16", the report's code built depth 22.
+
+    Args:
+        depth: layers along the longest path, 6n + 4
+        widen_factor: the paper's k
+
     """
 
-    maps: ClassVar = {
+    # the stem, two a block, and a shortcut where channels or sizes change
+    LAYERS: ClassVar = {
+        "conv": "1 + (depth - 4) + 2"
+        " + (max(4, round(16 * widen_factor * width)) != max(4, round(16 * width)))",
+        "linear": 1,
+    }
+    MAPS: ClassVar = {
         "block1": "groups.0",
         "block2": "groups.1",
         "block3": "groups.2",
@@ -49,9 +61,9 @@ class WideResNet(nn.Module):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 32,
-        width: float = 1.0,
-        depth: int = 16,
-        widen_factor: int = 8,
+        width: Width = 1.0,
+        depth: Annotated[int, spaced(10, 6)] = 16,
+        widen_factor: Count = 8,
     ) -> None:
         super().__init__()
         if depth < 10 or (depth - 4) % 6:

@@ -1,10 +1,11 @@
-"""The optimizers of both reports, by name: torch.optim's own, SAM and DessiLBI."""
+"""Optimizers, by name: torch.optim's own, SAM and DessiLBI."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
+
+from pj import registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,13 +28,10 @@ def names() -> list[str]:
 
 def create(name: str, params: Iterable[nn.Parameter], **options: Any) -> Optimizer:
     """Return the optimizer of that name over ``params``; ValueError for an unknown name."""
-    if name not in REGISTRY:
-        raise ValueError(f"no optimizer named {name!r}; there are: {', '.join(REGISTRY)}")
-    return resolve_name(REGISTRY[name])(params, **options)
+    found: Optimizer = registry.find(REGISTRY, name, "optimizer")(params, **options)
+    return found
 
 
 def __getattr__(name: str) -> Any:
     """Load a public class when it is asked for, so that naming an optimizer loads no torch."""
-    if name in ("SAM", "DessiLBI"):
-        return resolve_name(REGISTRY[name.lower()])
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return registry.public(__name__, {"SAM": REGISTRY["sam"], "DessiLBI": REGISTRY["dessilbi"]}, name)

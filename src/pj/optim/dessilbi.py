@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from pj.config.types import Betas, Lambdas, Positive, Probability
 from pj.models.layer_names import layers
 from pj.optim import torch_optim
 
@@ -40,6 +41,8 @@ class DessiLBI(torch_optim.WithoutCompiler):
         betas: of ``inner="adam"``.
         eps: of ``inner="adam"``.
         lambdas: λ by kind of weight, conv and linear, each 0 or more; 1 where it is not given.
+        relative: lambdas are shares of ``reach``.
+        reach: the run's sum of α/ν, which bounds how far V can go.
 
     Raises:
         ValueError: a setting that is not allowed.
@@ -49,16 +52,19 @@ class DessiLBI(torch_optim.WithoutCompiler):
     def __init__(
         self,
         params: Iterable[nn.Parameter] | Iterable[tuple[str, nn.Parameter]],
-        lr: float,
-        kappa: float = 1.0,
-        nu: float = 20.0,
-        inner: str = "sgd",
-        momentum: float = 0.0,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        lambdas: Mapping[str, float] | None = None,
+        lr: Positive,
+        kappa: Positive = 1.0,
+        nu: Positive = 20.0,
+        inner: Literal["sgd", "adam"] = "sgd",
+        momentum: Probability = 0.0,
+        betas: Betas = (0.9, 0.999),
+        eps: Positive = 1e-8,
+        lambdas: Lambdas = {},  # noqa: B006 never changed
+        relative: bool = False,
+        reach: float = 1.0,
     ) -> None:
-        chosen = LAMBDAS | dict(lambdas or {})
+        unit = reach if relative else 1.0
+        chosen = {kind: unit * value for kind, value in (LAMBDAS | dict(lambdas)).items()}
         _check(lr, kappa, nu, inner, momentum, betas, eps, chosen)
         settings = {"kappa": kappa, "nu": nu, "momentum": momentum, "betas": betas, "eps": eps}
         by_kind: dict[str, list[Any]] = {"conv": [], "linear": [], "plain": []}
@@ -191,7 +197,7 @@ def _check(
     nu: float,
     inner: str,
     momentum: float,
-    betas: tuple[float, float],
+    betas: Sequence[float],
     eps: float,
     lambdas: Mapping[str, float],
 ) -> None:

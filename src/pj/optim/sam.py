@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from pj.config.types import NonNegative, Positive, Probability
 from pj.optim import torch_optim
 
-BASES = {"sgd": torch_optim.sgd, "adam": torch_optim.adam, "adamw": torch_optim.adamw}
+BASES: dict[str, Callable[..., Any]] = {
+    "sgd": torch_optim.sgd,
+    "adam": torch_optim.adam,
+    "adamw": torch_optim.adamw,
+}
 
 
 class SAM(torch_optim.WithoutCompiler):
@@ -26,8 +31,11 @@ class SAM(torch_optim.WithoutCompiler):
         base: name of the base optimizer: sgd, adam or adamw.
         rho: radius of the neighbourhood; 0 is the base optimizer bit for bit.
         adaptive: scale the neighbourhood by the weights (ASAM).
-        eta: added to |w| in ASAM's T; 0 is the report's form.
-        base_options: learning rate, momentum, weight decay, … of the base optimizer.
+        eta: added to |w| in ASAM's T.
+        lr: learning rate of the base optimizer.
+        momentum: of the base optimizer sgd.
+        weight_decay: of the base optimizer.
+        options: others of the base optimizer.
 
     Raises:
         ValueError: rho or eta below 0, or an unknown base.
@@ -37,18 +45,23 @@ class SAM(torch_optim.WithoutCompiler):
     def __init__(
         self,
         params: Iterable[nn.Parameter],
-        base: str = "sgd",
-        rho: float = 0.05,
+        base: Literal["sgd", "adam", "adamw"] = "sgd",
+        rho: NonNegative = 0.05,
         adaptive: bool = False,
-        eta: float = 0.01,
-        **base_options: Any,
+        eta: NonNegative = 0.01,
+        *,
+        lr: Positive,
+        momentum: Probability = 0.0,
+        weight_decay: NonNegative = 0.0,
+        **options: Any,
     ) -> None:
         if base not in BASES:
             raise ValueError(f"SAM has no base optimizer {base!r}; there are: {', '.join(BASES)}")
         if rho < 0 or eta < 0:
             raise ValueError(f"SAM needs rho >= 0 and eta >= 0, not rho={rho}, eta={eta}")
         self.rho, self.adaptive, self.eta = rho, adaptive, eta
-        self.base = BASES[base](params, **base_options)
+        inside = {"momentum": momentum} if base == "sgd" else {}
+        self.base = BASES[base](params, lr=lr, weight_decay=weight_decay, **inside, **options)
         super().__init__(self.base.param_groups, self.base.defaults)
         self.param_groups, self.state = self.base.param_groups, self.base.state  # one state, two names
         # What surrounds the second gradient; the training loop freezes batch norm's running statistics here.

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from pj.config.types import Betas, NonNegative, Positive, Probability
+
 
 class WithoutCompiler(Optimizer):
     """An optimizer whose methods do not load torch's compiler.
@@ -35,21 +37,90 @@ SGD, Adam, AdamW, RMSprop = map(
 )
 
 
-def sgd(params: Iterable[nn.Parameter], **options: Any) -> Optimizer:
-    """Stochastic gradient descent, with momentum if asked for."""
-    return SGD(params, fused=True, **options)
+def sgd(
+    params: Iterable[nn.Parameter],
+    lr: Positive,
+    momentum: Probability = 0.0,
+    weight_decay: NonNegative = 0.0,
+    **options: Any,
+) -> Optimizer:
+    """Stochastic gradient descent.
+
+    Args:
+        params: parameters, as for any optimizer.
+        lr: learning rate.
+        momentum: share of the last step's direction that is kept.
+        weight_decay: times the weights, added to the gradient.
+        options: others of torch.optim.SGD.
+
+    """
+    return SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True, **options)
 
 
-def adam(params: Iterable[nn.Parameter], **options: Any) -> Optimizer:
-    """Adam, whose weight decay is added to the gradient (Kingma & Ba 2015)."""
-    return Adam(params, fused=True, **options)
+def adam(
+    params: Iterable[nn.Parameter],
+    lr: Positive,
+    betas: Betas = (0.9, 0.999),
+    eps: Positive = 1e-8,
+    weight_decay: NonNegative = 0.0,
+    **options: Any,
+) -> Optimizer:
+    """Adam, whose weight decay is added to the gradient (Kingma & Ba 2015).
+
+    Args:
+        params: parameters, as for any optimizer.
+        lr: learning rate.
+        betas: how slowly the means of the gradient and of its square change.
+        eps: added to the root of the second mean.
+        weight_decay: times the weights, added to the gradient.
+        options: others of torch.optim.Adam.
+
+    """
+    return Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True, **options)
 
 
-def adamw(params: Iterable[nn.Parameter], **options: Any) -> Optimizer:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
-    return AdamW(params, fused=True, **options)
+def adamw(
+    params: Iterable[nn.Parameter],
+    lr: Positive,
+    betas: Betas = (0.9, 0.999),
+    eps: Positive = 1e-8,
+    weight_decay: NonNegative = 0.0,
+    **options: Any,
+) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+
+    Args:
+        params: parameters, as for any optimizer.
+        lr: learning rate.
+        betas: how slowly the means of the gradient and of its square change.
+        eps: added to the root of the second mean.
+        weight_decay: times the learning rate, how much weights shrink per step.
+        options: others of torch.optim.AdamW.
+
+    """
+    return AdamW(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True, **options)
 
 
-def rmsprop(params: Iterable[nn.Parameter], **options: Any) -> Optimizer:
-    """RMSprop, which has no fused kernel in torch; foreach is its fast form."""
-    return RMSprop(params, foreach=True, **options)
+def rmsprop(
+    params: Iterable[nn.Parameter],
+    lr: Positive,
+    alpha: Probability = 0.99,
+    eps: Positive = 1e-8,
+    momentum: Probability = 0.0,
+    weight_decay: NonNegative = 0.0,
+    **options: Any,
+) -> Optimizer:
+    """RMSprop, which has no fused kernel in torch; foreach is its fast form.
+
+    Args:
+        params: parameters, as for any optimizer.
+        lr: learning rate.
+        alpha: how slowly the mean of the squared gradient changes.
+        eps: added to its root.
+        momentum: share of the last step's direction that is kept.
+        weight_decay: times the weights, added to the gradient.
+        options: others of torch.optim.RMSprop.
+
+    """
+    chosen = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
+    return RMSprop(params, **chosen, foreach=True, **options)

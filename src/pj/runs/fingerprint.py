@@ -208,6 +208,8 @@ def _chosen(tree: ast.Module, path: Path, choice: str) -> str:
             kept = [(k, v) for k, v in _entries(node) if ast.literal_eval(k) == choice]
             if not kept:
                 raise ValueError(f"{path}: {REGISTRY} has no entry {choice!r}")
+            if len(kept) > 1:
+                raise ValueError(f"{path}: {REGISTRY} has two entries {choice!r}; give each its own name")
             node.value = ast.Dict([k for k, _ in kept], [v for _, v in kept])  # type: ignore[attr-defined]
             target = ast.literal_eval(kept[0][1]).split(":")[0]
     if target is None:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from pj import losses, models, optim
-from pj.config.components import DessiLBI, Strict
+from pj.config.cards import Component
 from pj.config.spec import RunSpec
 from pj.data.store import Dataset
 from pj.errors import UserError
@@ -50,11 +50,10 @@ def compiled(model: nn.Module) -> nn.Module:
 def optimizer(spec: RunSpec, model: nn.Module, steps_per_epoch: int) -> Optimizer:
     """Return the optimizer. DessiLBI's relative thresholds become absolute by the run's sum of lr / nu."""
     settings = options(spec.optimizer)
-    if isinstance(spec.optimizer, DessiLBI) and settings.pop("relative"):
+    if settings.get("relative"):
         steps = range(spec.epochs * steps_per_epoch)
         rates = (schedule.factor(spec.schedule, step / steps_per_epoch, spec.epochs) for step in steps)
-        reach = spec.optimizer.lr * sum(rates) / spec.optimizer.nu
-        settings["lambdas"] = {kind: share * reach for kind, share in settings["lambdas"].items()}
+        settings["reach"] = spec.optimizer.lr * sum(rates) / spec.optimizer.nu
     return optim.create(spec.optimizer.name, model.parameters(), **settings)
 
 
@@ -63,6 +62,6 @@ def loss(spec: RunSpec) -> losses.Loss:
     return losses.create(spec.loss.name, **options(spec.loss))
 
 
-def options(component: Strict) -> dict[str, Any]:
+def options(component: Component) -> dict[str, Any]:
     """Return a component's settings without its name, as keyword arguments for its registry."""
     return component.model_dump(exclude={"name"})

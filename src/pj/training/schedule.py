@@ -1,24 +1,50 @@
-"""Learning rate schedules as functions of how far a run is."""
+"""Learning rate schedules: what the learning rate is multiplied by, as functions of how far a run is.
+
+Each maps ``progress`` (epochs done so far, in fractions) and ``epochs`` (of the whole run) to a factor.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from pj.config.components import Schedule, StepSchedule
+from pj import registry
+from pj.config.types import Count, Fraction
+
+if TYPE_CHECKING:
+    from pj.config.components import Schedule
+
+REGISTRY = {
+    "constant": "pj.training.schedule:constant",
+    "cosine": "pj.training.schedule:cosine",
+    "step": "pj.training.schedule:step",
+}
 
 
 def factor(schedule: Schedule, progress: float, epochs: int) -> float:
-    """Return what the learning rate is multiplied by.
+    """Return what the learning rate of the next step is multiplied by."""
+    function = registry.find(REGISTRY, schedule.name, "schedule")
+    return float(function(progress, epochs, **schedule.model_dump(exclude={"name"})))
+
+
+def constant(progress: float, epochs: int) -> float:
+    """Return 1: the learning rate stays."""
+    return 1.0
+
+
+def cosine(progress: float, epochs: int) -> float:
+    """Return half a cosine, from 1 to 0 (Loshchilov & Hutter 2017, equation 5, without restarts)."""
+    return 0.5 * (1 + math.cos(math.pi * progress / epochs))
+
+
+def step(progress: float, epochs: int, *, every: Count, gamma: Fraction = 0.1) -> float:
+    """Return gamma to the power of how often ``every`` epochs have passed.
 
     Args:
-        schedule: constant, step (times gamma every so many epochs) or cosine (to zero; Loshchilov &
-            Hutter 2017, equation 5, without restarts).
-        progress: epochs done so far, in fractions.
+        progress: epochs done so far.
         epochs: of the whole run.
+        every: epochs between two drops of the learning rate.
+        gamma: what the learning rate is multiplied by at each drop.
 
     """
-    if isinstance(schedule, StepSchedule):
-        return schedule.gamma ** (int(progress + 1e-9) // schedule.every)
-    if schedule.name == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * progress / epochs))
-    return 1.0
+    return gamma ** (int(progress + 1e-9) // every)

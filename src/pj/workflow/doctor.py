@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from pj.config.components import Source
 from pj.config.loading import Config
-from pj.config.settings import Source
 from pj.errors import UserError
 from pj.workflow.slots import VISIBLE, visible_devices
 

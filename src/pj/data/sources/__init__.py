@@ -1,11 +1,14 @@
-"""Where images come from, by kind of source."""
+"""Where images come from, by kind of source. Naming a source loads nothing."""
 
 from __future__ import annotations
 
-from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from pj.config.settings import Source
-from pj.data.store import Dataset
+from pj import registry
+
+if TYPE_CHECKING:
+    from pj.config.components import Source
+    from pj.data.store import Dataset
 
 REGISTRY = {
     "torchvision": "pj.data.sources.official:read",
@@ -17,4 +20,6 @@ REGISTRY = {
 
 def read(source: Source) -> Dataset:
     """Return a source's images; DataError says what is wrong with them and what to do."""
-    return resolve_name(REGISTRY[source.source])(source)
+    options = source.model_dump(exclude={"source", "label"})
+    dataset: Dataset = registry.find(REGISTRY, source.source, "data source")(**options)
+    return dataset

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Annotated
 
-from pj.config.settings import DigitsSource
+import numpy as np
+from pydantic import Field
+
+from pj.config.types import Channels
 from pj.data.store import Dataset, checked
 
 TRAIN = 1437  # of 1,797 images
 
 
-def read(source: DigitsSource) -> Dataset:
-    """Return the digits at the size and with the channels asked for."""
+def read(image_size: Annotated[int, Field(ge=8, le=64)] = 32, channels: Channels = 3) -> Dataset:
+    """Return scikit-learn's 1,797 embedded digits, enlarged; the only source that needs no file.
+
+    Args:
+        image_size: pixels of a side.
+        channels: 1 (grey) or 3 (the same three times).
+
+    """
     from PIL import Image
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    size = (source.image_size, source.image_size)
+    size = (image_size, image_size)
     small = np.round(digits.images * (255 / 16)).astype(np.uint8)
     large = np.stack([np.asarray(Image.fromarray(i).resize(size, Image.Resampling.BILINEAR)) for i in small])
-    images = np.repeat(large[..., None], source.channels, axis=3)
+    images = np.repeat(large[..., None], channels, axis=3)
     arrays = {"x_train": images[:TRAIN], "y_train": digits.target[:TRAIN]}
     arrays |= {"x_test": images[TRAIN:], "y_test": digits.target[TRAIN:]}
     return checked(arrays, 10, "digits")

@@ -6,24 +6,31 @@ from pathlib import Path
 
 import numpy as np
 
-from pj.config.settings import FolderSource
+from pj.config.types import Channels, Count
 from pj.data.store import DataError, Dataset, checked
 from pj.randomness import derive
 
 
-def read(source: FolderSource) -> Dataset:
-    """Return path/train/<class>/* and path/test/<class>/*, converted and resized."""
+def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
+    """Return path/train/<class>/* and path/test/<class>/*, converted and resized.
+
+    Args:
+        path: of the folder, relative to where Snakemake is called.
+        image_size: pixels of a side, to which images are resized.
+        channels: 1 (grey) or 3 (colour).
+
+    """
     from PIL import Image
     from torchvision.datasets import ImageFolder
 
     arrays = {}
     names: dict[str, list[str]] = {}
-    mode, size = ("RGB" if source.channels == 3 else "L"), (source.image_size, source.image_size)
+    mode, size = ("RGB" if channels == 3 else "L"), (image_size, image_size)
     for part in ("train", "test"):
         try:
-            listing = ImageFolder(Path(source.path) / part)
+            listing = ImageFolder(Path(path) / part)
         except OSError as error:
-            raise DataError(f"{source.path}/{part}: {error}; needed: one folder of images a class") from error
+            raise DataError(f"{path}/{part}: {error}; needed: one folder of images a class") from error
         names[part] = listing.classes
         images = []
         for file, _ in listing.samples:
@@ -37,5 +44,5 @@ def read(source: FolderSource) -> Dataset:
         arrays[f"x_{part}"] = np.stack(images)[order]
         arrays[f"y_{part}"] = np.asarray(listing.targets)[order]
     if names["train"] != names["test"]:
-        raise DataError(f"{source.path}: train has the classes {names['train']}, test has {names['test']}")
-    return checked(arrays, len(names["train"]), source.path)
+        raise DataError(f"{path}: train has the classes {names['train']}, test has {names['test']}")
+    return checked(arrays, len(names["train"]), path)

@@ -6,18 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from pj.config.settings import NpzSource
+from pj.config.types import Classes
 from pj.data.store import DataError, Dataset, checked
 
 
-def read(source: NpzSource) -> Dataset:
-    """Return x_train, y_train, x_test and y_test of an .npz file."""
-    path = Path(source.path)
+def read(path: str, classes: Classes = 10) -> Dataset:
+    """Return x_train, y_train, x_test and y_test of an .npz file.
+
+    Args:
+        path: of the file, relative to where Snakemake is called.
+        classes: how many there are; labels run from 0.
+
+    """
+    file = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
-        raise DataError(f"{path.resolve()} is not there; the config's dataset names it as its path") from None
+        raise DataError(f"{file.resolve()} is not there; the config's dataset names it as its path") from None
     except Exception as error:  # a damaged archive fails in zipfile, zlib, tokenize, …
         raise DataError(f"{path} cannot be read as an .npz of plain arrays: {error}") from error
-    return checked(arrays, source.classes, str(path))
+    return checked(arrays, classes, path)

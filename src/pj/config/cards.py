@@ -1,0 +1,182 @@
+"""A component's card: its options and facts, read from the source of the component itself.
+
+A network, loss, optimizer, schedule or data source is declared once, where it is made: the arguments of its
+constructor (or function), with their types and defaults, are its options; the ``Args`` of its docstring say
+what they mean; capital class attributes are facts about it. All of it is read as syntax, because importing
+the module would load torch into every job that parses the configuration.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+
+from pydantic import Field, create_model
+
+from pj.config.types import VOCABULARY, Strict
+
+
+class Component(Strict):
+    """A part of a run by its name (of a data source: ``source``), with its options."""
+
+    if TYPE_CHECKING:
+        name: str
+
+        def __getattr__(self, option: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a component without importing it."""
+
+    settings: type[Component]  # what may stand in a configuration
+    annotations: dict[str, str]  # of all arguments, as they are written
+    facts: dict[str, Any] = field(default_factory=dict)  # capital class attributes that are literals
+
+
+def read(
+    registry: Mapping[str, str], given: Collection[str], key: str = "name", **more: Any
+) -> dict[str, Card]:
+    """Return the cards of a registry's components by name.
+
+    Args:
+        registry: name -> "module:object".
+        given: arguments that are no options, because whoever makes the component gives them.
+        key: which key names the component in a configuration.
+        more: fields that all components have besides, as pydantic's ``create_model`` takes them.
+
+    Raises:
+        TypeError: an argument whose type or default cannot be told from the syntax, and where it stands.
+
+    """
+    return {name: _card(name, target, given, key, more) for name, target in registry.items()}
+
+
+def union(cards: Mapping[str, Card], key: str = "name") -> Any:
+    """Return the type of a component that is one of these."""
+    return Annotated[Union[tuple(card.settings for card in cards.values())], Field(discriminator=key)]  # noqa: UP007
+
+
+def _card(name: str, target: str, given: Collection[str], key: str, more: Mapping[str, Any]) -> Card:
+    module, _, thing = target.partition(":")
+    path = _file(module)
+    definitions = _definitions(path)
+    if thing not in definitions:
+        raise TypeError(f"{path} has no class or function {thing}, which the registry calls {name!r}")
+    lineage = list(_lineage(thing, definitions))
+    function = next(found for node in lineage if (found := _constructor(node)))
+    meanings: dict[str, str] = {}
+    for node in (function, *lineage):
+        meanings = _meanings(ast.get_docstring(node) or "") | meanings
+    fields, annotations = {}, {}
+    for argument, default in _arguments(function):
+        annotations[argument.arg] = ast.unparse(argument.annotation) if argument.annotation else ""
+        if argument.arg in given or argument.arg == "self":
+            continue
+        where = f"{path}, line {argument.lineno}: option {argument.arg}"
+        fields[argument.arg] = (_type(argument, where), _field(default, meanings.get(argument.arg), where))
+    facts: dict[str, Any] = {}
+    for node in lineage:
+        facts = _facts(node) | facts
+    summary = (ast.get_docstring(lineage[0]) or name).split("\n\n")[0]
+    settings: Any = create_model(  # type: ignore[call-overload]
+        thing,
+        __base__=Component,
+        __doc__=summary,
+        **{key: (Literal[name], Field(description=summary.split("\n")[0]))},
+        **fields,
+        **more,
+    )
+    return Card(settings, annotations, facts)
+
+
+def _file(module: str) -> Path:
+    """Return a module's file, importing only the packages that it is in."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise TypeError(f"there is no module {module}")
+    return Path(spec.origin)
+
+
+@cache
+def _definitions(path: Path) -> dict[str, ast.ClassDef | ast.FunctionDef]:
+    """Return the classes and functions at the top of a file."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+
+
+def _lineage(
+    name: str, definitions: Mapping[str, ast.ClassDef | ast.FunctionDef]
+) -> Iterator[ast.ClassDef | ast.FunctionDef]:
+    """Yield a function, or a class and those classes of the same file that it inherits from."""
+    node = definitions.get(name)
+    if node is None:
+        return
+    yield node
+    for base in node.bases if isinstance(node, ast.ClassDef) else ():
+        if isinstance(base, ast.Name):
+            yield from _lineage(base.id, definitions)
+
+
+def _constructor(node: ast.ClassDef | ast.FunctionDef) -> ast.FunctionDef | None:
+    if isinstance(node, ast.FunctionDef):
+        return node
+    inside = (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
+    return next(inside, None)
+
+
+def _arguments(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """Yield each named argument with its default, None if it has none."""
+    arguments = function.args
+    placed = [*arguments.posonlyargs, *arguments.args]
+    missing = [None] * (len(placed) - len(arguments.defaults))
+    yield from zip(placed, [*missing, *arguments.defaults], strict=True)
+    yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+
+
+def _type(argument: ast.arg, where: str) -> Any:
+    if argument.annotation is None:
+        raise TypeError(f"{where} has no type")
+    expression = compile(ast.Expression(argument.annotation), where, "eval")
+    try:
+        return eval(expression, {"__builtins__": {}}, VOCABULARY)
+    except NameError as error:
+        raise TypeError(f"{where}: {error}; allowed are the types of pj.config.types") from None
+
+
+def _field(default: ast.expr | None, meaning: str | None, where: str) -> Any:
+    # without a meaning of its own, an option has that of its type
+    described: dict[str, Any] = {"description": meaning} if meaning else {}
+    if default is None:
+        return Field(**described)
+    try:
+        value = ast.literal_eval(default)
+    except ValueError:
+        raise TypeError(f"{where}: its default, {ast.unparse(default)}, is no literal") from None
+    value = list(value) if isinstance(value, tuple) else value
+    return Field(value, validate_default=True, **described)
+
+
+def _facts(node: ast.ClassDef | ast.FunctionDef) -> dict[str, Any]:
+    found = {}
+    for statement in node.body if isinstance(node, ast.ClassDef) else ():
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            name = statement.target.id
+            if name.isupper() and statement.value is not None:
+                found[name] = ast.literal_eval(statement.value)
+    return found
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    """Return what a docstring's ``Args`` say, by argument."""
+    section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", docstring, re.MULTILINE | re.DOTALL)
+    if not section:
+        return {}
+    entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.MULTILINE | re.DOTALL)
+    return {name: " ".join(text.split()).rstrip(".") for name, text in entries}

@@ -1,0 +1,147 @@
+"""What is known of a model without importing it, against the network itself."""
+
+import typing
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+
+from pj import losses, models, optim
+from pj.config import cards, components
+from pj.config.components import MODELS
+from pj.data import sources
+from pj.models import layer_names
+from pj.pruning import networks
+from pj.training import schedule
+
+INTEGERS = {"depth": (10, 16, 22), "widen_factor": (1, 2)}  # of options that are numbers, some
+
+
+def choices(name):
+    """Return the values of an option that could change which layers there are."""
+    kind = MODELS[name].settings.model_fields
+    for option, field in kind.items():
+        if field.annotation is bool:
+            yield option, (False, True)
+        elif option in INTEGERS:
+            yield option, INTEGERS[option]
+        elif typing.get_origin(field.annotation) is typing.Literal and option != "name":
+            yield option, typing.get_args(field.annotation)
+        elif option == "width":
+            yield option, (0.05, 0.1, 0.5)
+
+
+def combinations():
+    for name in MODELS:
+        options, values = zip(*choices(name), strict=True)
+        for chosen in product(*values):
+            yield pytest.param(name, dict(zip(options, chosen, strict=True)), id=f"{name}-{chosen}")
+
+
+@pytest.mark.parametrize(("name", "options"), list(combinations()))
+def test_every_card_says_what_its_network_is(name, options, spec):
+    size, channels = (28, 1) if name == "lenet" else (32, 3)
+    model = models.create(name, in_channels=channels, image_size=size, **options).eval()
+    known = spec(model={"name": name, **options})
+    assert known.layers == list(layer_names.layers(model))
+    assert known.maps == list(layer_names.maps(model))
+    assert known.prunable == list(networks.prunable(model))
+    normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    assert known.has_batch_norm == normalised
+    seen = {}
+    for place, path in layer_names.maps(model).items():
+        model.get_submodule(path).register_forward_hook(lambda m, i, y, place=place: seen.update({place: y}))
+    model(torch.zeros(2, channels, size, size))
+    assert set(seen) == set(known.maps) and all(y.ndim == 4 for y in seen.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_networks_defaults_are_those_of_its_card(name):
+    with torch.device("meta"):
+        channels = 1 if name == "lenet" else 3
+        plain = models.create(name, in_channels=channels)
+        card = MODELS[name].settings.model_validate({"name": name}).model_dump(exclude={"name"})
+        told = models.create(name, in_channels=channels, **card)
+    assert str(plain) == str(told)
+
+
+ALL = {
+    "models": components.MODELS,
+    "losses": components.LOSSES,
+    "optimizers": components.OPTIMIZERS,
+    "schedules": components.SCHEDULES,
+    "sources": components.SOURCES,
+}
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_option_of_every_component_has_a_description(kind):
+    for name, card in ALL[kind].items():
+        lacking = [option for option, field in card.settings.model_fields.items() if not field.description]
+        assert not lacking, f"{kind}: {name}: no description of {', '.join(lacking)}"
+
+
+@pytest.mark.parametrize(
+    ("registry", "known"),
+    [
+        (models.REGISTRY, components.MODELS),
+        (losses.REGISTRY, components.LOSSES),
+        (optim.REGISTRY, components.OPTIMIZERS),
+        (schedule.REGISTRY, components.SCHEDULES),
+        (sources.REGISTRY, components.SOURCES),
+    ],
+)
+def test_every_registered_component_has_a_card(registry, known):
+    assert list(registry) == list(known)
+
+
+NET = """
+from pj.config.types import Count
+
+class Net:
+    \"""A net.
+
+    Args:
+        size: of something.
+
+    \"""
+
+    LAYERS: ClassVar = {"conv": 1, "linear": 0}
+
+    def __init__(self, *, num_classes=10, size: Count = 3, ANOTHER) -> None: ...
+"""
+
+
+@pytest.fixture
+def net(tmp_path, monkeypatch):
+    """Write a module of a network that imports what is not there, which reading its card must not notice."""
+
+    def write(argument):
+        text = "import nothing_like_this\n" + NET.replace(", ANOTHER", f", {argument}" if argument else "")
+        (tmp_path / "own_net.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        cards._definitions.cache_clear()
+        return cards.read({"net": "own_net:Net"}, given=("num_classes",))["net"]
+
+    return write
+
+
+def test_a_card_is_read_without_importing_its_module(net):
+    card = net("")
+    assert card.settings.model_validate({"name": "net"}).model_dump() == {"name": "net", "size": 3}
+    assert card.settings.model_fields["size"].description == "of something"
+    assert card.facts == {"LAYERS": {"conv": 1, "linear": 0}}
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("other=3", r"own_net.py, line 15: option other has no type"),
+        ("other: Amount = 3", r"option other: name 'Amount' is not defined; allowed are the types of"),
+        ("other: int = min(1, 2)", r"option other: its default, min\(1, 2\), is no literal"),
+    ],
+)
+def test_an_option_that_cannot_be_told_from_the_syntax_is_named(net, argument, message):
+    with pytest.raises(TypeError, match=message):
+        net(argument)
