@@ -11,9 +11,8 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
-include: "rules/landscape.smk"
-include: "rules/pruning.smk"
-include: "rules/interpret.smk"
+include: "rules/studies.smk"
+include: "rules/analyses.smk"
 include: "rules/report.smk"
 
 
@@ -24,6 +23,7 @@ rule all:
         "results/report.html",
         "results/claims.md",
         FIGURES,
+    localrule: True
 
 
 onstart:

@@ -6,11 +6,13 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 from pj import files
-from pj.claims import schema as pj_claims
-from pj.config import loading
+from pj.claims import schema
+from pj.claims.loading import of as load_claims
+from pj.config import loading, words
+from pj.config.analyses import ANALYSES
 from pj.errors import UserError
 from pj.runs.fingerprint import fingerprint, run_fingerprint
-from pj.workflow import slurm
+from pj.workflow import outputs, slurm
 from pj.workflow.jobs import share_package
 
 share_package()
@@ -25,37 +27,28 @@ try:
         *workflow.overwrite_configfiles,
         overrides=workflow.config_settings.config,
     )
-    claims = pj_claims.of(CONFIG)
+    claims = load_claims(CONFIG)
+    words.of(CONFIG)  # its faults
     files.check_writable(Path("results"))
 except UserError as error:
     raise WorkflowError(str(error))
 
 # The file of claims, and the tables that they are judged by.
 CLAIMS = [CONFIG.settings.claims] if claims else []
-EVIDENCE = [f"results/{table}" for table in pj_claims.tables(claims, CONFIG)]
+WORDS = [CONFIG.settings.words] if CONFIG.settings.words else []
+EVIDENCE = [f"results/{table}" for table in schema.tables(claims, CONFIG)]
+TABLES, FIGURES = outputs.tables(CONFIG), outputs.figures(CONFIG)  # what the pages show
 GPU = int(CONFIG.settings.device != "cpu")  # what a job that computes asks for
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
-STUDIES = list(CONFIG.settings.studies)
 PROBED = [name for name, run in RUNS.items() if run.spec.probe]
-PROBED_STUDIES = [
-    name for name, study in CONFIG.settings.studies.items() if study.probes
-]
-LANDSCAPES = list(CONFIG.settings.landscapes)
-PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
-PRUNINGS = list(CONFIG.settings.prunings)
-INTERPRETATIONS = list(CONFIG.settings.interpretations)
+SMALL = ("lenet", "mlp")  # models whose runs share a job on a cluster (profiles/slurm)
 
 
 def one_of(names):
     """Return a pattern that matches these names; of none, one that matches nothing."""
     return "|".join(sorted(names)) or "(?!)"
-
-
-def none_of(names):
-    """Return a pattern of a run's name that is none of these."""
-    return f"(?!(?:{one_of(names)})/){RUN}"
 
 
 # Not the names of all runs: Snakemake goes through a pattern anew for every file of every job.
@@ -65,11 +58,11 @@ RUN = "[a-z0-9][A-Za-z0-9_.-]*"
 wildcard_constraints:
     run=RUN,
     seed=r"\d+",
-    study=one_of(STUDIES),
+    study=one_of(CONFIG.settings.studies),
     dataset=one_of(SOURCES),
-    landscape=one_of(LANDSCAPES),
-    pruning=one_of(PRUNINGS),
-    interpretation=one_of(INTERPRETATIONS),
+    analysis=one_of(ANALYSES),
+    name=one_of(name for key in ANALYSES for name in CONFIG.analyses(key)),
+    figure=one_of(name for found in ANALYSES.values() for name in found.figures),
 
 
 def spec_of(run):
@@ -85,31 +78,6 @@ def data_of(wildcards):
     return f"results/data/{spec_of(wildcards.run).data.name}.npz"
 
 
-# On a cluster: what takes seconds runs beside Snakemake, and so does what needs the internet (prepare_data);
-# small runs share a job (profiles/slurm).
-localrules:
-    all,
-    prepare_data,
-    modes,
-    tables,
-    figures,
-    probes,
-    probe_figures,
-    paths,
-    landscape_table,
-    landscape_figure,
-    pruning_table,
-    pruning_figure,
-    interpretation_table,
-    interpretation_figures,
-    scorecard,
-    page,
-    report,
-
-
-SMALL = ("lenet", "mlp")
-
-
 def is_small(run):
     return spec_of(run).model.name in SMALL
 
@@ -121,14 +89,23 @@ def minutes(small, large):
     )
 
 
-def settings(**values):
-    return json.dumps(values, sort_keys=True)
-
-
-def code(script, run=None):
+def code(script, run=None, targets=(), **choices):
     """Return the fingerprint of a script; of a run's script, with its own model, loss and optimizer."""
     path = SCRIPTS / script
-    return run_fingerprint(path, spec_of(run)) if run else fingerprint(path)
+    if run:
+        return run_fingerprint(path, spec_of(run), targets)
+    return fingerprint(
+        path, {f"pj.{name}": choice for name, choice in choices.items()}, targets
+    )
+
+
+def as_settings(model, **options):
+    """Return a model of settings as one sorted JSON string."""
+    return json.dumps(model.model_dump(mode="json", **options), sort_keys=True)
+
+
+def study_settings(wildcards):
+    return as_settings(CONFIG.study(wildcards.study))
 
 
 def run_files(study, *names, probed=False):
@@ -140,97 +117,3 @@ def run_files(study, *names, probed=False):
         for seed in variant.seeds
         for name in names
     ]
-
-
-def study_settings(study):
-    return settings(**CONFIG.study(study).model_dump(mode="json"))
-
-
-def landscape_settings(landscape):
-    return settings(**CONFIG.landscape(landscape).model_dump(mode="json"))
-
-
-def pruning_settings(pruning):
-    return settings(**CONFIG.pruning(pruning).model_dump(mode="json"))
-
-
-def interpretation_settings(interpretation):
-    return settings(**CONFIG.interpretation(interpretation).model_dump(mode="json"))
-
-
-def measured_files(folder, variants):
-    """Return what is measured of every run of some variants, a file each."""
-    return [
-        f"{folder}/{variant.spec.run}-seed{seed}.json"
-        for variant in variants
-        for seed in variant.seeds
-    ]
-
-
-def landscape_files(landscape):
-    folder = f"results/landscapes/{landscape}"
-    return measured_files(folder, CONFIG.landscape(landscape).variants)
-
-
-def pruning_files(pruning):
-    folder = f"results/prunings/{pruning}"
-    return measured_files(folder, CONFIG.pruning(pruning).variants)
-
-
-def interpretation_files(interpretation):
-    folder = f"results/interpretations/{interpretation}"
-    return measured_files(folder, CONFIG.interpretation(interpretation).variants)
-
-
-def pruning_methods(pruning, run):
-    """Return the orders in which a run's units go: those of the variant that it is."""
-    found = CONFIG.pruning(pruning)
-    return next(found.methods[v.name] for v in found.variants if v.spec.run == run)
-
-
-def page_settings():
-    """Return the whole configuration, without where and how fast it runs."""
-    where = {"device", "threads", "max_seconds"}
-    return settings(**CONFIG.settings.model_dump(mode="json", exclude=where))
-
-
-# What the pages show.
-TABLES = [
-    *(f"results/studies/{name}/table.md" for name in STUDIES),
-    *(f"results/studies/{name}/probes_table.md" for name in PROBED_STUDIES),
-    *(f"results/landscapes/{name}/table.md" for name in LANDSCAPES),
-    *(f"results/prunings/{name}/table.md" for name in PRUNINGS),
-    *(f"results/interpretations/{name}/table.md" for name in INTERPRETATIONS),
-    "results/modes/table.md",
-]
-FIGURES = [
-    *(f"results/studies/{name}/curves.png" for name in STUDIES),
-    *(f"results/studies/{name}/probes.png" for name in PROBED_STUDIES),
-    *(f"results/studies/{name}/path.png" for name in PATH_STUDIES),
-    *(f"results/landscapes/{name}/landscape.png" for name in LANDSCAPES),
-    *(f"results/prunings/{name}/pruning.png" for name in PRUNINGS),
-    *(f"results/interpretations/{name}/image.png" for name in INTERPRETATIONS),
-]
-
-
-def source_settings(dataset):
-    """Return what a dataset is; where official archives lie (``folder``) does not change it."""
-    content = SOURCES[dataset].model_dump(mode="json", exclude={"folder", "label"})
-    return json.dumps(content, sort_keys=True)
-
-
-def source_code(dataset):
-    return fingerprint(
-        SCRIPTS / "prepare_data.py", {"pj.data.sources": SOURCES[dataset].source}
-    )
-
-
-def source_files(dataset):
-    """Return a user's own files, so that new ones ask for the dataset, and all after it, anew."""
-    source = SOURCES[dataset]
-    if source.source == "npz":
-        # if it is not there, the job says so
-        return [source.path] if Path(source.path).exists() else []
-    if source.source == "folder":
-        return sorted(str(p) for p in Path(source.path).glob("*/*/*") if p.is_file())
-    return []

@@ -33,8 +33,10 @@ rule modes:
         csv="results/modes/table.csv",
         markdown="results/modes/table.md",
         latex="results/modes/table.tex",
+        data="results/modes/table.json",
     log:
         "results/logs/modes.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:

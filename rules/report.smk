@@ -1,45 +1,16 @@
-# Tables and figures a study, and the page they stand in.
+# The scorecard, and the pages that everything stands in.
 
 
-rule tables:
-    input:
-        lambda wildcards: run_files(wildcards.study, "evaluation.json"),
-        lambda wildcards: run_files(wildcards.study, "steps.csv", probed=True),
-    output:
-        markdown="results/studies/{study}/table.md",
-        latex="results/studies/{study}/table.tex",
-        csv="results/studies/{study}/table.csv",
-        runs="results/studies/{study}/runs.csv",
-    log:
-        "results/logs/tables/{study}.log",
-    conda:
-        ENVIRONMENT
-    params:
-        settings=lambda wildcards: study_settings(wildcards.study),
-        code=lambda wildcards: code("tables.py"),
-    script:
-        "../workflow/scripts/tables.py"
+def page_settings(wildcards):
+    """Return the whole configuration, without where and how fast it runs."""
+    return as_settings(CONFIG.settings, exclude={"device", "threads", "max_seconds"})
 
 
-rule figures:
-    input:
-        lambda wildcards: run_files(wildcards.study, "metrics.csv", "run.json"),
-    output:
-        png=report(
-            "results/studies/{study}/curves.png",
-            category="Learning curves",
-            labels={"study": "{study}"},
-        ),
-        svg="results/studies/{study}/curves.svg",
-    log:
-        "results/logs/figures/{study}.log",
-    conda:
-        ENVIRONMENT
-    params:
-        settings=lambda wildcards: study_settings(wildcards.study),
-        code=lambda wildcards: code("figures.py"),
-    script:
-        "../workflow/scripts/figures.py"
+def page_words(wildcards):
+    """Return what pages say of analyses."""
+    return json.dumps(
+        [[found.title, found.text] for found in ANALYSES.values()], sort_keys=True
+    )
 
 
 rule scorecard:
@@ -50,21 +21,25 @@ rule scorecard:
         csv="results/claims.csv",
         markdown="results/claims.md",
         latex="results/claims.tex",
+        data="results/claims.json",
     log:
         "results/logs/scorecard.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:
-        settings=lambda wildcards: page_settings(),
-        code=lambda wildcards: code("scorecard.py"),
+        settings=page_settings,
+        words=page_words,
+        code=code("page.py", report="scorecard"),
     script:
-        "../workflow/scripts/scorecard.py"
+        "../workflow/scripts/page.py"
 
 
-rule page:
+use rule scorecard as page with:
     input:
         evidence=EVIDENCE,
         claims=CLAIMS,
+        words=WORDS,
         tables=TABLES,
         figures=FIGURES,
     output:
@@ -73,28 +48,19 @@ rule page:
         ),
     log:
         "results/logs/page.log",
-    conda:
-        ENVIRONMENT
     params:
-        settings=lambda wildcards: page_settings(),
-        code=lambda wildcards: code("page.py"),
-    script:
-        "../workflow/scripts/page.py"
+        code=code("page.py", report="page"),
 
 
-rule report:
+use rule scorecard as report with:
     input:
         evidence=EVIDENCE,
         claims=CLAIMS,
+        words=WORDS,
         tables=TABLES,
     output:
         "results/report.md",
     log:
         "results/logs/report.log",
-    conda:
-        ENVIRONMENT
     params:
-        settings=lambda wildcards: page_settings(),
-        code=lambda wildcards: code("report.py"),
-    script:
-        "../workflow/scripts/report.py"
+        code=code("page.py", report="report"),

@@ -9,6 +9,7 @@ import pytest
 from helpers.claims import CONFIG, UP, B, contrast, plant
 from pj.claims import schema, verdicts
 from pj.claims.evidence import Evidence
+from pj.claims.loading import load as load_claims
 from pj.claims.schema import Best, Diverged, Probed, RankCorrelation
 from pj.config import loading
 from pj.config.loading import ConfigError
@@ -236,7 +237,7 @@ def test_probed_looks_of_one_study_are_adjusted_too(loaded, tmp_path):
 
 def test_the_claims_of_both_reports_are_all_there_and_about_what_config_has():
     root = Path(__file__).parents[2]
-    found = schema.load(root / "claims.yaml", loading.load(root / "config.yaml"))
+    found = load_claims(root / "claims.yaml", loading.load(root / "config.yaml"))
     assert [claim.id for claim in found] == list(range(1, 30))
 
 
@@ -246,7 +247,7 @@ def test_the_claims_of_both_reports_are_all_there_and_about_what_config_has():
         ("contrast: {own/a: 1, own/z: -1}", "claim 1: own: 'z'; allowed: a, b, c"),
         ("contrast: {owm/a: 1}", "study: 'owm'; allowed: own; did you mean 'own'"),
         ("contrast: {prunings/q/a/magnitude/0: 1}", "prunings: 'q'; allowed: p"),
-        ("contrast: {prunings/p/a: 1}", "allowed: prunings/<name>/<variant>/…, of five parts"),
+        ("contrast: {prunings/p/a: 1}", "allowed: prunings/<name>/<variant>/…, of 5 parts"),
         ("contrast: {}", "contrast"),
         ("contrast: {own/a: 1}, quantity: acuracy", "quantity: 'acuracy'; allowed: last, selected"),
         ("contrast: {own/a: 1}, expekt: above", "unknown key; allowed:"),
@@ -259,7 +260,7 @@ def test_what_a_claim_names_wrongly_is_a_fault_with_its_path(text, message, load
         f"claims: [{{id: 1, report: A, statement: so, statistic: contrast, expect: above, {text}}}]"
     )
     with pytest.raises(ConfigError) as error:
-        schema.load(path, loaded)
+        load_claims(path, loaded)
     assert message in str(error.value)
 
 
@@ -267,7 +268,7 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
     one = "{id: 1, report: A, statement: so, statistic: unmeasured}"
     (tmp_path / "claims.yaml").write_text(f"claims: [{one}, {one}]")
     with pytest.raises(ConfigError, match="claim 1: its id is given twice"):
-        schema.load(tmp_path / "claims.yaml", loaded)
+        load_claims(tmp_path / "claims.yaml", loaded)
 
 
 @pytest.mark.parametrize(
@@ -575,7 +576,7 @@ def test_without_any_spread_over_seeds_no_difference_is_judged(loaded, tmp_path)
 
 def test_the_claims_about_supports_are_in_percent_as_metrics_are():
     root = Path(__file__).parents[2]
-    found = schema.load(root / "claims.yaml", loading.load(root / "config.yaml"))
+    found = load_claims(root / "claims.yaml", loading.load(root / "config.yaml"))
     every = [look for claim in found for look in schema.looks(claim)]
     about = [look for look in every if getattr(look, "quantity", "").startswith("support_")]
     assert about and all(look.than == 100 for look in about)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pj import cli
+from pj.cli import watch
 from pj.runs.records import read_run
 
 ROOT = Path(__file__).parents[2]
@@ -70,17 +71,17 @@ def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
     progress |= {"seconds": 30.0, "last": {"test_accuracy": 42.0}, "time": 1000.0, "host": "another"}
     (folder / "a.json").write_text(json.dumps(progress))
     (folder / "b.json").write_text("half a fi")
-    line = cli.progress_lines(folder, 1001.0)[0]
+    line = watch.progress_lines(folder, 1001.0)[0]
     for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "0:50 left"):
         assert part in line
-    assert "no word for 600 s" in cli.progress_lines(folder, 1600.0)[0]
+    assert "no word for 600 s" in watch.progress_lines(folder, 1600.0)[0]
     monkeypatch.chdir(tmp_path)
     cli.main(["watch", "--once"])
     assert "digits-mlp-1" in capsys.readouterr().out
 
 
 def test_watch_says_when_nothing_is_in_training(tmp_path):
-    assert cli.progress_lines(tmp_path, 0.0) == ["nothing is in training"]
+    assert watch.progress_lines(tmp_path, 0.0) == ["nothing is in training"]
 
 
 def test_help_lists_the_commands(capsys):
@@ -161,7 +162,7 @@ def test_broken_and_stale_files_are_no_state(here, capsys):
     (progress / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
     assert cli.main(["runs", "--configfile", "config.quick.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
-    assert cli.progress_lines(progress, 2.0) == ["nothing is in training"]
+    assert watch.progress_lines(progress, 2.0) == ["nothing is in training"]
 
 
 def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):

@@ -489,7 +489,10 @@ def test_a_probed_layer_that_does_not_exist_is_a_fault_before_any_job(tmp_path):
     [
         ("base: {probe: {evry: 3}}", "base.probe.evry: unknown key; allowed: every, gradient, update, ics"),
         ("base: {probe: {gradient: {absolut: [1]}}}", "absolut: unknown key; allowed: absolute, relative"),
-        ("probes: {bnds: {}}", "probes.bnds: unknown key; allowed: show, bands; did you mean 'bands'?"),
+        (
+            "probes: {bnds: {}}",
+            "probes.bnds: unknown key; allowed: show, bands, layer; did you mean 'bands'",
+        ),
     ],
 )
 def test_an_unknown_key_of_an_optional_part_lists_the_known_ones(text, wanted, tmp_path):

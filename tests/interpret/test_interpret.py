@@ -11,8 +11,10 @@ from captum.attr import LayerGradCam
 from scipy import stats
 from torch import nn
 
+from helpers.analyses import analysed, write_figures, write_table
 from pj import models
-from pj.config.settings import Interpretation, Variant, View
+from pj.config.analyses.interpret import View
+from pj.config.settings import Variant
 from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.batches import Normalise, Split
@@ -23,8 +25,8 @@ from pj.interpret import sanity
 from pj.models import layer_names
 from pj.randomness import generator
 from pj.report.figures import interpretations as interpretation_figures
-from pj.report.tables import interpretations, measured
-from pj.runs import finished
+from pj.report.tables import measured
+from pj.runs import analysis, finished
 from pj.runs.records import CHECKPOINT
 from pj.training import loop
 from pj.training.device import configure
@@ -239,7 +241,7 @@ def run(digits, tmp_path_factory):
 
 def test_a_finished_run_is_looked_into_and_left_as_it_was(run, digits, tmp_path):
     before = (run / CHECKPOINT).read_bytes()
-    interpretation.write(run, digits, tmp_path / "out.json", VIEW)
+    analysis.measure("interpretations", VIEW, run, digits, tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
     loaded = finished.load(run, digits, precision="fp32")
     split = loaded.splits["test"]
@@ -418,7 +420,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_known_ones(run, digits):
 
 def test_a_diverged_run_shows_nothing_and_says_so(spec, digits, tmp_path):
     loop.train(spec(optimizer={"name": "sgd", "lr": 1e30}), 0, digits, tmp_path / "run")
-    interpretation.write(tmp_path / "run", digits, tmp_path / "out.json", VIEW)
+    analysis.measure("interpretations", VIEW, tmp_path / "run", digits, tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text())["state"] == "diverged"
 
 
@@ -430,7 +432,7 @@ def planted(folder, spec, *names, seeds=(0, 1)):
         Variant(study="s", name=n, title=n, spec=spec(batch_size=8 + i), seeds=seeds, scale={}, reported={})
         for i, n in enumerate(names)
     ]
-    return Interpretation(name="i", title="A & B", report="", view=VIEW, variants=tuple(variants))
+    return analysed("interpretations", name="i", title="A & B", view=VIEW, variants=tuple(variants))
 
 
 def write_planted(folder, variant, seed, shift=0.0, state="complete"):
@@ -468,7 +470,7 @@ def test_the_table_sets_grad_cam_beside_random_maps_and_names_what_diverged(spec
     write_planted(tmp_path, a, 0)
     write_planted(tmp_path, a, 1, shift=0.2)
     write_planted(tmp_path, b, 0, state="diverged")
-    interpretations.write(shown, tmp_path, tmp_path)
+    write_table("interpretations", shown, tmp_path)
     table = pd.read_csv(tmp_path / "table.csv")
     own = table[(table["variant"] == "a") & (table["layer"] == "features")].set_index("seed")
     assert own["minus_random"].tolist() == pytest.approx([-0.3, -0.5])
@@ -491,8 +493,8 @@ def test_the_table_sets_grad_cam_beside_random_maps_and_names_what_diverged(spec
 
 def test_a_table_of_nothing_measured_yet_says_so(spec, tmp_path):
     shown = planted(tmp_path, spec, "a")
-    interpretations.write(shown, tmp_path, tmp_path)
-    interpretation_figures.write(shown, tmp_path, tmp_path)
+    write_table("interpretations", shown, tmp_path)
+    write_figures("interpretations", shown, tmp_path)
     assert "nothing measured yet" in (tmp_path / "table.md").read_text()
 
 
@@ -511,9 +513,9 @@ def test_the_figures_show_every_layer_image_and_curve(spec, tmp_path):
     assert len(deleted.get_lines()) == 2 * 2 * 3
     medians = checked.get_lines()[0].get_ydata()
     assert list(medians) == pytest.approx([0.4, 0.0])
-    interpretation_figures.write(shown, tmp_path, tmp_path)
+    write_figures("interpretations", shown, tmp_path)
     assert {path.name for path in tmp_path.glob("*.[ps][nv]g")} == {
-        *("image.png", "sheet.png", "tests.png", "tests.svg")
+        f"{name}.{kind}" for name in ("image", "sheet", "tests") for kind in ("png", "svg")
     }
-    for name in ("image.png", "sheet.png", "tests.png", "tests.svg"):
+    for name in ("image.png", "sheet.png", "tests.png", "image.svg", "sheet.svg", "tests.svg"):
         assert (tmp_path / name).stat().st_size > 0

@@ -7,20 +7,26 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.analyses import analysed, write_figures, write_table
 from pj import losses, models
-from pj.config.settings import Landscape, Slices, Variant
+from pj.config.analyses.landscape import Slices
+from pj.config.settings import Variant
 from pj.data.store import DataError, checked, save
 from pj.errors import UserError
 from pj.landscape import surface
-from pj.landscape.surface import filter_normalised, largest_eigenvalue, slice_losses, write
+from pj.landscape.surface import filter_normalised, largest_eigenvalue, slice_losses
 from pj.randomness import generator
 from pj.report.figures import landscapes as landscape_figures
-from pj.report.tables import landscapes, measured
-from pj.runs import finished
+from pj.report.tables import measured
+from pj.runs import analysis, finished
 from pj.runs.records import CHECKPOINT
 from pj.training import loop
 
 SLICES = Slices(images=20, points=5, side=3)
+
+
+def write(folder, data, output):
+    analysis.measure("landscapes", SLICES, folder, data, output)
 
 
 class Quadratic(nn.Module):
@@ -156,7 +162,7 @@ def run(spec, digits, tmp_path):
 
 def test_a_finished_run_is_measured_and_left_as_it_was(run, digits, tmp_path):
     before = (run / CHECKPOINT).read_bytes()
-    write(run, digits, tmp_path / "out.json", SLICES)
+    write(run, digits, tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
     assert found["state"] == "complete" and found["images"] == 20
     assert found["line"]["offsets"] == [-1.0, -0.5, 0.0, 0.5, 1.0]
@@ -182,14 +188,14 @@ def test_a_diverged_run_has_no_landscape_and_says_so(spec, digits, tmp_path):
     loop.train(diverged, 0, digits, tmp_path / "run")
     with pytest.raises(UserError, match="diverged at step"):
         finished.load(tmp_path / "run", digits)
-    write(tmp_path / "run", digits, tmp_path / "out.json", SLICES)
+    write(tmp_path / "run", digits, tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text())["state"] == "diverged"
 
 
 def test_other_data_than_the_run_was_trained_on_are_refused(run, arrays, tmp_path):
     save(checked(arrays, 3, "other"), tmp_path / "other.npz")
     with pytest.raises(DataError, match="not what"):
-        write(run, tmp_path / "other.npz", tmp_path / "out.json", SLICES)
+        write(run, tmp_path / "other.npz", tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()
 
 
@@ -199,7 +205,7 @@ def landscape(spec, *names, seeds=(0, 1)):
         changed = spec(batch_size=8 + i)
         variants.append({"study": "s", "name": name, "title": name, "spec": changed, "seeds": seeds})
     variants = [Variant(**v, scale={}, reported={}) for v in variants]
-    return Landscape(name="l", title="A landscape", slices=SLICES, variants=tuple(variants))
+    return analysed("landscapes", name="l", title="A landscape", slices=SLICES, variants=tuple(variants))
 
 
 def write_measured(folder, variant, seed, eigenvalue, state="complete", ends=3.0):
@@ -219,7 +225,7 @@ def test_the_table_of_landscapes_has_means_and_names_what_is_missing_in_them(spe
         write_measured(tmp_path, a, seed, eigenvalue)
     write_measured(tmp_path, b, 0, 60.0, ends=None)  # null: not finite
     write_measured(tmp_path, b, 1, 0.0, state="diverged")
-    landscapes.write(shown, tmp_path, tmp_path)
+    write_table("landscapes", shown, tmp_path)
     rows = {
         line.split("|")[1].strip(): line
         for line in (tmp_path / "table.md").read_text().splitlines()
@@ -240,20 +246,20 @@ def test_the_figure_of_landscapes_has_a_line_a_seed_and_a_plane_a_variant(spec, 
             write_measured(tmp_path, variant, seed, 10.0)
     figure = landscape_figures.draw(shown, measured.collect(shown.variants, tmp_path))
     assert [len(axes.get_lines()) for axes in figure.axes] == [4, 1, 1]
-    landscape_figures.write(shown, tmp_path, tmp_path)
+    write_figures("landscapes", shown, tmp_path)
     assert (tmp_path / "landscape.png").exists() and (tmp_path / "landscape.svg").exists()
 
 
 def test_a_landscape_of_nothing_measured_yet_is_drawn_empty(spec, tmp_path):
     shown = landscape(spec, "a")
-    landscapes.write(shown, tmp_path, tmp_path)
-    landscape_figures.write(shown, tmp_path, tmp_path)
+    write_table("landscapes", shown, tmp_path)
+    write_figures("landscapes", shown, tmp_path)
     assert "on nothing yet" in (tmp_path / "table.md").read_text()
 
 
 def test_a_run_in_bf16_is_measured_in_fp32(spec, digits, tmp_path):
     loop.train(spec(epochs=1, precision="bf16"), 0, digits, tmp_path / "run")
-    write(tmp_path / "run", digits, tmp_path / "out.json", SLICES)
+    write(tmp_path / "run", digits, tmp_path / "out.json")
     loaded = finished.load(tmp_path / "run", digits, precision="fp32")
     assert loaded.conditions.precision == "fp32"
     found = json.loads((tmp_path / "out.json").read_text())

@@ -7,15 +7,17 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.analyses import analysed, write_figures, write_table
 from helpers.sources import source
 from pj import models
-from pj.config.settings import PathView, Percents, Pruning, Scale, Study, Variant
+from pj.config.analyses.pruning import Percents, Pruned
+from pj.config.settings import PathView, Scale, Study, Variant
 from pj.data import sources, store
 from pj.errors import UserError
 from pj.pruning import curve, networks
 from pj.report.figures import paths
 from pj.report.figures import prunings as pruning_figures
-from pj.report.tables import prunings
+from pj.report.tables import measured
 from pj.runs import finished
 from pj.training import loop
 
@@ -153,6 +155,10 @@ def test_an_unknown_layer_is_refused_with_the_prunable_ones():
         networks.masked(model, {"conv4": torch.tensor([0])})
 
 
+def measured_rows(run, percents, methods):
+    return curve.measure(run, Pruned(**dict(percents), methods=methods))["rows"]
+
+
 @pytest.fixture(scope="module")
 def gray(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits.npz"
@@ -168,7 +174,7 @@ def run(spec, gray, tmp_path):
 
 def test_a_curve_begins_at_the_networks_own_accuracy_and_counts_what_it_removes(run):
     settings = Percents(layers=["conv3", "linear1"], percents=[0, 50], draws=2)
-    rows = pd.DataFrame(curve.measure(run, settings, ["path", "magnitude", "random"]))
+    rows = pd.DataFrame(measured_rows(run, settings, ["path", "magnitude", "random"]))
     assert len(rows) == (1 + 1 + 2) * 2
     whole = rows[rows["percent"] == 0]
     assert whole["accuracy"].nunique() == 1
@@ -190,7 +196,7 @@ def test_what_is_selected_last_goes_first_and_the_share_outside_the_support_is_t
     run.checkpoint["gamma"][key] = gamma
     run.checkpoint["selected"][key] = torch.where(torch.arange(120) < 30, 1.0, -1.0)
     settings = Percents(layers=["conv3"], percents=[50, 80])
-    rows = curve.measure(run, settings, ["path"])
+    rows = measured_rows(run, settings, ["path"])
     # 60 removed, all of the 90 never selected; 96 removed, of which 90 were never selected
     assert [row["outside_support"] for row in rows] == pytest.approx([100, 100 * 90 / 96])
 
@@ -208,14 +214,14 @@ def test_what_is_selected_last_goes_first_and_the_share_outside_the_support_is_t
 def test_what_cannot_be_pruned_is_one_message(run, changes, methods, message):
     settings = Percents(**{"layers": ["conv3"], "percents": [0]} | changes)
     with pytest.raises(UserError, match=message):
-        curve.measure(run, settings, methods)
+        measured_rows(run, settings, methods)
 
 
 def test_a_run_without_gamma_cannot_be_pruned_by_selection(spec, gray, tmp_path):
     loop.train(spec(**LENET, epochs=1), 0, gray, tmp_path / "run")
     run = finished.load(tmp_path / "run", gray)
     with pytest.raises(UserError, match="needs a Γ"):
-        curve.measure(run, Percents(layers=["conv3"], percents=[20]), ["path"])
+        measured_rows(run, Percents(layers=["conv3"], percents=[20]), ["path"])
 
 
 def shown(spec, seeds=(0, 1)):
@@ -223,7 +229,8 @@ def shown(spec, seeds=(0, 1)):
     variants = [Variant(name=n, title=n, spec=spec(batch_size=8 + i), **frame) for i, n in enumerate("ab")]
     settings = Percents(layers=["conv3"], percents=[0, 50])
     methods = {"a": ["path", "random"], "b": ["magnitude"]}
-    return Pruning(
+    return analysed(
+        "prunings",
         name="p", title="A pruning", report="A 3", methods=methods, settings=settings,
         reported=[98.94, None], variants=tuple(variants),
     )  # fmt: skip
@@ -255,7 +262,7 @@ def test_the_table_has_the_reports_numbers_and_averages_draws_within_a_seed(spec
         random = [("random", 50, d, 60.0 + add + 10 * d) for d in (0, 1)]
         write_measured(tmp_path, a, seed, [("path", 0, 0, 98.0 + add), ("path", 50, 0, 90.0), *random])
     (tmp_path / f"{b.spec.run}-seed0.json").write_text(json.dumps({"state": "diverged"}))
-    prunings.write(p, tmp_path, tmp_path)
+    write_table("prunings", p, tmp_path)
     lines = (tmp_path / "table.md").read_text().splitlines()
     rows = {
         line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
@@ -269,14 +276,14 @@ def test_the_table_has_the_reports_numbers_and_averages_draws_within_a_seed(spec
     assert rows["narrowed network: parameters"] == ["100", "100"]
     assert rows["narrowed network: of them not zero"] == ["90", "90"]
     assert "2 seeds" in lines[0] and "Diverged: b seed 0." in lines[0]
-    pruning_figures.write(p, tmp_path, tmp_path)
+    write_figures("prunings", p, tmp_path)
     assert (tmp_path / "pruning.png").exists()
 
 
 def test_a_reduced_pruning_says_that_the_reports_numbers_are_of_another_scale(spec, tmp_path):
     p = shown(spec)
     small = tuple(v.model_copy(update={"scale": Scale(name="small", epochs=1)}) for v in p.variants)
-    prunings.write(p.model_copy(update={"variants": small}), tmp_path, tmp_path)
+    write_table("prunings", p.model_copy(update={"variants": small}), tmp_path)
     assert (
         "small scale (epochs 1)** (too small to be compared with the report)"
         in (tmp_path / "table.md").read_text()
@@ -288,16 +295,16 @@ def test_networks_of_different_size_have_rows_of_their_own(spec, tmp_path):
     for variant, parameters in zip(p.variants, (100, 300), strict=True):
         method = p.methods[variant.name][0]
         write_measured(tmp_path, variant, 0, [(method, q, 0, 90.0) for q in (0, 50)], parameters=parameters)
-    prunings.write(p, tmp_path, tmp_path)
+    write_table("prunings", p, tmp_path)
     text = (tmp_path / "table.md").read_text()
     for name, parameters in (("a", 100), ("b", 300)):
         assert f"| narrowed network ({name}): parameters" in text and f"| {parameters}" in text
 
 
 def test_nothing_pruned_yet_is_a_table_and_a_figure_that_say_so(spec, tmp_path):
-    prunings.write(shown(spec), tmp_path, tmp_path)
+    write_table("prunings", shown(spec), tmp_path)
     assert "nothing measured yet" in (tmp_path / "table.md").read_text()
-    pruning_figures.write(shown(spec), tmp_path, tmp_path)
+    write_figures("prunings", shown(spec), tmp_path)
 
 
 def test_the_narrowed_network_is_exported_as_a_program_of_its_own(run, tmp_path, capsys, monkeypatch, gray):
@@ -425,7 +432,7 @@ def test_every_layer_that_is_called_prunable_is(name, spec):
 def test_the_table_says_where_the_order_of_selection_is_none(outside, note, spec, tmp_path):
     p = shown(spec, seeds=(0,))
     write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)], outside)
-    prunings.write(p, tmp_path, tmp_path)
+    write_table("prunings", p, tmp_path)
     text = (tmp_path / "table.md").read_text()
     assert f"| a: share of the removed outside the support (%) | | {outside:.2f} |" in " ".join(text.split())
     notes = [line for line in text.splitlines() if line.startswith("a: ")]
@@ -435,7 +442,8 @@ def test_the_table_says_where_the_order_of_selection_is_none(outside, note, spec
 def test_a_pruning_for_which_the_report_has_no_number_is_drawn(spec, tmp_path):
     p = shown(spec, seeds=(0,)).model_copy(update={"reported": [None, None]})
     write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)])
-    assert len(pruning_figures.draw(p, tmp_path).axes[0].get_lines()) == 4  # three orders and the report
+    (axes,) = pruning_figures.draw(p, measured.collect(p.variants, tmp_path)).axes
+    assert len(axes.get_lines()) == 4  # three orders and the report
 
 
 def path_study(spec, gray, tmp_path):

@@ -13,14 +13,17 @@ import pytest
 
 from helpers.claims import CONFIG, UP, B, contrast, plant
 from pj import cli
-from pj.claims import schema, verdicts
+from pj.claims import verdicts
 from pj.claims.evidence import Evidence
-from pj.config import loading
+from pj.claims.loading import load as load_claims
+from pj.config import loading, words
+from pj.config.words import Words
 from pj.errors import UserError
 from pj.report.pages import html, markdown, source
 from pj.report.pages.source import Source
 from pj.report.tables import claims
 from pj.report.text import caveats
+from pj.report.text.sheet import Sheet
 
 TITLE = "Two <b>bold</b> & \"quoted\" | 'bars'"
 
@@ -42,10 +45,9 @@ def results(folder, **changes):
     )
     runs["run"] += runs["variant"]
     runs.to_csv(folder / "studies" / "own" / "runs.csv", index=False)
-    (folder / "studies" / "own" / "table.md").write_text(
-        "**digits, full scale**; 5 seeds <i>.\n\n| variant | test |\n|:--|--:|\n"
-        "| a \\| b | **83.10** ± 0.2 |\n\nA note.\n"
-    )
+    table = pd.DataFrame([["a | b", "**83.10** ± 0.2"]], columns=["variant", "test"])
+    above = "**digits, full scale**; 5 seeds <i>."
+    Sheet(above, table, "A note.").write(folder / "studies" / "own", "table", table)
     (folder / "studies" / "own" / "curves.png").write_bytes(b"\x89PNG not really")
     return type(evidence)(folder)
 
@@ -53,7 +55,7 @@ def results(folder, **changes):
 def page(folder, loaded, given):
     evidence = results(folder)
     judgements = verdicts.judge(given, [evidence], loaded)
-    html.write(judgements, [Source(evidence, loaded)], folder / "report.html")
+    html.write(judgements, [Source(evidence, loaded)], Words(), folder / "report.html")
     return (folder / "report.html").read_text()
 
 
@@ -122,7 +124,7 @@ def test_studies_stand_in_the_order_of_the_reports_sections(tmp_path):
     settings = found.settings.model_copy(update={"studies": studies})
     for name in names:
         (tmp_path / "studies" / name).mkdir(parents=True)
-        (tmp_path / "studies" / name / "table.md").write_text("nothing yet\n")
+        Sheet("nothing yet", pd.DataFrame()).write(tmp_path / "studies" / name, "table", pd.DataFrame())
     sections = html._sections(Source(Evidence(tmp_path), replace(found, settings=settings)))
     assert [section.id for section in sections] == ["studies-d", "studies-b", "studies-a", "studies-c"]
 
@@ -137,7 +139,7 @@ def test_the_scorecard_counts_its_verdicts(loaded, tmp_path):
     given = [contrast(), contrast(id=2, expect="below"), contrast(id=3, contrast={"own/c": 1})]
     judgements = verdicts.judge(given, [results(tmp_path)], loaded)
     assert claims.headline(judgements) == "3 claims: 1 reproduced, 1 reversed, 1 not run"
-    claims.write(judgements, tmp_path)
+    claims.write(judgements, [], Words(), tmp_path / "claims.csv")
     table = pd.read_csv(tmp_path / "claims.csv")
     assert table["verdict"].tolist() == ["reproduced", "reversed", "not run"]
     assert table["value"][0] == pytest.approx(2.02) and np.isnan(table["value"][2])
@@ -223,18 +225,19 @@ def rows(markdown):
 
 
 @pytest.fixture
-def kept():
+def kept(monkeypatch):
     """Everything that is kept, as sources of a page, with its verdicts."""
+    monkeypatch.chdir(ROOT)
     current = loading.load(ROOT / "config.yaml")
     folders = sorted(path.parent for path in ROOT.glob("reference/*/provenance.json"))
     sources = [source.kept(folder, folder.name) for folder in folders]
-    found = schema.load(ROOT / "claims.yaml", current)
-    return sources, verdicts.judge(found, [s.evidence for s in sources], current)
+    found = load_claims(ROOT / "claims.yaml", current)
+    return sources, verdicts.judge(found, [s.evidence for s in sources], current), words.of(current)
 
 
 def test_the_page_of_everything_kept_is_what_its_tables_give(kept, tmp_path):
-    sources, judgements = kept
-    markdown.write(judgements, sources, tmp_path / "report.md")
+    sources, judgements, told = kept
+    markdown.write(judgements, sources, told, tmp_path / "report.md")
     made = (
         (tmp_path / "report.md")
         .read_text()
@@ -244,7 +247,7 @@ def test_the_page_of_everything_kept_is_what_its_tables_give(kept, tmp_path):
 
 
 def test_the_readmes_scorecard_is_that_of_what_was_kept(kept):
-    _, judgements = kept
+    _, judgements, _ = kept
     readme = (ROOT / "README.md").read_text()
     assert f"**{claims.headline(judgements)}.**" in readme
     of_readme = {row[0]: row for row in rows(readme) if row[0].isdecimal()}
@@ -255,8 +258,8 @@ def test_the_readmes_scorecard_is_that_of_what_was_kept(kept):
 
 
 def test_the_page_of_several_machines_shows_each_by_its_name(kept, tmp_path):
-    sources, judgements = kept
-    html.write(judgements, sources, tmp_path / "report.html")
+    sources, judgements, told = kept
+    html.write(judgements, sources, told, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     html5lib.HTMLParser(strict=True).parse(text)
     assert all(f"<h3>{s.name}</h3>" in text for s in sources)
@@ -284,9 +287,9 @@ def test_a_kept_study_without_its_figure_or_some_columns_still_has_its_page(tmp_
     runs = pd.read_csv(path)
     runs[["variant", "seed", "state", "best_test"]].to_csv(path, index=False)
     kept = Source(Evidence(tmp_path, "my machine"), loaded, kept=True)
-    judgements = verdicts.judge([contrast()], [kept.evidence], loaded)
+    judgements = verdicts.judge([contrast(quantity="best_test")], [kept.evidence], loaded)
     for write, page in ((markdown.write, "report.md"), (html.write, "report.html")):
-        write(judgements, [kept], tmp_path / page)
+        write(judgements, [kept], Words(), tmp_path / page)
     assert "curves.png" not in (tmp_path / "report.md").read_text()
     html5lib.HTMLParser(strict=True).parse((tmp_path / "report.html").read_text())
     assert judgements[0].verdict == "not testable at this scale"
@@ -296,7 +299,10 @@ def test_what_people_write_is_no_markup_on_the_markdown_page_either(tmp_path, lo
     evidence = results(tmp_path)
     given = [contrast(statement="two\nlines <b>bold</b> | bar")]
     markdown.write(
-        verdicts.judge(given, [evidence], loaded), [Source(evidence, loaded)], tmp_path / "report.md"
+        verdicts.judge(given, [evidence], loaded),
+        [Source(evidence, loaded)],
+        Words(),
+        tmp_path / "report.md",
     )
     text = (tmp_path / "report.md").read_text()
     assert r"two lines \<b>bold\</b> \| bar (A)" in text

@@ -41,7 +41,7 @@ def variant(batch_norm, lr=0.1, seeds=(0, 1), probe=PROBE):
 
 
 def study(*variants, show="loss_range", bands=None):
-    view = ProbeView(show=show, bands=bands or {})
+    view = ProbeView(show=show, bands=bands or {}, layer="conv2")
     frame = {"name": "s", "title": "A study", "report": "A 2", "compare": "best_test", "reference": None}
     return Study(**frame, probes=view, variants=variants)
 
@@ -213,7 +213,7 @@ def test_a_study_without_a_finished_run_says_so_in_table_and_figure(show, tmp_pa
     s = study(variant(True), show=show)
     probes.write(s, tmp_path / "runs", tmp_path)
     assert "No complete probed run" in (tmp_path / "probes_table.md").read_text()
-    probe_figures.write(s, tmp_path)
+    probe_figures.write(s, tmp_path / "runs", tmp_path)
     assert (tmp_path / "probes.png").exists() and (tmp_path / "probes.svg").exists()
 
 

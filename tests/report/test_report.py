@@ -13,6 +13,7 @@ from pj.claims.evidence import Evidence
 from pj.config.loading import Config
 from pj.config.settings import Reported, Scale, Settings, Study, Variant
 from pj.config.spec import RunSpec
+from pj.config.words import Words
 from pj.report.figures import curves
 from pj.report.pages import markdown
 from pj.report.pages.keep import keep
@@ -271,7 +272,7 @@ def report_of(tmp_path, *shown):
     content = settings_of(variants[0])
     content["studies"] = {s.name: content["studies"]["s"] | {"title": s.title} for s in shown}
     loaded = Config(Settings.model_validate(content), tuple(variants))
-    markdown.write([], [Source(Evidence(tmp_path), loaded)], tmp_path / "report.md")
+    markdown.write([], [Source(Evidence(tmp_path), loaded)], Words(), tmp_path / "report.md")
     return (tmp_path / "report.md").read_text()
 
 

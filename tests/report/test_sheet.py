@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pj.errors import UserError
 from pj.report.text.sheet import Sheet
 
 SYMBOLS = "∞ × 2 … Γ ‖W‖ ν β ≥ ≤ − ·"
@@ -24,16 +26,26 @@ CELLS = st.text(
 
 
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=4))
-def test_what_was_written_as_markdown_is_read_back(rows):
-    table = pd.DataFrame(rows, columns=["a", "b|c"])
-    found = Sheet.parse(Sheet("above", table, "below").markdown())
+def test_what_was_written_is_read_back_as_it_was(rows):
+    table = pd.DataFrame(rows, columns=["a", "b|c"], dtype=str)
+    with tempfile.TemporaryDirectory() as folder:
+        Sheet("above", table, "below").write(Path(folder), "table", table)
+        found = Sheet.read(Path(folder) / "table.json")
     assert (found.above, found.below) == ("above", "below")
-    assert found.table.equals(table.map(str.strip))
+    assert found.table.equals(table)
 
 
-def test_a_page_without_a_table_is_read_back_as_text():
-    found = Sheet.parse(Sheet("Nothing yet.", pd.DataFrame()).markdown())
+def test_a_page_without_a_table_is_read_back_as_text(tmp_path):
+    Sheet("Nothing yet.", pd.DataFrame()).write(tmp_path, "table", pd.DataFrame())
+    found = Sheet.read(tmp_path / "table.json")
     assert found.above == "Nothing yet." and not len(found.table.columns)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"rows": [["a", "b"]], "columns": ["c"]}'])
+def test_a_table_that_pj_did_not_write_is_refused_by_name(text, tmp_path):
+    (tmp_path / "table.json").write_text(text)
+    with pytest.raises(UserError, match=r"table.json cannot be read as a table"):
+        Sheet.read(tmp_path / "table.json")
 
 
 def test_latex_is_a_booktabs_table_with_caption_and_label():
@@ -46,14 +58,14 @@ def test_latex_is_a_booktabs_table_with_caption_and_label():
 
 def test_a_table_is_written_as_csv_markdown_and_latex(tmp_path):
     AWKWARD.write(tmp_path, "table", pd.DataFrame({"value": [1 / 3]}))
-    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "table.md", "table.tex"}
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "table.md", "table.tex", "table.json"}
     assert pd.read_csv(tmp_path / "table.csv")["value"][0] == 1 / 3
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex")
 def test_latex_compiles_every_kept_table_and_every_awkward_character(tmp_path):
-    kept = sorted((Path(__file__).parents[2] / "reference").rglob("*.md"))
-    sheets = [AWKWARD, *(Sheet.parse(path.read_text()) for path in kept if path.name.endswith("table.md"))]
+    kept = sorted((Path(__file__).parents[2] / "reference").rglob("*table.json"))
+    sheets = [AWKWARD, *map(Sheet.read, kept)]
     assert len(sheets) > 20
     body = "\n".join(sheet.latex(f"t{i}") + "\n\\clearpage" for i, sheet in enumerate(sheets))
     (tmp_path / "all.tex").write_text(

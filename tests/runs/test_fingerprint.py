@@ -25,7 +25,8 @@ from pj.runs.fingerprint import fingerprint
 s = Path("workflow/scripts")
 def of(model, optimizer):
     return fingerprint(s / "train.py", {"pj.models": model, "pj.losses": "mse", "pj.optim": optimizer})
-print(of("resnet9", "sgd"), of("mlp", "adamw"), of("mlp", "sam"), fingerprint(s / "figures.py"))
+figures = fingerprint(s / "study.py", {"pj.report": "figures"})
+print(of("resnet9", "sgd"), of("mlp", "adamw"), of("mlp", "sam"), figures)
 """
     run = subprocess.run(
         [sys.executable, "-c", code],
@@ -79,7 +80,7 @@ def test_an_edit_changes_the_fingerprints_of_what_uses_it(project, file, old, ne
     [
         ("HIDDEN = 1024", "HIDDEN = 1024  # a comment"),
         ("HIDDEN = 1024", "HIDDEN = (\n    1024\n)"),
-        ('"""Report B\'s multilayer perceptron."""', '"""Another docstring."""'),
+        ('"""A multilayer perceptron with one hidden layer."""', '"""Another docstring."""'),
         ('        """Map images [N, C, H, W] to logits [N, K]."""\n', ""),
     ],
 )
@@ -124,9 +125,10 @@ def of_a_probed_run_and_others(project):
 from pathlib import Path
 from pj.runs.fingerprint import fingerprint
 s, chosen = Path("workflow/scripts"), {"pj.models": "vgg_a", "pj.losses": "mse", "pj.optim": "sgd"}
+measured = fingerprint(s / "measure.py", chosen, ["pj.landscape.surface:measure"])
 probed = fingerprint(s / "train.py", chosen | {"pj.training.observers": "probe"})
 mixed = fingerprint(s / "train.py", chosen | {"pj.data": "cutmix"})
-print(fingerprint(s / "train.py", chosen), probed, mixed, fingerprint(s / "landscape.py", chosen))
+print(fingerprint(s / "train.py", chosen), probed, mixed, measured)
 """
     command = [sys.executable, "-c", code]
     environment = {"PYTHONPATH": "src"}
@@ -226,7 +228,7 @@ def test_editing_a_template_changes_the_fingerprint_of_the_page_alone(project):
     code = """
 from pathlib import Path
 from pj.runs.fingerprint import fingerprint
-print(*(fingerprint(Path("workflow/scripts") / name) for name in ("page.py", "report.py")))
+print(*(fingerprint(Path("workflow/scripts/page.py"), {"pj.report": name}) for name in ("page", "report")))
 """
     template = project / "src/pj/report/pages/templates/report.html.j2"
     command, environment = [sys.executable, "-c", code], {"PYTHONPATH": "src"}

@@ -141,7 +141,7 @@ def test_a_slot_is_taken_before_torch_is_imported(monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("script", ["train", "evaluate", "landscape", "prune", "interpret"])
+@pytest.mark.parametrize("script", ["train", "evaluate", "measure"])
 def test_a_script_that_computes_takes_its_slot_before_it_loads_torch(script):
     """What a script does before `with`, done in a process of its own; torch comes with the rest."""
     tree = ast.parse((SCRIPTS / f"{script}.py").read_text())
@@ -154,5 +154,5 @@ def test_a_script_that_computes_takes_its_slot_before_it_loads_torch(script):
 
 def test_every_script_that_is_given_a_device_takes_a_slot():
     given = [path for path in SCRIPTS.glob("*.py") if "resources.device" in path.read_text()]
-    assert len(given) == 5
+    assert len(given) == 3
     assert all("slots.held(snakemake.resources.device)" in path.read_text() for path in given)

@@ -51,7 +51,7 @@ def test_from_an_empty_folder_to_tables_and_figures(finished):
         folder = finished / "results" / "studies" / study
         assert "digits, test scale" in (folder / "table.md").read_text()
         assert {p.name for p in folder.iterdir()} == {
-            "table.md", "table.csv", "table.tex", "runs.csv", "curves.png", "curves.svg",
+            "table.md", "table.csv", "table.tex", "table.json", "runs.csv", "curves.png", "curves.svg",
         }  # fmt: skip
     runs = [p.parent.parent.name for p in finished.glob("results/runs/*/seed0/evaluation.json")]
     assert len(runs) == 3  # mlp; cnn, which serves both studies; cnn with dropout2d
@@ -96,7 +96,7 @@ def test_changing_one_variants_hyperparameter_trains_that_variant_only(project):
 
 
 def test_a_new_model_in_the_registry_schedules_nothing(project):
-    edit(project, "src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.new:New",')
+    edit(project, "src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.mlp:MLP",')
     assert scheduled(project) == {}
 
 
@@ -385,37 +385,35 @@ def test_what_looks_at_runs_becomes_tables_and_figures_in_the_report(probed):
 
 PAGES = {"report", "page"}  # the scorecard of no claims asks for nothing
 DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", *PAGES}
-OF_LANDSCAPES = {"landscape", "landscape_table", "landscape_figure", "report", "page"}
-OF_PRUNINGS = {"prune", "pruning_table", "pruning_figure", *PAGES}
-OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_PRUNINGS}
-OF_INTERPRETATIONS = {"interpret", "interpretation_table", "interpretation_figures", *PAGES}
+OF_ANALYSES = {"measure", "analysis_table", "analysis_figure", *PAGES}
+OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "wanted"),
     [
-        ("src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", OF_LANDSCAPES),
+        ("src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", OF_ANALYSES),
         (
             "src/pj/training/probing.py",
             "step % self",
             "(step + 1) % self",
-            {"train_probed", *DOWNSTREAM, *OF_LANDSCAPES, *OF_INTERPRETATIONS},
+            {"train_probed", *DOWNSTREAM, *OF_ANALYSES},
         ),
         ("src/pj/report/tables/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", *PAGES}),
         ("src/pj/report/figures/probes.py", '"without"', '"plain"', {"probe_figures", "page"}),
-        ("src/pj/pruning/networks.py", "percent / 100", "percent / 101", OF_PRUNINGS),
+        ("src/pj/pruning/networks.py", "percent / 100", "percent / 101", OF_ANALYSES),
         ("src/pj/report/figures/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
         ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
         ("src/pj/claims/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *PAGES}),
         ("src/pj/report/text/caveats.py", "FEW = 5", "FEW = 6", PAGES),
-        ("src/pj/interpret/sanity.py", "ranks < share", "ranks <= share", OF_INTERPRETATIONS),
+        ("src/pj/interpret/sanity.py", "ranks < share", "ranks <= share", OF_ANALYSES),
         (
             "src/pj/report/figures/interpretations.py",
             'colors="white"',
             'colors="red"',
-            {"interpretation_figures", "page"},
+            {"analysis_figure", "page"},
         ),
-        ("src/pj/report/figures/landscapes.py", '"Greys"', '"Blues"', {"landscape_figure", "page"}),
+        ("src/pj/report/figures/landscapes.py", '"Greys"', '"Blues"', {"analysis_figure", "page"}),
     ],
 )
 def test_editing_what_looks_at_runs_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):

@@ -1,12 +1,13 @@
-"""Build report.html: the scorecard, all tables and all figures in one file."""
+"""Write the scorecard, report.md or report.html, whichever this rule is for, from all tables and figures."""
 
 import json
 from pathlib import Path
 
-from pj.report.pages import html, source
+from pj import report
+from pj.report.pages import source
 from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     output = Path(snakemake.output[0])
-    sources, judgements = source.results(output.parent, json.loads(snakemake.params.settings))
-    html.write(judgements, sources, output)
+    found = source.results(output.parent, json.loads(snakemake.params.settings))
+    report.writer(snakemake.rule)(*found, output)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from pj.config.settings import Source
+from pj.config.components import Source
 from pj.data import sources, store
 from pj.workflow.jobs import logged
 

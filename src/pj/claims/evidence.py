@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pj.claims.schema import of_runs
+from pj.config.analyses import ANALYSES
 from pj.errors import UserError
 
 BySeed = dict[int, float]
@@ -82,23 +83,23 @@ class Evidence:
         if of_runs(cell):
             found = self.runs(kind)
             return found[found["variant"] == rest[0]]
-        name, variant, second, third = rest
-        what = ("method", "percent", "accuracy") if kind == "prunings" else ("layer",)
-        table = self.table(kind, name, "table.csv", needed=("variant", "seed", "state", *what))
+        name, variant, *parts = rest
+        columns = ANALYSES[kind].cells.rows
+        table = self.table(kind, name, "table.csv", needed=("variant", "seed", "state", *columns))
         if table is None:
             return pd.DataFrame(columns=["variant", "seed", "state"])
         own = table[table["variant"] == variant]
+        named = pd.Series(True, index=own.index)
+        for column, part in zip(columns, parts, strict=False):
+            named &= own[column] == (part if column in TEXT else float(part))
         # a diverged run has a row without any of what was measured
-        measured = own["method"] == second if kind == "prunings" else own["layer"] == second
-        if kind == "prunings":
-            measured &= own["percent"] == float(third)
-        return own[measured | (own["state"] != "complete")]
+        return own[named | (own["state"] != "complete")]
 
     def values(self, cell: str, quantity: str) -> BySeed:
         """Return what a claim's cell came to, by seed; diverged and missing runs are left out."""
         own = self.rows(cell)
         if not of_runs(cell):
-            return _by_seed(own, "accuracy" if cell.startswith("prunings/") else cell.split("/")[-1])
+            return _by_seed(own, ANALYSES[cell.split("/")[0]].column_of(cell))
         if quantity == "gap":
             # clean, in eval mode, on both sides: a running training accuracy would mix in dropout and CutMix
             own = own.assign(gap=own["train"] - own["selected"])

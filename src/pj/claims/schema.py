@@ -6,14 +6,13 @@ Imports no torch and no pandas: the workflow parses this. `pj.claims.verdicts` j
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from pj.config import yaml_files
-from pj.config.loading import Config, ConfigError
-from pj.config.messages import choice_fault, faults_of
+from pj.config.analyses import ANALYSES
+from pj.config.loading import Config
+from pj.config.messages import choice_fault
 from pj.config.types import Positive, Strict
 from pj.runs.records import SUPPORT
 
@@ -41,44 +40,47 @@ def _quantity(value: str) -> str:
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Cells = Annotated[dict[str, float], Field(min_length=1)]
 MARGIN = 0.5  # percentage points within which accuracies count as equal
-COLUMNS = ("grad_cam", "other", "random", "first_randomised", "all_randomised")  # of an interpretation
 
 
 class Statement(Strict):
     """What all claims have: where they stand and what they say.
 
-    ``also`` are further looks at the claim, with verdicts of their own, which decide nothing unless they are
-    ``needed``. They have their claim's id, report and section.
+    ``also`` are further checks, with verdicts of their own, which decide nothing unless they are ``needed``.
+    They have their claim's id, report and section.
     """
 
-    id: Annotated[int, Field(ge=1)]
-    report: str
-    section: str = ""
-    statement: str
-    reported: float | None = None  # the report's number for the statistic
-    note: str = ""  # what a reader should know about the measurement
-    needed: bool = False  # of a further look: without it being reproduced, the claim is not
-    also: list[Claim] = Field(default=[])
+    id: Annotated[int, Field(ge=1)] = Field(description="its number")
+    report: str = Field(description="the paper that claims it")
+    section: str = Field("", description="where in the paper")
+    statement: str = Field(description="the claim in words")
+    reported: float | None = Field(None, description="the paper's number for the statistic")
+    note: str = Field("", description="what a reader should know about the measurement")
+    needed: bool = Field(
+        False, description="of an entry of also: unless it is reproduced, the claim is at most inconclusive"
+    )
+    also: list[Claim] = Field([], description="further checks with verdicts of their own")
 
 
 class Contrast(Statement):
     """A weighted sum of cells, paired by seed, against ``than``.
 
-    A cell is ``study/variant`` (of which ``quantity`` is taken), of test accuracy
-    ``prunings/<name>/<variant>/<order>/<percent>``, or ``interpretations/<name>/<variant>/<layer>/<column>``.
+    A cell is ``study/variant`` (of which ``quantity`` is taken), or of an analysis of its runs, such as
+    ``prunings/<name>/<variant>/<order>/<percent>`` (`pj.config.analyses`).
     A name of ``best_of`` stands for that one of its cells whose runs train best (`Evidence.trains_best`).
     With ``ratio`` the sum is of logarithms, ``reported``, ``than`` and the result are ratios, and ``margin``
     is a share (0.1: within a tenth). ``reached`` expects ``reported`` to be a number that one run could give.
     """
 
-    statistic: Literal["contrast"]
-    contrast: Cells
-    best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default={})
-    quantity: Quantity = "best_test"
-    expect: Literal["above", "below", "same", "reached"]
-    than: float = 0.0
-    margin: Positive = MARGIN
-    ratio: bool = False
+    statistic: Literal["contrast"] = Field(description="a weighted sum of cells, paired by seed")
+    contrast: Cells = Field(description="weights of cells, or of names of best_of")
+    best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
+        {}, description="names that stand for that one of their cells whose runs train best"
+    )
+    quantity: Quantity = Field("selected", description="what of its runs it is about")
+    expect: Literal["above", "below", "same", "reached"] = Field(description="what is claimed of the sum")
+    than: float = Field(0.0, description="what the sum is compared with")
+    margin: Positive = Field(MARGIN, description="within which a difference counts as none")
+    ratio: bool = Field(False, description="the sum is of logarithms; numbers and margin are ratios")
 
     @model_validator(mode="after")
     def _whole(self) -> Contrast:
@@ -92,44 +94,48 @@ class Contrast(Statement):
 class Best(Statement):
     """A variant has the highest mean of a study in at least 95 % of bootstraps over seeds."""
 
-    statistic: Literal["best"]
-    study: str
-    variant: str
-    among: list[str] = Field(default=[])  # all of the study if empty
-    ordered: bool = False  # the variants are points of a scale: show between which the best lies
-    quantity: Quantity = "best_test"
+    statistic: Literal["best"] = Field(description="a variant has the highest mean of its study")
+    study: str = Field(description="whose variants are compared")
+    variant: str = Field(description="the one that is claimed to be best")
+    among: list[str] = Field([], description="variants that are compared; all of the study if empty")
+    ordered: bool = Field(False, description="the variants are points of a scale, in order")
+    quantity: Quantity = Field("selected", description="what of its runs it is about")
 
 
 class RankCorrelation(Statement):
     """Accuracy rises with the number of parameters: Spearman's correlation over a study's variants."""
 
-    statistic: Literal["rank_correlation"]
-    study: str
-    quantity: Quantity = "best_test"
-    expect: Literal["above"] = "above"
+    statistic: Literal["rank_correlation"] = Field(description="accuracy rises with the number of parameters")
+    study: str = Field(description="over whose variants")
+    quantity: Quantity = Field("selected", description="what of its runs it is about")
+    expect: Literal["above"] = Field("above", description="above zero")
 
 
 class Diverged(Statement):
     """The runs of some variants diverge, or do not."""
 
-    statistic: Literal["diverged"]
-    cells: Annotated[list[str], Field(min_length=1)]
-    expect: Literal["all", "none"]
+    statistic: Literal["diverged"] = Field(description="the runs of some variants diverge, or do not")
+    cells: Annotated[list[str], Field(min_length=1)] = Field(description="the variants, study/variant")
+    expect: Literal["all", "none"] = Field(description="which of the runs diverge")
 
 
 class Probed(Statement):
     """The ratio (of the cosine: the difference) with / without batch norm, of a row of a study's probes."""
 
-    statistic: Literal["probed"]
-    study: str
-    row: dict[Literal["trajectory", "quantity", "line", "grid", "layer"], str]  # those that single out a row
-    expect: Literal["above", "below"]
+    statistic: Literal["probed"] = Field(description="with against without batch norm, of a study's probes")
+    study: str = Field(description="of probed runs")
+    row: dict[Literal["trajectory", "quantity", "line", "grid", "layer"], str] = Field(
+        description="what singles out a row of the study's probes_table.csv"
+    )
+    expect: Literal["above", "below"] = Field(
+        description="the ratio against 1, of the cosine the difference against 0"
+    )
 
 
 class Unmeasured(Statement):
     """A claim that nothing here measures yet; ``note`` says why."""
 
-    statistic: Literal["unmeasured"]
+    statistic: Literal["unmeasured"] = Field(description="nothing here measures it yet; the note says why")
 
 
 Claim = Annotated[
@@ -142,50 +148,8 @@ for _kind in (Contrast, Best, RankCorrelation, Diverged, Probed, Unmeasured):
 class Claims(Strict):
     """The whole of claims.yaml."""
 
-    claims: Annotated[list[Claim], Field(min_length=1)]
-
-
-def of(config: Config) -> list[Claim]:
-    """Return the claims that a configuration names, none if it names no file. Errors are those of `load`."""
-    return load(Path(config.settings.claims), config) if config.settings.claims else []
-
-
-def load(path: Path, config: Config) -> list[Claim]:
-    """Read claims; ConfigError tells all faults: what is malformed, and what they name that is not there."""
-    content, faults = yaml_files.read(path)
-    if faults:
-        raise ConfigError(faults)
-    try:
-        claims = TypeAdapter(Claims).validate_python(_inherited(content)).claims
-    except ValidationError as error:
-        raise ConfigError([f"{path.name}: {fault}" for fault in faults_of(error, Claims, ())]) from None
-    found = [
-        f"{path.name}: claim {claim.id}: {fault}"
-        for claim in claims
-        for look in looks(claim)
-        for fault in _faults(look, config)
-    ]
-    seen: set[int] = set()
-    for claim in claims:
-        if claim.id in seen:
-            found.append(f"{path.name}: claim {claim.id}: its id is given twice")
-        seen.add(claim.id)
-    if found:
-        raise ConfigError(found)
-    return claims
-
-
-def _inherited(content: dict[str, Any]) -> dict[str, Any]:
-    """Give the further looks at a claim what they share with it."""
-
-    def whole(claim: Any) -> Any:
-        if not isinstance(claim, dict) or not isinstance(claim.get("also"), list):
-            return claim
-        shared = {key: claim[key] for key in ("id", "report", "section") if key in claim}
-        return claim | {"also": [shared | x if isinstance(x, dict) else x for x in claim["also"]]}
-
-    listed = content.get("claims")
-    return content | {"claims": [whole(claim) for claim in listed]} if isinstance(listed, list) else content
+    quantity: Quantity = Field("selected", description="of claims that do not say what they are about")
+    claims: Annotated[list[Claim], Field(min_length=1)] = Field(description="in the order of the scorecard")
 
 
 def looks(claim: Claim) -> list[Claim]:
@@ -219,7 +183,7 @@ def single_cells(claim: Claim, config: Config) -> list[str]:
 
 def of_runs(cell: str) -> bool:
     """Whether a cell is of runs themselves, not of what is measured of them afterwards."""
-    return cell.split("/")[0] not in ("prunings", "interpretations")
+    return cell.split("/")[0] not in ANALYSES
 
 
 def study_of(cell: str, config: Config) -> str | None:
@@ -227,7 +191,7 @@ def study_of(cell: str, config: Config) -> str | None:
     first, *rest = cell.split("/")
     if of_runs(cell):
         return first if first in config.settings.studies else None
-    frame = getattr(config.settings, first).get(rest[0]) if rest else None
+    frame = config.analyses(first).get(rest[0]) if rest else None
     return frame.study if frame else None
 
 
@@ -244,57 +208,3 @@ def tables(claims: Iterable[Claim], config: Config) -> list[str]:
                 kind, name, *_ = cell.split("/")
                 found[f"{kind}/{name}/table.csv"] = None
     return list(found)
-
-
-def _faults(claim: Claim, config: Config) -> Iterable[str]:
-    if any(look.also for look in claim.also):
-        yield "also: a further look has none of its own"
-    if isinstance(claim, Contrast):
-        unused = [name for name in claim.best_of if name not in claim.contrast]
-        yield from (choice_fault(("best_of",), name, claim.contrast) for name in unused)
-    if isinstance(claim, Best) and claim.study in config.settings.studies:
-        yield from _unknown((claim.study,), claim.variant, claim.among or _variants(claim.study, config))
-    for cell in cells(claim):
-        yield from _cell_faults(cell, config, whole=isinstance(claim, Best | RankCorrelation | Probed))
-
-
-def _cell_faults(cell: str, config: Config, *, whole: bool) -> Iterable[str]:
-    """Return what is wrong with a cell; with ``whole``, a study alone is one."""
-    kind, *rest = cell.split("/")
-    if not of_runs(cell):
-        known = getattr(config.settings, kind)
-        if len(rest) != 4:
-            yield f"{cell!r}; allowed: {kind}/<name>/<variant>/…, of five parts"
-        elif rest[0] not in known:
-            yield choice_fault((kind,), rest[0], known)
-        else:
-            yield from _parts(kind, known[rest[0]], *rest)
-    elif kind not in config.settings.studies:
-        yield choice_fault(("study",), kind, config.settings.studies)
-    elif rest:
-        yield from _unknown((kind,), "/".join(rest), _variants(kind, config))
-    elif not whole:
-        yield f"{cell!r}; allowed: <study>/<variant>, or a name of best_of"
-
-
-def _parts(kind: str, frame: Any, name: str, variant: str, *rest: str) -> Iterable[str]:
-    """Return which parts of a cell a pruning or an interpretation lacks."""
-    path = (kind, name)
-    if kind == "interpretations":
-        yield from _unknown(path, variant, frame.variants)
-        yield from _unknown(path, rest[0], frame.view.grad_cam)
-        yield from _unknown(path, rest[1], COLUMNS)
-        return
-    yield from _unknown(path, variant, frame.methods)
-    yield from _unknown(path, rest[0], frame.methods.get(variant, [rest[0]]))
-    yield from _unknown(path, rest[1], [f"{percent:g}" for percent in frame.settings.percents])
-
-
-def _unknown(path: tuple[str, ...], given: str, choices: Iterable[str]) -> Iterable[str]:
-    choices = list(choices)
-    if given not in choices:
-        yield choice_fault(path, given, choices)
-
-
-def _variants(study: str, config: Config) -> list[str]:
-    return list(config.settings.studies[study].variants)

@@ -65,7 +65,7 @@ def union(cards: Mapping[str, Card], key: str = "name") -> Any:
 
 def _card(name: str, target: str, given: Collection[str], key: str, more: Mapping[str, Any]) -> Card:
     module, _, thing = target.partition(":")
-    path = _file(module)
+    path = _file(module, name)
     definitions = _definitions(path)
     if thing not in definitions:
         raise TypeError(f"{path} has no class or function {thing}, which the registry calls {name!r}")
@@ -96,11 +96,11 @@ def _card(name: str, target: str, given: Collection[str], key: str, more: Mappin
     return Card(settings, annotations, facts)
 
 
-def _file(module: str) -> Path:
+def _file(module: str, name: str) -> Path:
     """Return a module's file, importing only the packages that it is in."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise TypeError(f"there is no module {module}")
+        raise TypeError(f"there is no module {module}, which the registry names for {name!r}")
     return Path(spec.origin)
 
 

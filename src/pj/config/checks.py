@@ -7,8 +7,10 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pj.config.analyses import ANALYSES
+from pj.config.components import Source
 from pj.config.messages import choice_fault
-from pj.config.settings import REPORTED_LAYER, ProbeView, Settings, Source, Variant
+from pj.config.settings import ProbeView, Settings, Variant
 from pj.config.spec import RunSpec
 
 
@@ -23,9 +25,7 @@ def faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
         *_label_faults(settings),
         *_probe_faults(settings, variants),
         *_path_faults(settings, variants),
-        *_landscape_faults(settings),
-        *_pruning_faults(settings, variants),
-        *_interpretation_faults(settings, variants),
+        *_analysis_faults(settings, variants),
     ]
 
 
@@ -53,12 +53,15 @@ def _band_faults(path: str, view: ProbeView, variants: Sequence[Variant]) -> lis
     """Return why the bands of a study cannot be had, or would mix what does not belong together."""
     if view.bands and view.show not in ("loss_range", "ics"):
         return [f"{path}: nothing to draw beside {view.show}; allowed with loss_range and ics"]
+    if view.bands and view.show == "ics" and view.layer is None:
+        where = path.removesuffix("bands")
+        return [f"{where}layer: is missing; the bands of ics are of the covariate shift of one layer"]
     faults = []
     for batch_norm in (True, False):
         own = [v.spec for v in variants if v.spec.probe and v.spec.has_batch_norm == batch_norm]
         network = "with" if batch_norm else "without"
         if view.show == "ics":
-            own = [spec for spec in own if spec.probe and REPORTED_LAYER in spec.probe.ics]
+            own = [spec for spec in own if spec.probe and view.layer in spec.probe.ics]
         rates = {spec.optimizer.lr for spec in own}
         for band, wanted in view.bands.items():
             if rates and (missing := [f"{lr:g}" for lr in wanted if lr not in rates]):
@@ -75,16 +78,6 @@ def _but_for_the_rate(spec: RunSpec) -> str:
     content = spec.model_dump(mode="json", exclude={"probe"})
     del content["optimizer"]["lr"]
     return str(content)
-
-
-def _landscape_faults(settings: Settings) -> list[str]:
-    """Return the studies and variants that landscapes name and that are not there."""
-    faults = []
-    for name, landscape in settings.landscapes.items():
-        faults += _variant_faults(
-            ("landscapes", name), landscape.study, landscape.variants, "variants", settings
-        )
-    return faults
 
 
 def _variant_faults(
@@ -128,51 +121,19 @@ def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
     return faults
 
 
-def _pruning_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return what prunings name that is not there, or cannot be had of a run."""
-    faults = []
-    specs = {(v.study, v.name): v.spec for v in variants}
-    for name, pruning in settings.prunings.items():
-        faults += _variant_faults(("prunings", name), pruning.study, pruning.methods, "methods", settings)
-        for variant, methods in pruning.methods.items():
-            spec = specs.get((pruning.study, variant))
-            if spec is None:
-                continue
-            if "path" in methods and spec.optimizer.name != "dessilbi":
-                faults.append(
-                    f"prunings.{name}.methods.{variant}: path needs a Γ, which training with "
-                    f"{spec.optimizer.name} does not leave; allowed: magnitude, random"
-                )
-            faults += [
-                choice_fault(("prunings", name, "settings", "layers"), layer, spec.prunable)
-                for layer in pruning.settings.layers
-                if layer not in spec.prunable
-            ]
-    return list(dict.fromkeys(faults))
-
-
-def _interpretation_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return what interpretations name that is not there: studies, variants, layers, images."""
-    faults = []
+def _analysis_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
+    """Return what analyses name that is not there, or cannot be had of a run."""
+    faults: list[str] = []
     specs = {(v.study, v.name): v.spec for v in variants}
     sources = {label(name, source): source for name, source in settings.datasets.items()}
-    for name, frame in settings.interpretations.items():
-        path, view = f"interpretations.{name}", frame.view
-        faults += _variant_faults(
-            ("interpretations", name), frame.study, frame.variants, "variants", settings
-        )
-        for spec in filter(None, (specs.get((frame.study, variant)) for variant in frame.variants)):
-            faults += [
-                choice_fault(("interpretations", name, "view", key), layer, spec.maps)
-                for key in ("feature_maps", "grad_cam")
-                for layer in getattr(view, key)
-                if layer not in spec.maps
-            ]
-            count = spec.data.test or _test_images(sources[spec.data.name])
-            if count is not None and view.image >= count:
-                faults.append(f"{path}.view.image: {view.image}; allowed: 0 to {count - 1}, the test images")
-            if count is not None and view.images > count:
-                faults.append(f"{path}.view.images: {view.images}; allowed: 2 to {count}, the test images")
+    for key, analysis in ANALYSES.items():
+        for name, frame in getattr(settings, key).items():
+            named = frame.analysed()
+            faults += _variant_faults((key, name), frame.study, named, frame.where(), settings)
+            for variant in named:
+                if spec := specs.get((frame.study, variant)):
+                    count = spec.data.test or _test_images(sources[spec.data.name])
+                    faults += analysis.faults(f"{key}.{name}", frame, variant, spec, count)
     return list(dict.fromkeys(faults))
 
 

@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from pj.config import checks, yaml_files
+from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.checks import label
 from pj.config.components import Source
 from pj.config.messages import choice_fault, faults_of
 from pj.config.settings import (
-    Interpretation,
-    Landscape,
-    Pruning,
+    ANALYSED,
+    Analysed,
     Reported,
     Scale,
     Settings,
@@ -62,23 +62,15 @@ class Config:
             **frame.model_dump(include={"title", "report", "compare", "reference", "probes", "path"}),
         )
 
-    def landscape(self, name: str) -> Landscape:
-        """Return a landscape with its study's variants."""
-        frame = self.settings.landscapes[name]
-        variants = self._variants_of(frame.study, frame.variants)
-        return Landscape(name=name, variants=variants, **frame.model_dump(include={"title", "slices"}))
+    def analyses(self, key: str) -> dict[str, AnalysisSettings]:
+        """Return the settings of an analysis by name, such as those of ``prunings``."""
+        return dict(getattr(self.settings, key))
 
-    def pruning(self, name: str) -> Pruning:
-        """Return a pruning with its study's variants."""
-        frame = self.settings.prunings[name]
-        variants = self._variants_of(frame.study, frame.methods)
-        return Pruning(name=name, variants=variants, **frame.model_dump(exclude={"study"}))
-
-    def interpretation(self, name: str) -> Interpretation:
-        """Return an interpretation with its study's variants."""
-        frame = self.settings.interpretations[name]
-        variants = self._variants_of(frame.study, frame.variants)
-        return Interpretation(name=name, variants=variants, **frame.model_dump(exclude={"study", "variants"}))
+    def analysed(self, key: str, name: str) -> Analysed:
+        """Return what an analysis is about, with its study's variants."""
+        frame = self.analyses(key)[name]
+        content = dict(frame) | {"variants": self._variants_of(frame.study, frame.analysed())}
+        return ANALYSED[key].model_validate(content | {"name": name})
 
     def _variants_of(self, study: str, names: Iterable[str]) -> tuple[Variant, ...]:
         own = {v.name: v for v in self.variants if v.study == study}

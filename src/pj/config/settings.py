@@ -6,10 +6,12 @@ Imports no torch: every cluster job parses this.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
+from pj.config.analyses import ANALYSES
+from pj.config.analyses.declaration import Analysis, AnalysisSettings
 from pj.config.components import Source
 from pj.config.spec import RunSpec
 from pj.config.types import (
@@ -17,19 +19,15 @@ from pj.config.types import (
     Fraction,
     Index,
     Name,
-    Percent,
     Positive,
     Strict,
-    ascending,
-    distinct,
 )
 
 Seed = Index
 Seeds = Annotated[list[Seed], Field(min_length=1)]
-Order = Literal["path", "magnitude", "random"]  # in which units are pruned
-Methods = Annotated[list[Order], Field(min_length=1), AfterValidator(distinct)]
+PartialSpec = dict[str, Any]  # some keys of a RunSpec; what base and variant give together is checked whole
+Changes = dict[str, Any]  # the same, and a variant's title and reported numbers
 Rates = Annotated[list[Positive], Field(min_length=2)]
-REPORTED_LAYER = "conv2"  # where report A measured covariate shift
 
 
 def _device(value: str) -> str:
@@ -41,12 +39,14 @@ def _device(value: str) -> str:
 class Scale(Strict):
     """What a reduced run takes away from a study; every table names it. All unset: full scale."""
 
-    name: Name = "full"
-    epochs: Count | None = None  # of a study's base; a variant of twice as many keeps twice as many
-    train: Count | None = None
-    validation: Count | None = None
-    test: Count | None = None
-    width: Fraction | None = None
+    name: Name = Field("full", description="what tables call it; full: nothing is taken away")
+    epochs: Count | None = Field(
+        None, description="of a study's base; a variant of twice as many epochs keeps twice as many"
+    )
+    train: Count | None = Field(None, description="training images, at most")
+    validation: Count | None = Field(None, description="validation images, at most")
+    test: Count | None = Field(None, description="test images, at most")
+    width: Fraction | None = Field(None, description="multiplies the models' width")
 
     @property
     def reductions(self) -> dict[str, int | float]:
@@ -61,132 +61,91 @@ class Scale(Strict):
 
 
 class Reported(Strict):
-    """The report's printed numbers for a variant: percent, percentage points, seconds, millions."""
+    """The source's printed numbers for a variant."""
 
-    accuracy: float | None = None
-    train: float | None = None
-    validation: float | None = None
-    test: float | None = None
-    difference: float | None = None  # this variant minus the study's reference
-    seconds: float | None = None
-    parameters_millions: float | None = None
+    accuracy: float | None = Field(None, description="test accuracy, percent")
+    train: float | None = Field(None, description="training accuracy, percent")
+    validation: float | None = Field(None, description="validation accuracy, percent")
+    test: float | None = Field(None, description="test accuracy of the selected network, percent")
+    difference: float | None = Field(None, description="this variant minus the study's reference, points")
+    seconds: float | None = Field(None, description="of training")
+    parameters_millions: float | None = Field(None, description="parameters of the network, millions")
 
 
 class ProbeView(Strict):
-    """Which of four quantities a study of probed runs is about, and the reports' bands beside it.
+    """Which of four quantities a study of probed runs is about, and the bands beside it.
 
     A band is the range of a quantity over separate runs at several learning rates, which is what the
-    report draws: of the training loss, or of the covariate shift at its second convolution.
+    source may draw: of the training loss, or of the covariate shift at one ``layer``.
     """
 
-    show: Literal["loss_range", "predictiveness", "beta", "ics"]
-    bands: dict[Name, Rates] = Field(default={})  # name -> learning rates
+    show: Literal["loss_range", "predictiveness", "beta", "ics"] = Field(
+        description="the quantity that the study's probe table and figure are about"
+    )
+    bands: dict[Name, Rates] = Field({}, description="for each band, the learning rates that it runs over")
+    layer: str | None = Field(None, description="of which the bands of ics show the covariate shift")
 
 
 class PathView(Strict):
     """What a study of DessiLBI runs shows besides its table: |supp Γ| over epochs, and a layer's weights."""
 
-    weights_of: str  # a layer: conv1, linear1, …
+    weights_of: str = Field(description="the layer whose weights are shown: conv1, linear1, …")
 
 
 class StudySettings(Strict):
-    """A table of a report as config.yaml has it: a base specification and what each row changes."""
+    """A table of trained variants: a base specification and what each row changes."""
 
-    title: str
-    report: str = ""  # where it stands, such as "A 1.2"
-    base: dict[str, Any]
-    variants: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    compare: Literal["best_test", "selected"] = "selected"  # which accuracy the report printed
-    reference: str | None = None  # the variant that the others are subtracted from
-    probes: ProbeView | None = None
-    path: PathView | None = None
-    seeds: Seeds | None = None
-    scale: Scale | None = None
-
-
-class Slices(Strict):
-    """How the loss around a finished network is measured."""
-
-    images: Count = 1000  # of the training split, its first ones
-    radius: Positive = 1.0  # how far to go, as a share of every filter's norm
-    points: Annotated[int, Field(ge=3)] = 41  # along a line
-    side: Annotated[int, Field(ge=3)] = 15  # of a plane, in points
-    seed: Seed = 0  # of the directions
+    title: str = Field(description="the heading of its table and figures")
+    report: str = Field("", description="where the source paper has it, such as A 1.2")
+    base: PartialSpec = Field(description="the specification that its variants change")
+    variants: Annotated[dict[Name, Changes], Field(min_length=1)] = Field(
+        description="rows of the table: what each changes in the base, its title and reported numbers"
+    )
+    compare: Literal["best_test", "selected"] = Field(
+        "selected", description="the accuracy that differences are taken of: what the paper printed"
+    )
+    reference: str | None = Field(None, description="the variant that the others are subtracted from")
+    probes: ProbeView | None = Field(None, description="what a study of probed runs shows")
+    path: PathView | None = Field(None, description="what a study of DessiLBI runs shows")
+    seeds: Seeds | None = Field(None, description="instead of the configuration's")
+    scale: Scale | None = Field(None, description="instead of the configuration's")
 
 
-class LandscapeSettings(Strict):
-    """Around which finished runs the loss is measured."""
+class _Settings(Strict):
+    """The whole of config.yaml, analyses apart."""
 
-    title: str
-    study: Name
-    variants: Annotated[list[Name], Field(min_length=1)]
-    slices: Slices = Slices()
-
-
-class Percents(Strict):
-    """Which layers are pruned, and by how much."""
-
-    layers: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]  # conv1, linear1, …
-    percents: Annotated[list[Percent], Field(min_length=1), AfterValidator(ascending)]
-    draws: Count = 5  # of random orders
-
-
-class PruningSettings(Strict):
-    """Which runs are pruned: for each variant of a study the orders in which its units go."""
-
-    title: str
-    report: str = ""
-    study: Name
-    methods: Annotated[dict[Name, Methods], Field(min_length=1)]
-    settings: Percents
-    reported: list[float | None] | None = None  # the report's accuracy at each percentage
-
-    @model_validator(mode="after")
-    def _one_number_a_percentage(self) -> PruningSettings:
-        if self.reported is not None and len(self.reported) != len(self.settings.percents):
-            raise ValueError(
-                f"reported has {len(self.reported)} numbers for {len(self.settings.percents)} percents; "
-                "allowed: one each, null where the report has none"
-            )
-        return self
+    datasets: dict[Name, Source] = Field(description="where images come from, by the name that data has")
+    seeds: Seeds = Field(description="of every variant, one training each")
+    claims: str | None = Field(None, description="a file of claims about the studies")
+    words: str | None = Field(None, description="a file of what the pages say about the paper")
+    studies: Annotated[dict[Name, StudySettings], Field(min_length=1)] = Field(
+        description="tables of trained variants, by name"
+    )
+    scale: Scale = Field(Scale(), description="what is taken away from every study")
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        "auto", description="auto, cpu, cuda or cuda:<index>"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of specifications that do not say; auto: bf16 where the device computes in it"
+    )
+    threads: Count = Field(2, description="of a job on the CPU")
+    max_seconds: Count | None = Field(
+        None, description="end a training job after so long, to go on when called again"
+    )
 
 
-class View(Strict):
-    """What is looked at inside a network. Layers: conv1, …, and of residual nets block1, …, features."""
-
-    image: Annotated[int, Field(ge=0)] = 0  # of the test split, shown through the network
-    feature_maps: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]  # three channels each
-    grad_cam: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]  # the last: sheet, check
-    per_class: Count = 3  # images of the sheet
-    images: Annotated[int, Field(ge=2)] = 200  # of the deletion curves and the check, the first test images
-    draws: Count = 5  # of random maps
-
-
-class InterpretationSettings(Strict):
-    """Into which finished runs one looks."""
-
-    title: str
-    report: str = ""
-    study: Name
-    variants: Annotated[list[Name], Field(min_length=1)]
-    view: View
-
-
-class Settings(Strict):
-    """The whole of config.yaml."""
-
-    datasets: dict[Name, Source]
-    seeds: Seeds
-    claims: str | None = None  # a file of claims about the studies
-    studies: Annotated[dict[Name, StudySettings], Field(min_length=1)]
-    landscapes: dict[Name, LandscapeSettings] = Field(default={})
-    prunings: dict[Name, PruningSettings] = Field(default={})
-    interpretations: dict[Name, InterpretationSettings] = Field(default={})
-    scale: Scale = Scale()
-    device: Annotated[str, AfterValidator(_device)] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: Count = 2
-    max_seconds: Count | None = None
+if TYPE_CHECKING:
+    Settings: TypeAlias = _Settings
+else:
+    Settings = create_model(
+        "Settings",
+        __base__=_Settings,
+        __doc__="The whole of config.yaml.",
+        **{
+            key: (dict[Name, analysis.settings], Field({}, description=f"{analysis.title}, by name"))
+            for key, analysis in ANALYSES.items()
+        },
+    )
 
 
 class Variant(Strict):
@@ -202,7 +161,7 @@ class Variant(Strict):
 
 
 class Study(Strict):
-    """A table of a report, its rows' specifications resolved. Rules hand it on as JSON."""
+    """A study, its rows' specifications resolved. Rules hand it on as JSON."""
 
     name: str
     title: str
@@ -214,32 +173,21 @@ class Study(Strict):
     variants: tuple[Variant, ...]
 
 
-class Landscape(Strict):
-    """Finished runs around which the loss is measured. Rules hand it on as JSON."""
+class Analysed(AnalysisSettings):
+    """What an analysis is about: its settings, with the variants resolved. Rules hand it on as JSON."""
 
     name: str
-    title: str
-    slices: Slices
     variants: tuple[Variant, ...]
 
+    if TYPE_CHECKING:
 
-class Pruning(Strict):
-    """Finished runs that are pruned. Rules hand it on as JSON."""
-
-    name: str
-    title: str
-    report: str
-    methods: dict[str, list[str]]
-    settings: Percents
-    reported: list[float | None] | None
-    variants: tuple[Variant, ...]
+        def __getattr__(self, setting: str) -> Any: ...
 
 
-class Interpretation(Strict):
-    """Finished runs that are looked into. Rules hand it on as JSON."""
+def _analysed(analysis: Analysis) -> type[Analysed]:
+    base: Any = analysis.settings
+    resolved: Any = tuple[Variant, ...]
+    return create_model(f"Analysed{base.__name__}", __base__=base, name=(str, ...), variants=(resolved, ...))
 
-    name: str
-    title: str
-    report: str
-    view: View
-    variants: tuple[Variant, ...]
+
+ANALYSED = {key: _analysed(analysis) for key, analysis in ANALYSES.items()}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pj.config.settings import View
+from pj.config.analyses.interpret import View
 from pj.errors import UserError
 from pj.interpret.maps import class_maps, displayed, enlarged, feature_maps
 from pj.interpret.sanity import area, deletion, randomised, rank_correlations, ranks
@@ -21,17 +20,6 @@ log = logging.getLogger(__name__)
 SHARES = [i / 20 for i in range(21)]  # of an image's pixels that are removed
 CHANNELS = 3  # of a layer, its first ones
 AT_ONCE = 100  # images in memory
-
-
-def write(
-    folder: Path, data: Path, output: Path, view: View, *, device: str = "auto", threads: int = 1
-) -> None:
-    """Write what the run in ``folder`` looks at as JSON; of a diverged run, that it diverged."""
-
-    def look(run: finished.FinishedRun) -> dict[str, Any]:
-        return measure(run, view)
-
-    finished.write(folder, data, output, look, device=device, precision="fp32", threads=threads)
 
 
 def measure(run: finished.FinishedRun, view: View) -> dict[str, Any]:

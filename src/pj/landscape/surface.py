@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from math import isfinite, prod
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from pj.config.settings import Slices
+from pj.config.analyses.landscape import Slices
 from pj.data.batches import Split, in_order
 from pj.landscape.probes import Batch, Loss, Weights
 from pj.randomness import generator
@@ -39,23 +38,6 @@ class Curvature:
     eigenvalue: float
     iterations: int
     converged: bool  # to `TOLERANCE` and `RESIDUAL`
-
-
-def write(
-    folder: Path,
-    data: Path,
-    output: Path,
-    settings: Slices,
-    *,
-    device: str = "auto",
-    threads: int = 1,
-) -> None:
-    """Write the landscape of the run in ``folder`` as JSON; of a diverged run, that it diverged."""
-
-    def slices(run: finished.FinishedRun) -> dict[str, Any]:
-        return measure(run, settings)
-
-    finished.write(folder, data, output, slices, device=device, precision="fp32", threads=threads)
 
 
 def measure(run: finished.FinishedRun, settings: Slices) -> dict[str, Any]:

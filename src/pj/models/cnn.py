@@ -1,4 +1,4 @@
-"""Report B's convolutional network."""
+"""A convolutional network of two large kernels."""
 
 from __future__ import annotations
 

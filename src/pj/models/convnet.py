@@ -1,4 +1,4 @@
-"""Report A 1.2.1: stacked conv-BN-activation stages and a large linear head."""
+"""Stacked conv-BN-activation stages and a large linear head."""
 
 from __future__ import annotations
 

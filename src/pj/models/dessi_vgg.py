@@ -1,4 +1,4 @@
-"""The four-convolution VGG that report A 3.2 trains with DessiLBI and Adam."""
+"""A VGG of four convolutions, with a skip connection before its last ReLU."""
 
 from __future__ import annotations
 

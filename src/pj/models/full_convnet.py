@@ -1,4 +1,4 @@
-"""Report A 1.2.4 and 1.2.5: convolutions all the way, plain and residual."""
+"""Convolutions all the way, plain and residual."""
 
 from __future__ import annotations
 

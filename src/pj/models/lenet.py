@@ -1,4 +1,4 @@
-"""LeNet-5 with ReLU and max pooling, the MNIST net of report A 3.1."""
+"""LeNet-5 with ReLU and max pooling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report B's multilayer perceptron."""
+"""A multilayer perceptron with one hidden layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report A 1.2.2 and 1.2.3: a nine-layer residual net, with and without attention."""
+"""A nine-layer residual net, with and without shortcuts and attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VGG-A with and without batch norm, the subject of report A part 2."""
+"""VGG-A with and without batch norm."""
 
 from __future__ import annotations
 

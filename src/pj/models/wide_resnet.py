@@ -1,4 +1,4 @@
-"""Wide residual networks (Zagoruyko & Komodakis 2016), report A 1.2.6."""
+"""Wide residual networks (Zagoruyko & Komodakis 2016)."""
 
 from __future__ import annotations
 

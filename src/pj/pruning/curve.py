@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pj import files
-from pj.config.settings import Percents
+from pj.config.analyses.pruning import Percents, Pruned
 from pj.errors import UserError
 from pj.pruning import networks
 from pj.randomness import generator
@@ -22,26 +22,8 @@ from pj.training.measure import loss_and_accuracy, predict
 log = logging.getLogger(__name__)
 
 
-def write(
-    folder: Path,
-    data: Path,
-    output: Path,
-    settings: Percents,
-    methods: list[str],
-    *,
-    device: str = "auto",
-    threads: int = 1,
-) -> None:
-    """Write the pruning curves of the run in ``folder`` as JSON; of a diverged run, that it diverged."""
-
-    def curves(run: finished.FinishedRun) -> dict[str, Any]:
-        return {"rows": measure(run, settings, methods)}
-
-    finished.write(folder, data, output, curves, device=device, threads=threads)
-
-
-def measure(run: finished.FinishedRun, settings: Percents, methods: list[str]) -> list[dict[str, Any]]:
-    """Return a row a method, percentage and draw: test accuracy (percent), loss, and what is left.
+def measure(run: finished.FinishedRun, asked: Pruned) -> dict[str, Any]:
+    """Return ``rows``, one per method, percentage and draw: test accuracy (percent), loss, and what is left.
 
     ``outside_support`` is the share of the removed units, in percent, whose Γ was zero at the end; it is
     None for a run without Γ, and where nothing is removed. ``size`` is of the narrowed network.
@@ -52,13 +34,13 @@ def measure(run: finished.FinishedRun, settings: Percents, methods: list[str]) -
 
     """
     try:
-        return [row for method in methods for row in _curve(run, settings, method)]
+        return {"rows": [row for method in asked.methods for row in _curve(run, asked, method)]}
     except ValueError as error:
         raise UserError(f"{run.spec.run}: {error}") from error
 
 
-def export(run: finished.FinishedRun, settings: Percents, method: str, path: Path) -> dict[str, Any]:
-    """Write the narrowed network of the first percentage as a program that needs no pj to run.
+def export(run: finished.FinishedRun, asked: Pruned, path: Path) -> dict[str, Any]:
+    """Write the narrowed network of the first order and percentage as a program that needs no pj to run.
 
     `torch.export.load` reads it; it maps normalised images [N, C, H, W] to logits [N, K].
 
@@ -66,8 +48,8 @@ def export(run: finished.FinishedRun, settings: Percents, method: str, path: Pat
         Its row of `measure`, and the size of the ``whole`` network.
 
     """
-    (row,) = measure(run, settings, [method])
-    network = networks.narrowed(run.model, _removed(run, settings, method, 0, settings.percents[0]))
+    (row,) = measure(run, asked)["rows"]
+    network = networks.narrowed(run.model, _removed(run, asked, asked.methods[0], 0, asked.percents[0]))
     images = run.normalise(run.splits["test"].images[:2])
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (images,), dynamic_shapes=({0: batch},))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pj.config.settings import Order
+from pj.config.analyses.pruning import Order
 from pj.models.layer_names import layers
 
 METHODS = get_args(Order)

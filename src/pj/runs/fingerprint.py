@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,24 +28,25 @@ REGISTRY = "REGISTRY"
 WITHOUT_EFFECT = ("pj.config", "pj.workflow", "pj.errors", "pj.runs.provenance", "pj.training.progress")
 
 
-def fingerprint(entry: Path, choices: Mapping[str, str] | None = None) -> str:
+def fingerprint(entry: Path, choices: Mapping[str, str] | None = None, targets: Iterable[str] = ()) -> str:
     """Return 16 hex digits for a script and all of `pj` that it imports, directly or not.
 
     Args:
         entry: the file where the work begins.
+        targets: what it resolves by name besides, as "module" or "module:object".
         choices: for a registry module (``pj.models``) the one name that is used. Of its dictionary
             ``REGISTRY`` (name -> "module:object") only that entry counts and only its module is
             followed, so that another model's code, or a new entry, changes nothing. Registries that are
-            not mentioned count by their names, but are not followed.
+            not mentioned do not count.
 
     Raises:
         ValueError: a registry without the entry, or an import that cannot be followed.
 
     """
-    return _fingerprint(entry.resolve(), tuple(sorted((choices or {}).items())))
+    return _fingerprint(entry.resolve(), tuple(sorted((choices or {}).items())), tuple(targets))
 
 
-def run_fingerprint(entry: Path, spec: RunSpec) -> str:
+def run_fingerprint(entry: Path, spec: RunSpec, targets: Iterable[str] = ()) -> str:
     """Return the fingerprint of a script that works on one run: with its own model, loss and so on."""
     chosen: dict[str, str] = {
         "pj.models": spec.model.name,
@@ -56,7 +57,7 @@ def run_fingerprint(entry: Path, spec: RunSpec) -> str:
         chosen["pj.data"] = "cutmix"
     if spec.probe:
         chosen["pj.training.observers"] = "probe"
-    return fingerprint(entry, chosen)
+    return fingerprint(entry, chosen, targets)
 
 
 def code_on_disk(entry: Path, spec: RunSpec) -> str:
@@ -76,10 +77,11 @@ def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
 
 
 @cache  # one answer for all runs of a model; a workflow asks thousands of times
-def _fingerprint(entry: Path, choices: tuple[tuple[str, str], ...]) -> str:
+def _fingerprint(entry: Path, choices: tuple[tuple[str, str], ...], targets: tuple[str, ...]) -> str:
     chosen = dict(choices)
     dumps: set[str] = set()
-    pending, seen = [entry], set()
+    seen: set[Path] = set()
+    pending = [entry, *(file for target in targets for file in _files(target.partition(":")[0]))]
     while pending:
         path = pending.pop()
         if path in seen or _has_no_effect(path):
@@ -132,8 +134,9 @@ def _read(path: Path, choice: str | None) -> tuple[str, frozenset[Path]]:
     names = dict(_bindings(tree, path))
     imports = {file for target in names.values() for file in _files(target[0])}
     if choice is not None:
-        target = _chosen(tree, path, choice)
-        imports |= set(_files(target))
+        imports |= set(_files(_chosen(tree, path, choice)))
+    else:
+        _forget_registry(tree)
     identified = {alias: _identified(*target, path) for alias, target in names.items()}
     normalised = _Normalised(path, identified).visit(tree)
     idle = all(isinstance(node, ast.Pass) for node in normalised.body)
@@ -176,15 +179,19 @@ def _identified(module: str, name: str, importer: Path) -> str:
 def _identity(path: Path) -> str:
     """Return a hash of a module's own content: without its registry's entries, whatever it imports."""
     tree = _parsed(path)
-    for node in ast.walk(tree):
-        if _is_registry(node):
-            node.value = ast.Dict([], [])  # type: ignore[attr-defined]
+    _forget_registry(tree)
     names = {
         alias: f"pj:{name}" if _file(module) else ".".join(filter(None, (module, name)))
         for alias, (module, name) in _bindings(tree, path)
     }
     dump = ast.dump(_Normalised(path, names).visit(tree))
     return hashlib.sha256(dump.encode()).hexdigest()[:16]
+
+
+def _forget_registry(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if _is_registry(node):
+            node.value = ast.Dict([], [])  # type: ignore[attr-defined]
 
 
 def _top_level(path: Path) -> set[str]:

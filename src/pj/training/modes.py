@@ -1,4 +1,4 @@
-"""What train() and eval() do to batch norm and dropout, measured (report B's first table)."""
+"""What train() and eval() do to batch norm and dropout, measured."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,38 +9,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 
-from pj.config.settings import Interpretation, Variant
-from pj.report.figures.style import FORMATS, colours, headline, save
+from pj.config.settings import Analysed, Variant
+from pj.report.figures.style import colours, headline
 from pj.report.tables.interpretations import label
-from pj.report.tables.measured import Found, collect, complete
+from pj.report.tables.measured import Found, complete
 from pj.report.text.labels import scale_label
 
-NAMES = ("image", "sheet", "tests")
 NAMED = ("cifar10", "cifar10-jpeg")  # the data whose classes have the names below
 CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
-def write(
-    interpretation: Interpretation, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS
-) -> None:
-    """Write image.png, sheet.png and tests.png (and .svg) into ``folder`` from what lies in ``measured``."""
-    found = collect(interpretation.variants, measured)
-    for name, draw in zip(NAMES, (draw_image, draw_sheet, draw_tests), strict=True):
-        figure = draw(interpretation, found)
-        headline(figure, interpretation.title, _subtitle(interpretation, found, name))
-        # photographs gain nothing as vectors
-        save(figure, folder / name, formats if name == "tests" else {"png": formats["png"]})
-
-
-def _subtitle(interpretation: Interpretation, found: Found, name: str) -> str:
-    """Return what a figure is of: the tests are over many images and all seeds."""
-    if name == "tests":
-        return label(interpretation, found).replace("**", "")
+def _titled(figure: Figure, interpretation: Analysed) -> Figure:
+    """Return a figure of photographs under its title, and what they are of."""
     first = interpretation.variants[0]
-    return f"{first.spec.data.name}, {scale_label(first.scale)}; first seed, in eval mode, fp32"
+    what = f"{first.spec.data.name}, {scale_label(first.scale)}; first seed, in eval mode, fp32"
+    headline(figure, interpretation.title, what)
+    return figure
 
 
-def draw_image(interpretation: Interpretation, found: Found) -> Figure:
+def draw_image(interpretation: Analysed, found: Found) -> Figure:
     """Return the figure of one image: feature maps a row a layer, and Grad-CAMs; first seeds."""
     shown = _first_seeds(interpretation, found)
     view = interpretation.view
@@ -69,10 +54,10 @@ def draw_image(interpretation: Interpretation, found: Found) -> Figure:
             shade = _overlaid(axes, image["pixels"], heat)
             axes.set_title(f"Grad-CAM, {layer}", fontsize=7)
         _scale(part, shade, grid)
-    return figure
+    return _titled(figure, interpretation)
 
 
-def draw_sheet(interpretation: Interpretation, found: Found) -> Figure:
+def draw_sheet(interpretation: Analysed, found: Found) -> Figure:
     """Return the sheet: a column a class, images with their Grad-CAMs below; first seeds."""
     shown = _first_seeds(interpretation, found)
     classes = max((1 + max(i["label"] for i in run["sheet"]) for _, run in shown), default=1)
@@ -102,10 +87,10 @@ def draw_sheet(interpretation: Interpretation, found: Found) -> Figure:
                 color="black" if right else "#D55E00",
             )
         _scale(part, shade, grid)
-    return figure
+    return _titled(figure, interpretation)
 
 
-def draw_tests(interpretation: Interpretation, found: Found) -> Figure:
+def draw_tests(interpretation: Analysed, found: Found) -> Figure:
     """Return the deletion curves by layer, and the correlations as layer after layer is randomised."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     deleted, checked = figure.subplots(1, 2)
@@ -141,6 +126,7 @@ def draw_tests(interpretation: Interpretation, found: Found) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[1]:
             axes.legend(frameon=False, fontsize=7)
+    headline(figure, interpretation.title, label(interpretation, found).replace("**", ""))
     return figure
 
 
@@ -155,7 +141,7 @@ def _correlations(axes: Axes, variant: Variant, runs: list[dict[str, Any]], dash
     axes.set_xticks(x, names, rotation=60, fontsize=7)
 
 
-def _first_seeds(interpretation: Interpretation, found: Found) -> list[tuple[Variant, dict[str, Any]]]:
+def _first_seeds(interpretation: Analysed, found: Found) -> list[tuple[Variant, dict[str, Any]]]:
     return [(v, complete(found, v)[0]) for v in interpretation.variants if complete(found, v)]
 
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pj.config.settings import Landscape
-from pj.report.figures.style import FORMATS, colours, headline, log_if_wide, save
-from pj.report.tables.measured import Found, collect, complete
+from pj.config.settings import Analysed
+from pj.report.figures.style import colours, headline, log_if_wide
+from pj.report.tables.measured import Found, complete
 from pj.report.text.labels import scale_label
 
 DASHES = ("-", "--", "-.", ":")
 
 
-def write(landscape: Landscape, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
-    """Write landscape.png and landscape.svg into ``folder`` from what lies in ``measured``."""
-    save(draw(landscape, collect(landscape.variants, measured)), folder / "landscape", formats)
-
-
-def draw(landscape: Landscape, found: Found) -> Figure:
+def draw(landscape: Analysed, found: Found) -> Figure:
     """Return the figure: the loss along one direction, a line a run, and over a plane for a run each."""
     shown = [(v, complete(found, v)[0]) for v in landscape.variants if complete(found, v)]
     figure = Figure(figsize=(4.2 + 3.2 * len(shown), 3.6), layout="constrained")

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pj.config.settings import REPORTED_LAYER, Study
+from pj.config.settings import Study
 from pj.report.figures.style import FORMATS, LOG_SPREAD, headline, save
 from pj.report.tables.probe_measures import NETWORKS
 from pj.report.text.labels import study_label
@@ -32,7 +32,7 @@ LINES = {
 SHIFTS = {"ics": "‖G - G'‖", "ics_relative": "‖G - G'‖ / ‖G‖", "ics_cosine": "cosine of G and G'"}
 
 
-def write(study: Study, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
+def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
     """Write probes.png and probes.svg from the probes.csv and probes_table.csv beside them."""
     found = pd.read_csv(folder / "probes.csv", keep_default_na=False)
     medians = pd.read_csv(folder / "probes_table.csv", keep_default_na=False)
@@ -108,7 +108,7 @@ def _ylabel(kind: str, part: pd.DataFrame) -> str:
     if kind == "layers":
         return "BN / without"
     if quantity == "ics_band":
-        return f"ICS at {REPORTED_LAYER}"
+        return f"ICS at {part['layer'].iloc[0]}"
     names = {"loss_range": "loss", "loss_band": "loss", "predictiveness": "‖Δg‖", "beta": "effective beta"}
     names["beta_reported"] = "max ‖Δg‖ / step"
     return names.get(quantity) or SHIFTS[quantity]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
-from pj.config.settings import Pruning
-from pj.report.figures.style import FORMATS, colours, headline, save
-from pj.report.tables.prunings import METHODS, by_seed, collect
+from pj.config.settings import Analysed
+from pj.report.figures.style import colours, headline
+from pj.report.tables.measured import Found
+from pj.report.tables.prunings import METHODS, by_seed, table
 from pj.report.text.labels import scale_label
 
 DASHES = {"path": "-", "magnitude": "--", "random": ":"}
 
 
-def draw(pruning: Pruning, measured: Path) -> Figure:
+def draw(pruning: Analysed, found: Found) -> Figure:
     """Return the figure: a colour a variant, a dash an order of removal, a band from seed to seed."""
-    means = by_seed(collect(pruning, measured))
+    means = by_seed(table(pruning, found))
     figure = Figure(figsize=(7.5, 4), layout="constrained")
     axes = figure.subplots()
     for variant, colour in zip(pruning.variants, colours(len(pruning.variants)), strict=True):
@@ -46,8 +44,3 @@ def draw(pruning: Pruning, measured: Path) -> Figure:
         "highest" + ("; × at full scale" if pruning.reported and first.scale.reductions else ""),
     )
     return figure
-
-
-def write(pruning: Pruning, measured: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
-    """Write pruning.png and pruning.svg into ``folder`` from what lies in ``measured``."""
-    save(draw(pruning, measured), folder / "pruning", formats)

@@ -19,6 +19,8 @@ from markupsafe import Markup
 from pj import files
 from pj.claims.schema import Contrast, Probed, RankCorrelation, cells, of_runs, study_of
 from pj.claims.verdicts import Judgement
+from pj.config.analyses import ANALYSES
+from pj.config.words import Words
 from pj.report.pages.source import Source
 from pj.report.tables import claims
 from pj.report.text import caveats
@@ -26,7 +28,6 @@ from pj.report.text.captions import FIGURES
 from pj.report.text.sheet import EMPHASIS, STRONG, Sheet
 
 TEMPLATE = "templates/report.html.j2"  # its content is part of the page's fingerprint
-ROOMS = ("studies", "prunings", "landscapes", "interpretations")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Section:
     pictures: list[Picture]
 
 
-def write(judgements: Sequence[Judgement], sources: Sequence[Source], output: Path) -> None:
+def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Words, output: Path) -> None:
     """Write the page on what the sources hold."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -130,7 +131,7 @@ def _anchors(found: Judgement, source: Source) -> dict[str, str]:
         if study:
             anchors[_id(source, "studies", study)] = "probes" if isinstance(found.claim, Probed) else "curves"
         if not of_runs(cell):
-            anchors[_id(source, kind, rest[0])] = "pruning" if kind == "prunings" else "tests"
+            anchors[_id(source, kind, rest[0])] = list(ANALYSES[kind].figures)[-1]
     return anchors
 
 
@@ -187,29 +188,28 @@ def _id(source: Source, room: str, name: str) -> str:
 
 def _sections(source: Source) -> Iterator[Section]:
     """Yield what has a table, by the report's sections; what has none comes last."""
-    for room in ROOMS:
+    for room in ("studies", *ANALYSES):
         frames: dict[str, Any] = getattr(source.config.settings, room)
-        for name, frame in sorted(frames.items(), key=lambda item: getattr(item[1], "report", "") or "~"):
+        for name, frame in sorted(frames.items(), key=lambda item: item[1].report or "~"):
             own = source.folder / room / name
-            tables = [own / "table.md", *sorted(own.glob("*_table.md"))]
-            if not tables[0].is_file():
+            tables = [own / "table.json", *sorted(own.glob("*_table.json"))]
+            if not (own / "table.md").is_file():
                 continue
-            report = getattr(frame, "report", "")
             identity = _id(source, room, name)
             yield Section(
                 id=identity,
                 title=frame.title,
-                where=", ".join(filter(None, (report and f"report {report}", source.name))),
+                where=", ".join(filter(None, (frame.report and f"report {frame.report}", source.name))),
                 sheets=_sheets(tables),
                 pictures=list(_pictures(own, frame.title, identity)),
             )
-    modes = source.folder / "modes" / "table.md"
+    modes = source.folder / "modes" / "table.json"
     if modes.is_file():
         yield Section(_id(source, "modes", "table"), "train() and eval()", source.name, _sheets([modes]), [])
 
 
 def _sheets(paths: Sequence[Path]) -> list[Sheet]:
-    return [Sheet.parse(path.read_text(encoding="utf-8")) for path in paths]
+    return [Sheet.read(path) for path in paths]
 
 
 def _pictures(folder: Path, title: str, section: str) -> Iterator[Picture]:

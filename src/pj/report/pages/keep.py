@@ -8,25 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from pj import files
+from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.settings import Study
-from pj.report.figures import curves, paths, style
-from pj.report.figures import interpretations as interpretation_figures
-from pj.report.figures import landscapes as landscape_figures
+from pj.report.figures import analyses, curves, paths, style
 from pj.report.figures import probes as probe_figures
-from pj.report.figures import prunings as pruning_figures
-from pj.report.tables import interpretations, landscapes, probe_measures, probes, prunings, studies
+from pj.report.tables import probe_measures, probes, studies
 from pj.report.tables.measured import collect
+from pj.report.tables.measured import write as write_table
 from pj.runs.records import EVALUATION
 
 
 def keep(config: Config, results: Path, folder: Path) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
-    For each study its tables (a row a variant, a row a run), its learning curves and, of probed runs, a
-    summary and its figure, of DessiLBI's their paths; for each landscape, pruning and interpretation its
-    table and figures; and in ``provenance.json`` the settings in force, and how many runs each combination of
-    versions, machine and commit made.
+    For each study its tables (one row per variant, one row per run), its learning curves and, of probed
+    runs, a summary and its figure, of DessiLBI's their paths; for each analysis its table and figures; and in
+    ``provenance.json`` the settings in force, and how many runs each combination of versions, machine and
+    commit made.
     """
     kept = []
     machines: Counter[str] = Counter()
@@ -44,22 +43,13 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         machines.update(
             _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds
         )
-    for name in config.settings.landscapes:
-        landscape, measured = config.landscape(name), results / "landscapes" / name
-        if any(collect(landscape.variants, measured).values()):
-            landscapes.write(landscape, measured, folder / "landscapes" / name)
-            landscape_figures.write(landscape, measured, folder / "landscapes" / name, formats=style.SMALL)
-    for name in config.settings.prunings:
-        pruning, measured = config.pruning(name), results / "prunings" / name
-        if len(prunings.collect(pruning, measured)):
-            prunings.write(pruning, measured, folder / "prunings" / name)
-            pruning_figures.write(pruning, measured, folder / "prunings" / name, formats=style.SMALL)
-    for name in config.settings.interpretations:
-        interpretation, measured = config.interpretation(name), results / "interpretations" / name
-        if any(collect(interpretation.variants, measured).values()):
-            kept_in = folder / "interpretations" / name
-            interpretations.write(interpretation, measured, kept_in)
-            interpretation_figures.write(interpretation, measured, kept_in, formats={"png": 70})  # of photos
+    for key, analysis in ANALYSES.items():
+        for name in config.analyses(key):
+            analysed, measured, own = config.analysed(key, name), results / key / name, folder / key / name
+            if any(collect(analysed.variants, measured).values()):
+                write_table(key, analysed, measured, own)
+                for figure in analysis.figures:
+                    analyses.write(key, analysed, measured, own, figure, style.SMALL)
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():

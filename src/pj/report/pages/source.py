@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pj.claims import schema, verdicts
+from pj.claims import verdicts
 from pj.claims.evidence import Evidence
+from pj.claims.loading import of as load_claims
 from pj.claims.verdicts import Judgement
-from pj.config import loading
+from pj.config import loading, words
 from pj.config.loading import Config, ConfigError
+from pj.config.words import Words
 from pj.errors import UserError
 
 
@@ -50,7 +52,8 @@ def kept(folder: Path, name: str = "") -> Source:
         raise UserError(f"the settings in {path} are none of this version of pj: {error}") from None
 
 
-def results(folder: Path, settings: Mapping[str, Any]) -> tuple[list[Source], list[Judgement]]:
-    """Return a folder of results as the one source of its pages, with the verdicts on its claims."""
+def results(folder: Path, settings: Mapping[str, Any]) -> tuple[list[Judgement], list[Source], Words]:
+    """Return what pages of a folder of results show: verdicts, the folder as their one source, and words."""
     source = Source(Evidence(folder), loading.of_settings(settings))
-    return [source], verdicts.judge(schema.of(source.config), [source.evidence], source.config)
+    judgements = verdicts.judge(load_claims(source.config), [source.evidence], source.config)
+    return judgements, [source], words.of(source.config)

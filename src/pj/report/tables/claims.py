@@ -10,6 +10,8 @@ import pandas as pd
 
 from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells
 from pj.claims.verdicts import Judgement, Verdict
+from pj.config.words import Words
+from pj.report.pages.source import Source
 from pj.report.text.labels import number
 from pj.report.text.sheet import Sheet
 
@@ -111,6 +113,6 @@ def sheet(judgements: Sequence[Judgement]) -> Sheet:
     return Sheet(f"**{headline(judgements)}.**", pd.DataFrame(rows), meanings)
 
 
-def write(judgements: Sequence[Judgement], folder: Path) -> None:
-    """Write claims.csv, claims.md and claims.tex into ``folder``."""
-    sheet(judgements).write(folder, "claims", table(judgements))
+def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Words, output: Path) -> None:
+    """Write the scorecard as .csv, .md and .tex beside ``output``, which is one of them."""
+    sheet(judgements).write(output.parent, output.stem, table(judgements))

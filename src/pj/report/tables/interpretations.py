@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pj.config.settings import Interpretation, Variant
-from pj.report.tables.measured import Found, collect, complete, diverged
+from pj.config.settings import Analysed, Variant
+from pj.report.tables.measured import Found, complete, diverged
 from pj.report.text.labels import interval, number, scale_label
 from pj.report.text.sheet import Sheet
 from pj.statistics import Estimate, estimate
@@ -17,7 +16,7 @@ from pj.statistics import Estimate, estimate
 RIVALS = {"other": "minus other images' (over images)", "random": "minus random (over images)"}
 
 
-def table(interpretation: Interpretation, found: Found) -> pd.DataFrame:
+def table(interpretation: Analysed, found: Found) -> pd.DataFrame:
     """Return a row a run and layer.
 
     ``grad_cam``, ``other`` and ``random`` are the mean areas under the deletion curves, ``minus_other`` and
@@ -77,7 +76,7 @@ def _blank(own: pd.DataFrame, name: str) -> str:
     return f" ({blank} of {int(own['images'].sum())} maps constant)" if blank else ""
 
 
-def sheet(interpretation: Interpretation, found: Found) -> Sheet:
+def sheet(interpretation: Analysed, found: Found) -> Sheet:
     """Return the table for people: a row a variant and layer, under a line that says what was measured."""
     rows = []
     everything = table(interpretation, found)
@@ -102,7 +101,7 @@ def sheet(interpretation: Interpretation, found: Found) -> Sheet:
     return Sheet(label(interpretation, found), pd.DataFrame(rows))
 
 
-def label(interpretation: Interpretation, found: Found) -> str:
+def label(interpretation: Analysed, found: Found) -> str:
     """Return a line that says on what was measured, at what scale, and what is left out."""
     first: Variant = interpretation.variants[0]
     counts = {run["deletion"]["images"] for v in interpretation.variants for run in complete(found, v)}
@@ -111,9 +110,3 @@ def label(interpretation: Interpretation, found: Found) -> str:
     named = diverged(found)
     left_out = f" Diverged: {', '.join(named)}." if named else ""
     return f"**{first.spec.data.name}, {scale_label(first.scale)}**; {counted}.{left_out}"
-
-
-def write(interpretation: Interpretation, measured: Path, folder: Path) -> None:
-    """Write table.csv (a row a run and layer), .md and .tex into ``folder``, of what lies in ``measured``."""
-    found = collect(interpretation.variants, measured)
-    sheet(interpretation, found).write(folder, "table", table(interpretation, found))

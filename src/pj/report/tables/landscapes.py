@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pj.config.settings import Landscape
-from pj.report.tables.measured import Found, collect, complete
+from pj.config.settings import Analysed
+from pj.report.tables.measured import Found, complete
 from pj.report.text.labels import interval, scale_label
 from pj.report.text.sheet import Sheet
 from pj.statistics import estimate
 
 
-def table(landscape: Landscape, found: Found) -> pd.DataFrame:
+def table(landscape: Analysed, found: Found) -> pd.DataFrame:
     """Return a row a run: loss, largest eigenvalue of the Hessian, and the loss at the line's ends."""
     rows = []
     for variant in landscape.variants:
@@ -30,7 +29,7 @@ def table(landscape: Landscape, found: Found) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def sheet(landscape: Landscape, found: Found) -> Sheet:
+def sheet(landscape: Analysed, found: Found) -> Sheet:
     """Return the table for people: means over seeds, under a line that says what was measured."""
     runs = table(landscape, found)
     rows = []
@@ -60,15 +59,9 @@ def sheet(landscape: Landscape, found: Found) -> Sheet:
     return Sheet(_label(landscape, found), columns)
 
 
-def _label(landscape: Landscape, found: Found) -> str:
+def _label(landscape: Analysed, found: Found) -> str:
     first = landscape.variants[0]
     images = {run["images"] for v in landscape.variants for run in complete(found, v)}
     counts = " or ".join(f"{count:,}" for count in sorted(images))
     counted = f"the first {counts} training images" if images else "nothing yet"
     return f"**{first.spec.data.name}, {scale_label(first.scale)}**; on {counted}, in eval mode, fp32."
-
-
-def write(landscape: Landscape, measured: Path, folder: Path) -> None:
-    """Write table.csv (a row a run), .md and .tex into ``folder`` from what lies in ``measured``."""
-    found = collect(landscape.variants, measured)
-    sheet(landscape, found).write(folder, "table", table(landscape, found))

@@ -1,13 +1,15 @@
-"""What downstream rules measured of finished runs: a JSON file each."""
+"""What analyses measured of finished runs, one JSON file per run, and their tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pj.config.settings import Variant
+from pj.config.analyses import ANALYSES
+from pj.config.settings import Analysed, Variant
 
 Found = dict[str, dict[int, dict[str, Any]]]  # what was measured, by variant and seed
 
@@ -38,3 +40,27 @@ def diverged(found: Found) -> list[str]:
         for seed, run in runs.items()
         if run["state"] == "diverged"
     ]
+
+
+def write(key: str, analysed: Analysed, measured: Path, folder: Path) -> None:
+    """Write the table of an analysis as table.csv, .md and .tex into ``folder``.
+
+    Args:
+        key: of the analysis.
+        analysed: which runs it is about, and how.
+        measured: where their files lie.
+        folder: receives the table.
+
+    Raises:
+        ValueError: the table lacks a column that the analysis declares.
+
+    """
+    analysis = ANALYSES[key]
+    found = collect(analysed.variants, measured)
+    module = import_module(analysis.table)
+    data = module.table(analysed, found)
+    declared = (*analysis.cells.rows, *analysis.cells.values)
+    lacking = [column for column in declared if column not in data]
+    if lacking and any(complete(found, variant) for variant in analysed.variants):
+        raise ValueError(f"{key}: {analysis.table} writes no column {', '.join(lacking)}, which is declared")
+    module.sheet(analysed, found).write(folder, "table", data)

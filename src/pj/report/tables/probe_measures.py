@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pj.config.settings import REPORTED_LAYER, Study, Variant
+from pj.config.settings import Study, Variant
 from pj.runs import records
 from pj.runs.records import PROBES, SHIFTS, STEPS
 
@@ -164,6 +164,6 @@ def _bands(study: Study, runs: Path) -> Iterator[pd.DataFrame]:
 def _band_values(study: Study, folder: Path) -> pd.DataFrame:
     if study.probes is not None and study.probes.show == "ics":
         table = _read(folder / SHIFTS, "norm").rename(columns={"norm": "value"})
-        return table[table["layer"] == REPORTED_LAYER].assign(line="update", grid="")
+        return table[table["layer"] == study.probes.layer].assign(line="update", grid="")
     table = _read(folder / STEPS, "loss").rename(columns={"loss": "value"})
     return table.assign(line="", grid="", layer="all")

@@ -1,14 +1,13 @@
-"""Pruning curves: what was measured, and their table."""
+"""Analysed curves: what was measured, and their table."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pj.config.settings import Pruning, Variant
-from pj.report.tables import measured
+from pj.config.settings import Analysed, Variant
+from pj.report.tables.measured import Found
 from pj.report.text.labels import interval, number, scale_label
 from pj.report.text.sheet import Sheet
 from pj.statistics import estimate
@@ -23,13 +22,13 @@ NARROWED = {
 SIZES = list(NARROWED)  # of the narrowed network
 
 
-def collect(pruning: Pruning, folder: Path) -> pd.DataFrame:
-    """Return a row a run, method, percentage and draw from ``folder`` (results/prunings/<name>).
+def table(pruning: Analysed, found: Found) -> pd.DataFrame:
+    """Return one row per run, method, percentage and draw.
 
     A diverged run is one row with its state; runs that are not there are left out.
     """
     rows: list[dict[str, Any]] = []
-    for variant, runs in measured.collect(pruning.variants, folder).items():
+    for variant, runs in found.items():
         for seed, content in runs.items():
             head = {"variant": variant, "seed": seed, "state": content["state"]}
             rows += [head | _flat(row) for row in content.get("rows", [{}])]
@@ -47,9 +46,10 @@ def by_seed(found: pd.DataFrame) -> pd.DataFrame:
     return complete.groupby(keys, sort=False)[["accuracy", "outside_support", *SIZES]].mean().reset_index()
 
 
-def sheet(pruning: Pruning, found: pd.DataFrame) -> Sheet:
-    """Return the table for people: a row an order of removal, a column a percentage."""
-    means = by_seed(found)
+def sheet(pruning: Analysed, found: Found) -> Sheet:
+    """Return the table for people: one row per order of removal, one column per percentage."""
+    everything = table(pruning, found)
+    means = by_seed(everything)
     rows = (
         [_row("report", [number(value, "{:.2f}") for value in pruning.reported], pruning)]
         if pruning.reported
@@ -65,10 +65,10 @@ def sheet(pruning: Pruning, found: pd.DataFrame) -> Sheet:
                 name = f"{variant.title}: share of the removed outside the support (%)"
                 rows.append(_row(name, shares, pruning))
     rows += _sizes(pruning, means)
-    return Sheet(_label(pruning, found), pd.DataFrame(rows), _note(pruning, means))
+    return Sheet(_label(pruning, everything), pd.DataFrame(rows), _note(pruning, means))
 
 
-def _sizes(pruning: Pruning, means: pd.DataFrame) -> list[dict[str, str]]:
+def _sizes(pruning: Analysed, means: pd.DataFrame) -> list[dict[str, str]]:
     """Return how large the narrowed networks are, once for all variants whose network is the same.
 
     Parameters and MACs follow from the counts alone. How many parameters are not zero depends on the order
@@ -89,7 +89,7 @@ def _sizes(pruning: Pruning, means: pd.DataFrame) -> list[dict[str, str]]:
     return rows
 
 
-def _note(pruning: Pruning, means: pd.DataFrame) -> str:
+def _note(pruning: Analysed, means: pd.DataFrame) -> str:
     """Return a sentence for every variant whose order of selection is none."""
     lines = []
     for variant in pruning.variants:
@@ -102,17 +102,17 @@ def _note(pruning: Pruning, means: pd.DataFrame) -> str:
     return "\n\n".join(lines)
 
 
-def _row(name: str, cells: list[str], pruning: Pruning) -> dict[str, str]:
+def _row(name: str, cells: list[str], pruning: Analysed) -> dict[str, str]:
     headings = [f"{percent:g} %" for percent in pruning.settings.percents]
     return {"order of removal": name} | dict(zip(headings, cells, strict=True))
 
 
-def _cells(own: pd.DataFrame, column: str, pruning: Pruning) -> list[str]:
+def _cells(own: pd.DataFrame, column: str, pruning: Analysed) -> list[str]:
     values = {percent: group[column].tolist() for percent, group in own.groupby("percent")}
     return [interval(estimate(values.get(p, [])), "{:.2f}") for p in pruning.settings.percents]
 
 
-def _label(pruning: Pruning, found: pd.DataFrame) -> str:
+def _label(pruning: Analysed, found: pd.DataFrame) -> str:
     first: Variant = pruning.variants[0]
     seeds = found.loc[found["state"] == "complete", "seed"].nunique()
     over = {0: "nothing measured yet", 1: "1 seed, so no interval"}.get(
@@ -126,9 +126,3 @@ def _label(pruning: Pruning, found: pd.DataFrame) -> str:
     incomparable = pruning.reported and any(v.scale.reductions for v in pruning.variants)
     remark = " (too small to be compared with the report)" if incomparable else ""
     return f"**{first.spec.data.name}, {scale_label(first.scale)}**{remark}; {what}; {over}.{left_out}"
-
-
-def write(pruning: Pruning, source: Path, folder: Path) -> None:
-    """Write table.csv (a row a run, method, percentage and draw), .md and .tex into ``folder``."""
-    found = collect(pruning, source)
-    sheet(pruning, found).write(folder, "table", found)

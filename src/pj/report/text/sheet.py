@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pj import files
+from pj.errors import UserError
 
 # What LaTeX reads as a command, and what its usual fonts lack.
 LATEX = str.maketrans(
@@ -48,30 +50,28 @@ class Sheet:
         )
 
     def write(self, folder: Path, name: str, data: pd.DataFrame) -> None:
-        """Write ``name``.md, .tex and, of ``data``, .csv into ``folder``."""
+        """Write ``name``.md, .tex, .json (what `read` reads) and, of ``data``, .csv into ``folder``."""
         files.write_text(folder / f"{name}.csv", data.to_csv(index=False))
         files.write_text(folder / f"{name}.md", self.markdown())
         files.write_text(folder / f"{name}.tex", self.latex(f"{folder.name}-{name}"))
+        columns, rows = list(self.table.columns), self.table.to_numpy().tolist()
+        content = {"above": self.above, "columns": columns, "rows": rows, "below": self.below}
+        files.write_text(folder / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
-    def parse(cls, markdown: str) -> Sheet:
-        """Return what `markdown` wrote: the one pipe table of a page, and the text around it."""
-        lines = markdown.splitlines()
-        rows = [i for i, line in enumerate(lines) if line.startswith("|")]
-        if not rows:
-            return cls(markdown.strip(), pd.DataFrame())
-        header, _, *content = (_cells(lines[i]) for i in rows)
-        above, below = lines[: rows[0]], lines[rows[-1] + 1 :]
-        return cls("\n".join(above).strip(), pd.DataFrame(content, columns=header), "\n".join(below).strip())
+    def read(cls, path: Path) -> Sheet:
+        """Return what `write` wrote as JSON; UserError for a file that it did not write."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            table = pd.DataFrame(content["rows"], columns=content["columns"], dtype=str)
+            return cls(content["above"], table, content["below"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} cannot be read as a table: {error}") from None
 
 
 def _escaped(text: str) -> str:
     """Return text that stays in its cell, and is no markup but for emphasis."""
     return re.sub(r"([|<])", r"\\\1", " ".join(text.split()))
-
-
-def _cells(row: str) -> list[str]:
-    return [re.sub(r"\\([|<])", r"\1", cell.strip()) for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
 
 
 def _latex(text: object) -> str:

@@ -1,0 +1,129 @@
+"""Reading claims.yaml: all that is wrong with it, before any job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pj.claims.schema import (
+    Best,
+    Claim,
+    Claims,
+    Contrast,
+    Probed,
+    RankCorrelation,
+    cells,
+    looks,
+    of_runs,
+)
+from pj.config import yaml_files
+from pj.config.analyses import ANALYSES
+from pj.config.analyses.declaration import AnalysisSettings
+from pj.config.loading import Config, ConfigError
+from pj.config.messages import choice_fault, faults_of
+
+ABOUT = ("contrast", "best", "rank_correlation")  # statistics of a quantity
+
+
+def of(config: Config) -> list[Claim]:
+    """Return the claims that a configuration names, none if it names no file. Errors are those of `load`."""
+    return load(Path(config.settings.claims), config) if config.settings.claims else []
+
+
+def load(path: Path, config: Config) -> list[Claim]:
+    """Read claims; ConfigError tells all faults: what is malformed, and what they name that is not there."""
+    content, faults = yaml_files.read(path)
+    if faults:
+        raise ConfigError(faults)
+    try:
+        claims = TypeAdapter(Claims).validate_python(_inherited(content)).claims
+    except ValidationError as error:
+        raise ConfigError([f"{path.name}: {fault}" for fault in faults_of(error, Claims, ())]) from None
+    found = [
+        f"{path.name}: claim {claim.id}: {fault}"
+        for claim in claims
+        for look in looks(claim)
+        for fault in _faults(look, config)
+    ]
+    seen: set[int] = set()
+    for claim in claims:
+        if claim.id in seen:
+            found.append(f"{path.name}: claim {claim.id}: its id is given twice")
+        seen.add(claim.id)
+    if found:
+        raise ConfigError(found)
+    return claims
+
+
+def _inherited(content: dict[str, Any]) -> dict[str, Any]:
+    """Give claims the file's quantity if they name none, and further checks what their claim has."""
+    common = {"quantity": content["quantity"]} if "quantity" in content else {}
+
+    def about(claim: dict[str, Any]) -> dict[str, Any]:
+        return (common if claim.get("statistic") in ABOUT else {}) | claim
+
+    def whole(claim: Any) -> Any:
+        if not isinstance(claim, dict):
+            return claim
+        shared = {key: claim[key] for key in ("id", "report", "section") if key in claim}
+        also = claim.get("also")
+        if isinstance(also, list):
+            claim = claim | {"also": [about(shared | x) if isinstance(x, dict) else x for x in also]}
+        return about(claim)
+
+    listed = content.get("claims")
+    return content | {"claims": [whole(claim) for claim in listed]} if isinstance(listed, list) else content
+
+
+def _faults(claim: Claim, config: Config) -> Iterable[str]:
+    if any(look.also for look in claim.also):
+        yield "also: a further look has none of its own"
+    if isinstance(claim, Contrast):
+        unused = [name for name in claim.best_of if name not in claim.contrast]
+        yield from (choice_fault(("best_of",), name, claim.contrast) for name in unused)
+    if isinstance(claim, Best) and claim.study in config.settings.studies:
+        yield from _unknown((claim.study,), claim.variant, claim.among or _variants(claim.study, config))
+    for cell in cells(claim):
+        yield from _cell_faults(cell, config, whole=isinstance(claim, Best | RankCorrelation | Probed))
+
+
+def _cell_faults(cell: str, config: Config, *, whole: bool) -> Iterable[str]:
+    """Return what is wrong with a cell; with ``whole``, a study alone is one."""
+    kind, *rest = cell.split("/")
+    if not of_runs(cell):
+        known, parts = config.analyses(kind), 3 + ANALYSES[kind].cells.parts
+        if len(rest) + 1 != parts:
+            yield f"{cell!r}; allowed: {kind}/<name>/<variant>/…, of {parts} parts"
+        elif rest[0] not in known:
+            yield choice_fault((kind,), rest[0], known)
+        else:
+            yield from _parts(kind, known[rest[0]], *rest)
+    elif kind not in config.settings.studies:
+        yield choice_fault(("study",), kind, config.settings.studies)
+    elif rest:
+        yield from _unknown((kind,), "/".join(rest), _variants(kind, config))
+    elif not whole:
+        yield f"{cell!r}; allowed: <study>/<variant>, or a name of best_of"
+
+
+def _parts(kind: str, frame: AnalysisSettings, name: str, variant: str, *rest: str) -> Iterable[str]:
+    """Return which parts of a cell an analysis lacks."""
+    path = (kind, name)
+    if variant not in frame.analysed():
+        yield choice_fault(path, variant, frame.analysed())
+        return
+    for part, choices in zip(rest, ANALYSES[kind].cell_choices(frame, variant), strict=True):
+        yield from _unknown(path, part, choices)
+
+
+def _unknown(path: tuple[str, ...], given: str, choices: Iterable[str]) -> Iterable[str]:
+    choices = list(choices)
+    if given not in choices:
+        yield choice_fault(path, given, choices)
+
+
+def _variants(study: str, config: Config) -> list[str]:
+    return list(config.settings.studies[study].variants)

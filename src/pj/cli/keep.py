@@ -1,0 +1,24 @@
+"""pj keep: the tables and figures of all that is finished, with provenance."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pj.cli.common import RESULTS, load
+from pj.errors import UserError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("folder", type=Path, help="such as reference/<machine>")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Keep what is finished in a folder."""
+    from pj.report.pages.keep import keep  # loads pandas
+
+    kept = keep(load(options), RESULTS, options.folder)
+    if not kept:
+        raise UserError(f"{RESULTS.absolute()} holds no finished run of this configuration (--configfile)")
+    print(f"kept in {options.folder}: {', '.join(kept)}")

@@ -1,0 +1,61 @@
+"""pj report: the scorecard with all tables and figures as a page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pj.cli.common import RESULTS, load
+from pj.errors import UserError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--from",
+        dest="sources",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="what pj keep kept, such as reference/<machine>; of several each is judged by itself; "
+        "default: results. Claims are those of the configuration here (--configfile)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a .html (one file that needs nothing else) or a .md, which links to the figures; default: "
+        "report.html and report.md in the folder, of several in the one that holds them",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the pages."""
+    from pj.claims import verdicts  # load pandas
+    from pj.claims.evidence import Evidence
+    from pj.claims.loading import of as claims_of
+    from pj.config import words
+    from pj.report.pages import html, markdown
+    from pj.report.pages.source import Source, kept
+    from pj.report.tables import claims
+
+    writers = {".html": html.write, ".md": markdown.write}
+    if options.output and options.output.suffix not in writers:
+        raise UserError(f"--output {options.output}; allowed: a file whose name ends in .html or .md")
+    loaded = load(options)
+    folders = sorted(set(options.sources or [RESULTS]))
+    several = len(folders) > 1
+    sources = (
+        [kept(folder, folder.name if several else "") for folder in folders]
+        if options.sources
+        else [Source(Evidence(RESULTS), loaded, kept=True)]
+    )
+    if len({source.name for source in sources}) < len(sources):
+        raise UserError(f"--from {' '.join(map(str, folders))}; allowed: folders of different names")
+    judgements = verdicts.judge(claims_of(loaded), [source.evidence for source in sources], loaded)
+    place = folders[0].parent if several else folders[0]
+    outputs = [options.output] if options.output else [place / "report.html", place / "report.md"]
+    for output in outputs:
+        writers[output.suffix](judgements, sources, words.of(loaded), output)
+    written = " and ".join(map(str, outputs))
+    print(f"{claims.headline(judgements)}; written to {written}")

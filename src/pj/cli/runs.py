@@ -1,0 +1,47 @@
+"""pj runs: every run, what it serves, its state and its test accuracy."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pj.cli.common import RESULTS, json_of, load
+from pj.cli.watch import alive
+from pj.runs import records
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    del parser  # none but --configfile
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print one line per run."""
+    rows = []
+    for name, run in load(options).runs().items():
+        serves = ", ".join(f"{study}/{variant}" for study, variant in run.serves)
+        for seed in run.seeds:
+            state, accuracy = _state(RESULTS / "runs" / name / f"seed{seed}")
+            rows.append((name, str(seed), state, accuracy, serves))
+    _print_table(("run", "seed", "state", "test %", "serves"), rows)
+
+
+def _state(folder: Path) -> tuple[str, str]:
+    """Return a run's state and its selected test accuracy, as far as they are known."""
+    for file in (records.EVALUATION, records.RUN):
+        record = json_of(folder / file)
+        if "state" in record:
+            accuracy = ((record.get("selected") or {}).get("test") or {}).get("accuracy")
+            return record["state"], "" if accuracy is None else f"{accuracy:.2f}"
+    run, seed = folder.parent.name, folder.name
+    if alive(json_of(RESULTS / ".progress" / f"{run}-{seed}.json"), time.time()):
+        return "training", ""
+    return ("stopped" if any((RESULTS / ".resume").glob(f"{run}-*/{seed}/*.pt")) else "-"), ""
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,42 @@
+"""pj schema: what may stand in config.yaml and claims.yaml, as JSON schemas and as a page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from pj import files
+from pj.claims.schema import Claims
+from pj.config import schema
+from pj.errors import UserError
+
+
+def contents() -> dict[str, str]:
+    """Return the content of each file by its path."""
+    config, claims = schema.of_config(), schema.of_claims(Claims)
+    return {
+        "config.schema.json": json.dumps(config, indent=1, ensure_ascii=False) + "\n",
+        "claims.schema.json": json.dumps(claims, indent=1, ensure_ascii=False) + "\n",
+        "docs/CONFIG.md": schema.page(config, claims),
+    }
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
+    parser.add_argument(
+        "--output", type=Path, default=Path(), metavar="FOLDER", help="of the files (default: here)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the files, or say which are out of date."""
+    found = {options.output / name: text for name, text in contents().items()}
+    stale = [p for p, text in found.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
+    if options.check and stale:
+        raise UserError(f"out of date: {', '.join(map(str, stale))}; `pj schema` writes them")
+    if not options.check:
+        for path, text in found.items():
+            files.write_text(path, text)
+        print(f"written: {', '.join(map(str, found))}")

@@ -1,0 +1,82 @@
+"""pj train: one run of a study into a folder, without Snakemake."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from pj import files
+from pj.cli.common import RESULTS, load, study_of
+from pj.config.messages import choice_fault
+from pj.config.spec import RunSpec
+from pj.errors import UserError
+from pj.runs import records
+from pj.runs.fingerprint import run_fingerprint
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("study")
+    parser.add_argument("variant")
+    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--max-seconds",
+        type=_count,
+        metavar="N",
+        help="end after so long with exit status 75; the same command goes on (default: loading.yaml's)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train the run, or go on with it."""
+    from pj.training import loop  # loads torch
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    loaded = load(options)
+    variants = {v.name: v for v in study_of(loaded, options.study).variants}
+    if options.variant not in variants:
+        raise UserError(choice_fault(("variant",), options.variant, variants))
+    spec = variants[options.variant].spec
+    _refuse_another_run(options.output, spec, options.seed)
+    code = run_fingerprint(Path(loop.__file__), spec)
+    if (options.output / records.RUN).exists() and records.read_run(options.output)["code"] == code:
+        state = records.state(options.output)
+        print(f"{options.output} holds this run already, {state}; delete it to train it again")
+        return
+    loop.train(
+        spec,
+        options.seed,
+        options.data or RESULTS / "data" / f"{spec.data.name}.npz",
+        options.output,
+        code=code,
+        resume=options.output / ".resume",
+        device=loaded.settings.device,
+        threads=loaded.settings.threads,
+        max_seconds=options.max_seconds or loaded.settings.max_seconds,
+    )
+
+
+def _refuse_another_run(folder: Path, spec: RunSpec, seed: int) -> None:
+    """Raise UserError if ``folder`` cannot be written or holds a finished run of something else."""
+    files.check_writable(folder)
+    if not (folder / records.RUN).exists():
+        return
+    record = records.read_run(folder)
+    if (record["spec"], record["seed"]) != (json.loads(spec.json_text), seed):
+        raise UserError(f"{folder} holds a finished run of something else; choose another --output")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0, 1, 2, …")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 1, 2, …")
+    return int(text)

@@ -1,0 +1,75 @@
+"""pj watch: the progress of all runs in training."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pj.cli.common import RESULTS, json_of
+
+STALE = 60.0  # seconds after which a silent run is shown as such
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--once", action="store_true", help="print once instead of every two seconds")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the progress once, or every two seconds."""
+    while True:
+        lines = progress_lines(RESULTS / ".progress", time.time())
+        if options.once or not sys.stdout.isatty():
+            print("\n".join(lines))
+            return
+        print("\x1b[2J\x1b[H" + "\n".join(lines), flush=True)
+        try:
+            time.sleep(2)
+        except KeyboardInterrupt:
+            return
+
+
+def progress_lines(folder: Path, now: float) -> list[str]:
+    """Return a line for each run in training, from the small files that they write."""
+    lines = []
+    for path in sorted(folder.glob("*.json")):
+        p = json_of(path)
+        if not p.keys() >= {"run", "seed", "epoch", "epochs", "step", "steps", "seconds", "time", "last"}:
+            continue  # it has just ended
+        done = (p["epoch"] + p["step"] / p["steps"]) / p["epochs"]
+        bar = "█" * round(20 * done)
+        left = p["seconds"] * (1 - done) / done if done else float("nan")
+        last = p["last"].get("test_accuracy")
+        parts = [
+            f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",
+            f"epoch {p['epoch'] + 1}/{p['epochs']}",
+            *([] if last is None else [f"test {last:.2f} %"]),
+            f"{_duration(left)} left" if alive(p, now) else f"no word for {now - p['time']:.0f} s",
+        ]
+        lines.append("  ".join(parts))
+    return lines or ["nothing is in training"]
+
+
+def alive(progress: dict[str, Any], now: float) -> bool:
+    """Whether the process that wrote a progress file is still at work, as far as can be told from here."""
+    if progress.get("host") == socket.gethostname():
+        try:
+            os.kill(progress["pid"], 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # alive, and somebody else's
+    return now - progress.get("time", 0) < STALE
+
+
+def _duration(seconds: float) -> str:
+    if seconds != seconds:
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,95 @@
+"""What finished runs look at: feature maps, Grad-CAM, and whether Grad-CAM means something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from pj.config.analyses.declaration import Analysis, AnalysisSettings, Cells, Figure, Variants
+from pj.config.messages import choice_fault
+from pj.config.types import Count, Index, Layers, Strict
+
+if TYPE_CHECKING:
+    from pj.config.spec import RunSpec
+
+
+class View(Strict):
+    """What is looked at inside a network. Layers: conv1, …, and of residual nets block1, …, features."""
+
+    image: Index = Field(0, description="of the test split, shown through the network")
+    feature_maps: Layers = Field(description="layers of which three channels each are shown")
+    grad_cam: Layers = Field(description="layers of the maps; the last one is of the sheet and the check")
+    per_class: Count = Field(3, description="images of each class on the sheet")
+    images: Annotated[int, Field(ge=2)] = Field(
+        200, description="of the deletion curves and the check, the first test images"
+    )
+    draws: Count = Field(5, description="of random maps")
+
+
+class InterpretationSettings(AnalysisSettings):
+    """Into which finished runs one looks."""
+
+    variants: Variants = Field(description="of the study, whose runs are looked into")
+    view: View = Field(description="what is looked at")
+
+    def asked(self, variant: str) -> View:
+        """Return the view, which is that of every variant."""
+        return self.view
+
+
+def _faults(
+    path: str, settings: InterpretationSettings, variant: str, spec: RunSpec, test_images: int | None
+) -> Iterator[str]:
+    """Yield the layers and images that are not there."""
+    view = settings.view
+    for key in ("feature_maps", "grad_cam"):
+        for layer in getattr(view, key):
+            if layer not in spec.maps:
+                yield choice_fault((path, "view", key), layer, spec.maps)
+    if test_images is not None and view.image >= test_images:
+        yield f"{path}.view.image: {view.image}; allowed: 0 to {test_images - 1}, the test images"
+    if test_images is not None and view.images > test_images:
+        yield f"{path}.view.images: {view.images}; allowed: 2 to {test_images}, the test images"
+
+
+INTERPRET = Analysis(
+    key="interpretations",
+    settings=InterpretationSettings,
+    asked=View,
+    measure="pj.interpret.measure:measure",
+    precision="fp32",
+    table="pj.report.tables.interpretations",
+    figures={
+        "image": Figure(
+            "pj.report.figures.interpretations:draw_image",
+            "a test image, three channels of some layers' feature maps, and Grad-CAM by layer",
+        ),
+        "sheet": Figure(
+            "pj.report.figures.interpretations:draw_sheet",
+            "test images of each class, with Grad-CAM below each",
+        ),
+        "tests": Figure(
+            "pj.report.figures.interpretations:draw_tests",
+            "deletion curves by layer against random maps; correlations as weights are randomised",
+        ),
+    },
+    title="Looking inside",
+    text="""\
+The selected network on test images, in eval mode. *Feature maps*: the first three channels of a layer.
+*Grad-CAM* (Selvaraju et al. 2017) at a layer: its maps, weighted by the mean gradient of the predicted
+class's logit, summed and cut at zero, enlarged to the image; scaled to a maximum of 1 for looking at, the
+contour at one half. A picture convinces too easily, so two tests stand beside it. *Deletion*: pixels are
+replaced by the mean colour, the most important ones first; a map that shows what the network uses makes the
+probability of the class fall faster (a smaller area) than the maps of other images, or random maps of the
+same grid. *Randomised weights*: the rank correlation with the map of a network whose weights are shuffled,
+from the last layer back to the first; a map that stays the same does not depend on what was learnt.
+""",
+    cells=Cells(
+        rows=("layer",),
+        values=("grad_cam", "other", "random", "first_randomised", "all_randomised"),
+        choices=lambda settings, variant: [list(settings.view.grad_cam)],
+    ),
+    faults=_faults,
+)

@@ -1,0 +1,39 @@
+"""What the pages say about the source paper, as data beside config.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from pj.config import yaml_files
+from pj.config.loading import Config, ConfigError
+from pj.config.messages import choice_fault, faults_of
+from pj.config.types import Name, Strict
+
+
+class Words(Strict):
+    """The whole of a file of words, in Markdown."""
+
+    introduction: str = Field("", description="the first sentence of the page")
+    assumptions: str = Field("", description="a list of what the paper leaves open and was assumed")
+    notes: dict[Name, str] = Field({}, description="for single studies, what stands below their table")
+
+
+def of(config: Config) -> Words:
+    """Return the words that a configuration names, none if it names no file; ConfigError names all faults."""
+    if config.settings.words is None:
+        return Words()
+    path = Path(config.settings.words)
+    content, faults = yaml_files.read(path)
+    if faults:
+        raise ConfigError(faults)
+    try:
+        words = Words.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError([f"{path.name}: {fault}" for fault in faults_of(error, Words, ())]) from None
+    studies = config.settings.studies
+    unknown = [choice_fault(("notes",), name, studies) for name in words.notes if name not in studies]
+    if unknown:
+        raise ConfigError([f"{path.name}: {fault}" for fault in unknown])
+    return words

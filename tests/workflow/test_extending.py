@@ -1,0 +1,255 @@
+"""What adding takes: a model is one file and one line, an analysis a declaration and what it names."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from helpers.project import copy, edit, snakemake
+
+pytestmark = pytest.mark.workflow
+
+TINYNET = '''
+"""A small network."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from pj.config.types import Width
+from pj.models.blocks import conv_bn, scaled
+
+
+class TinyNet(nn.Module):
+    """Two convolutions, global mean, linear classes.
+
+    Args:
+        second: a second convolution of as many channels.
+
+    """
+
+    LAYERS: ClassVar = {"conv": "1 + second", "linear": 1}
+    MAPS: ClassVar = {"features": "features"}
+    CONSUMERS: ClassVar = {"conv1": ["conv2"]}
+
+    def __init__(
+        self,
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        image_size: int = 32,
+        width: Width = 1.0,
+        second: bool = True,
+    ) -> None:
+        super().__init__()
+        channels = scaled(8, width)
+        blocks = [conv_bn(in_channels, channels), *([conv_bn(channels, channels)] if second else [])]
+        self.features = nn.Sequential(*(layer for block in blocks for layer in block))
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images [N, C, H, W] to logits [N, K]."""
+        return self.head(self.features(x).mean(dim=(2, 3)))
+'''
+OWN = """
+seeds: [0]
+threads: 1
+datasets: {digits: {source: digits, image_size: 8}}
+studies:
+  own:
+    title: A small network
+    base:
+      data: {name: digits, train: 100, test: 50}
+      model: {name: tinynet}
+      loss: {name: cross_entropy}
+      optimizer: {name: dessilbi, lr: 0.1, lambdas: {conv: 0.01, linear: 0.001}}
+      epochs: 1
+      batch_size: 25
+      probe: {every: 2, gradient: {absolute: [0.01, 0.1]}, ics: [conv2]}
+    path: {weights_of: conv2}
+    variants:
+      tiny: {}
+prunings:
+  own:
+    title: Pruned
+    study: own
+    methods: {tiny: [path]}
+    settings: {layers: [conv1, linear1], percents: [0, 50]}
+interpretations:
+  own:
+    title: Inside
+    study: own
+    variants: [tiny]
+    view: {feature_maps: [conv2], grad_cam: [features], per_class: 1, images: 10, draws: 1}
+landscapes:
+  own: {title: Around, study: own, variants: [tiny], slices: {images: 20, points: 3, side: 3}}
+"""
+
+
+def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_looked_into(tmp_path):
+    project = copy(tmp_path)
+    (project / "src/pj/models/tinynet.py").write_text(TINYNET)
+    edit(
+        project,
+        "src/pj/models/__init__.py",
+        "REGISTRY = {",
+        'REGISTRY = {"tinynet": "pj.models.tinynet:TinyNet",',
+    )
+    (project / "config.yaml").write_text(OWN)
+    snakemake(project, config=())
+    results = project / "results"
+    assert list(results.glob("runs/digits-tinynet-*/seed0/probes.csv"))
+    for table in ("prunings/own", "interpretations/own", "landscapes/own", "studies/own"):
+        assert "tiny" in (results / table / "table.csv").read_text()
+    (project / "wrong.yaml").write_text("studies: {own: {base: {model: {secnd: false}}}}")
+    output = snakemake(project, "-n", config=("wrong.yaml",), check=False)
+    assert "secnd: unknown key; allowed: name, width, second; did you mean 'second'?" in output
+
+
+DECLARED = '''
+"""The norms of layers' weights."""
+
+from pydantic import Field
+
+from pj.config.analyses.declaration import Analysis, AnalysisSettings, Cells, Figure, Variants
+from pj.config.types import Layers, Strict
+
+
+class Asked(Strict):
+    """Which layers."""
+
+    layers: Layers = Field(description="whose norms are taken")
+
+
+class NormSettings(AnalysisSettings):
+    """Of which runs norms are taken."""
+
+    variants: Variants = Field(description="of the study")
+    of: Asked = Field(description="what is measured")
+
+    def asked(self, variant: str) -> Asked:
+        """Return the layers, which are those of every variant."""
+        return self.of
+
+
+NORMS = Analysis(
+    key="norms",
+    settings=NormSettings,
+    asked=Asked,
+    measure="pj.norms:measure",
+    table="pj.norms",
+    figures={"norms": Figure("pj.norms:draw", "norms of layers by variant")},
+    title="Norms of weights",
+    text="The Euclidean norm of a layer's weights.\\n",
+    cells=Cells(("layer",), ("norm",), lambda settings, variant: [list(settings.of.layers)]),
+)
+'''
+MEASURED = '''
+"""Norms of weights: measured, as a table, drawn."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pj.report.text.sheet import Sheet
+
+
+def measure(run, asked):
+    """Return the norm of each layer."""
+    keys = {layer: run.checkpoint["layers"][layer] for layer in asked.layers}
+    return {"norms": {layer: float(run.model.get_parameter(key).norm()) for layer, key in keys.items()}}
+
+
+def table(analysed, found):
+    """Return one row per run and layer."""
+    rows = [
+        {"variant": variant, "seed": seed, "state": run["state"], "layer": layer, "norm": norm}
+        for variant, runs in found.items()
+        for seed, run in runs.items()
+        for layer, norm in run.get("norms", {None: None}).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def sheet(analysed, found):
+    """Return the table for people."""
+    return Sheet("Norms.", table(analysed, found).astype(str))
+
+
+def draw(analysed, found):
+    """Return the figure."""
+    figure = Figure()
+    figure.subplots().plot(table(analysed, found)["norm"])
+    return figure
+'''
+NORMED = """
+seeds: [0, 1]
+threads: 1
+claims: claims.yaml
+datasets: {digits: {source: digits, image_size: 8}}
+studies:
+  own:
+    title: Two rates
+    base:
+      data: {name: digits, train: 100, test: 50}
+      model: {name: mlp, width: 0.02}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.1}
+      epochs: 1
+      batch_size: 25
+    variants: {a: {}, b: {optimizer: {lr: 0.5}}}
+norms:
+  own: {title: How long, study: own, variants: [a, b], of: {layers: [linear1, linear2]}}
+"""
+CLAIM = """
+claims:
+  - {id: 1, report: me, statement: b is longer, statistic: contrast, expect: above,
+     contrast: {norms/own/b/linear1: 1, norms/own/a/linear1: -1}}
+"""
+
+
+@pytest.fixture
+def normed(tmp_path):
+    project = copy(tmp_path)
+    (project / "src/pj/config/analyses/norms.py").write_text(DECLARED)
+    (project / "src/pj/norms.py").write_text(MEASURED)
+    where = "src/pj/config/analyses/__init__.py"
+    edit(project, where, "(PRUNING, INTERPRET, LANDSCAPE)", "(PRUNING, INTERPRET, LANDSCAPE, NORMS)")
+    edit(
+        project,
+        where,
+        "from pj.config.analyses.pruning",
+        "from pj.config.analyses.norms import NORMS\nfrom pj.config.analyses.pruning",
+    )
+    (project / "config.yaml").write_text(NORMED)
+    (project / "claims.yaml").write_text(CLAIM)
+    return project
+
+
+def test_an_analysis_that_is_declared_has_its_jobs_tables_figures_pages_and_cells_of_claims(normed):
+    snakemake(normed, config=())
+    folder = normed / "results" / "norms" / "own"
+    assert len(list(folder.glob("digits-mlp-*-seed*.json"))) == 4
+    assert (folder / "norms.png").is_file() and (folder / "norms.svg").is_file()
+    page = (normed / "results" / "report.md").read_text()
+    assert "## Norms of weights" in page and "norms/own/norms.png" in page
+    assert "b is longer" in (normed / "results" / "claims.csv").read_text()
+    assert "not run" not in (normed / "results" / "claims.md").read_text()
+    command = [sys.executable, "-c", "from pj import cli; cli.main(['keep', 'kept'])"]
+    environment = {**os.environ, "PYTHONPATH": str(normed / "src")}
+    subprocess.run(command, cwd=normed, env=environment, check=True)
+    assert (normed / "kept" / "norms" / "own" / "table.csv").is_file()
+    edit(normed, "src/pj/norms.py", "Norms.", "Norms")
+    output = snakemake(normed, "-n", "--quiet", "host", config=())
+    # all three of its files are one here
+    assert all(f"{rule} " in output for rule in ("measure", "analysis_table", "analysis_figure"))
+    assert "train " not in output
+
+
+def test_a_column_that_is_declared_and_not_written_is_one_clear_error(normed):
+    edit(normed, "src/pj/config/analyses/norms.py", '("norm",)', '("length",)')
+    (normed / "claims.yaml").write_text(CLAIM.replace("norms/own/", "own/").replace("/linear1", ""))
+    output = snakemake(normed, "--", "results/norms/own/table.md", config=(), check=False)
+    assert "norms: pj.norms writes no column length, which is declared" in output
