@@ -2,8 +2,8 @@
 
 from pj.config.analyses import ANALYSES
 from pj.config.settings import ANALYSED
-from pj.report.figures import analyses
-from pj.report.tables import measured
+from pj.report.figures import analyses as figures
+from pj.report.tables import analyses as tables
 
 
 def analysed(key, **content):
@@ -11,9 +11,9 @@ def analysed(key, **content):
 
 
 def write_table(key, shown, folder):
-    measured.write(key, shown, folder, folder)
+    tables.write(key, shown, folder, folder)
 
 
 def write_figures(key, shown, folder):
     for name in ANALYSES[key].figures:
-        analyses.write(key, shown, folder, folder, name)
+        figures.write(key, shown, folder, folder, name)

@@ -25,7 +25,7 @@ from pj.interpret import sanity
 from pj.models import layer_names
 from pj.randomness import generator
 from pj.report.figures import interpretations as interpretation_figures
-from pj.report.tables import measured
+from pj.report.tables import analyses
 from pj.runs import analysis, finished
 from pj.runs.records import CHECKPOINT
 from pj.training import loop
@@ -502,7 +502,7 @@ def test_the_figures_show_every_layer_image_and_curve(spec, tmp_path):
     shown = planted(tmp_path, spec, "a", "b")
     for variant in shown.variants:
         write_planted(tmp_path, variant, 0)
-    found = measured.collect(shown.variants, tmp_path)
+    found = analyses.collect(shown.variants, tmp_path)
     image = interpretation_figures.draw_image(shown, found)
     pictures = [len(axes.images) for part in image.subfigs for axes in part.axes]
     # two layers of three channels, the image, and two Grad-CAMs, each over the image

@@ -17,7 +17,7 @@ from pj.landscape import surface
 from pj.landscape.surface import filter_normalised, largest_eigenvalue, slice_losses
 from pj.randomness import generator
 from pj.report.figures import landscapes as landscape_figures
-from pj.report.tables import measured
+from pj.report.tables import analyses
 from pj.runs import analysis, finished
 from pj.runs.records import CHECKPOINT
 from pj.training import loop
@@ -244,7 +244,7 @@ def test_the_figure_of_landscapes_has_a_line_a_seed_and_a_plane_a_variant(spec, 
     for variant in shown.variants:
         for seed in variant.seeds:
             write_measured(tmp_path, variant, seed, 10.0)
-    figure = landscape_figures.draw(shown, measured.collect(shown.variants, tmp_path))
+    figure = landscape_figures.draw(shown, analyses.collect(shown.variants, tmp_path))
     assert [len(axes.get_lines()) for axes in figure.axes] == [4, 1, 1]
     write_figures("landscapes", shown, tmp_path)
     assert (tmp_path / "landscape.png").exists() and (tmp_path / "landscape.svg").exists()
@@ -271,5 +271,5 @@ def test_a_plane_is_drawn_with_its_first_direction_upwards(spec, tmp_path, monke
     shown = landscape(spec, "a", seeds=(0,))
     write_measured(tmp_path, shown.variants[0], 0, 10.0)
     monkeypatch.setattr("matplotlib.axes.Axes.contourf", lambda self, x, y, z, *a, **k: drawn.append(z))
-    landscape_figures.draw(shown, measured.collect(shown.variants, tmp_path))
+    landscape_figures.draw(shown, analyses.collect(shown.variants, tmp_path))
     assert drawn[0].filled(0).tolist() == [[3.0, 2.0, 0], [2.0, 0.5, 2.0], [4.0, 3.0, 4.0]]  # rows go upwards

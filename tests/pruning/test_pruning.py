@@ -17,7 +17,7 @@ from pj.errors import UserError
 from pj.pruning import curve, networks
 from pj.report.figures import paths
 from pj.report.figures import prunings as pruning_figures
-from pj.report.tables import measured
+from pj.report.tables import analyses
 from pj.runs import finished
 from pj.training import loop
 
@@ -178,7 +178,7 @@ def test_a_curve_begins_at_the_networks_own_accuracy_and_counts_what_it_removes(
     assert len(rows) == (1 + 1 + 2) * 2
     whole = rows[rows["percent"] == 0]
     assert whole["accuracy"].nunique() == 1
-    from pj.training.measure import loss_and_accuracy, predict
+    from pj.training.accuracy import loss_and_accuracy, predict
 
     logits = predict(run.model, run.splits["test"], run.normalise, run.conditions)
     assert whole["accuracy"].iloc[0] == loss_and_accuracy(logits, run.splits["test"], run.loss)["accuracy"]
@@ -442,7 +442,7 @@ def test_the_table_says_where_the_order_of_selection_is_none(outside, note, spec
 def test_a_pruning_for_which_the_report_has_no_number_is_drawn(spec, tmp_path):
     p = shown(spec, seeds=(0,)).model_copy(update={"reported": [None, None]})
     write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)])
-    (axes,) = pruning_figures.draw(p, measured.collect(p.variants, tmp_path)).axes
+    (axes,) = pruning_figures.draw(p, analyses.collect(p.variants, tmp_path)).axes
     assert len(axes.get_lines()) == 4  # three orders and the report
 
 

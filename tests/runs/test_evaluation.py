@@ -85,7 +85,7 @@ def test_an_unfinished_run_is_refused(digits, tmp_path):
 
 
 def test_train_and_eval_do_what_report_b_says():
-    rows = modes.measure()
+    rows = modes.statements()
     assert {(r.layer, r.mode) for r in rows} == {
         (layer, mode) for layer in ("BatchNorm", "Dropout", "Dropout2d") for mode in ("train", "eval")
     }
@@ -100,6 +100,6 @@ def test_the_table_of_modes_is_measured_and_not_written(monkeypatch):
         return (x - mean) / (variance + self.eps).sqrt()
 
     monkeypatch.setattr(torch.nn.BatchNorm2d, "forward", unbiased)
-    failed = {r.statement for r in modes.measure() if not r.holds}
+    failed = {r.statement for r in modes.statements() if not r.holds}
     assert "normalises by the batch's mean and biased variance" in failed
     assert "normalises by the running values" in failed

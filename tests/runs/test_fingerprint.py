@@ -194,7 +194,7 @@ def moved(project, old, new):
     [
         ("pj.models.blocks", "pj.models.pieces"),
         ("pj.models.mlp", "pj.models.perceptron"),
-        ("pj.training.measure", "pj.tools.measuring"),
+        ("pj.training.accuracy", "pj.tools.measuring"),
         ("pj.report.text.labels", "pj.words.labels"),
         ("pj.files", "pj.storage"),
     ],

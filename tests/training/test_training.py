@@ -20,8 +20,8 @@ from pj.data.store import DataError
 from pj.errors import UserError
 from pj.runs.records import RecordError, read_metrics, read_run
 from pj.training import loop
+from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.device import Conditions, DeviceError, configure
-from pj.training.measure import loss_and_accuracy, predict
 from pj.training.schedule import factor
 from pj.training.state import ResumeStates, RunningElsewhereError
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pj.config.settings import ANALYSED
-from pj.report.tables import measured
+from pj.report.tables import analyses
 from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
     key, folder = snakemake.wildcards.analysis, Path(snakemake.output[0]).parent
-    measured.write(key, ANALYSED[key].model_validate_json(snakemake.params.settings), folder, folder)
+    analyses.write(key, ANALYSED[key].model_validate_json(snakemake.params.settings), folder, folder)

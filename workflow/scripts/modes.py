@@ -10,6 +10,6 @@ from pj.training import modes
 from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]):
-    table = pd.DataFrame([asdict(row) for row in modes.measure()])
+    table = pd.DataFrame([asdict(row) for row in modes.statements()])
     shown = table.assign(holds=table["holds"].map({True: "yes", False: "no"}))
     Sheet("", shown).write(Path(snakemake.output.csv).parent, "table", table)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pj import statistics
 from pj.claims.evidence import Evidence
-from pj.claims.measurements import SHARE, Measurement, measure
+from pj.claims.results import SHARE, Result, result
 from pj.claims.schema import (
     Best,
     Claim,
@@ -46,7 +46,7 @@ HELD = ("reproduced", "direction only")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement(Measurement):
+class Judgement(Result):
     """A claim's verdict with the numbers it rests on, ``p`` after Holm's adjustment.
 
     ``source`` names where they were measured, ``also`` holds the further looks at the claim, ``elsewhere``
@@ -94,9 +94,7 @@ def _with_what_it_needs(found: Judgement) -> Judgement:
 
 def _judge(every: Sequence[Claim], evidence: Evidence, config: Config) -> list[Judgement]:
     """Return a verdict for each claim and each further look, from one source."""
-    measured = [
-        Judgement(claim=look, source=evidence.name, **vars(measure(look, evidence))) for look in every
-    ]
+    measured = [Judgement(claim=look, source=evidence.name, **vars(result(look, evidence))) for look in every]
     return [_verdict(found, config, evidence) for found in _adjusted(measured, config)]
 
 

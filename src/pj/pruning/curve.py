@@ -17,7 +17,7 @@ from pj.errors import UserError
 from pj.pruning import networks
 from pj.randomness import generator
 from pj.runs import finished
-from pj.training.measure import loss_and_accuracy, predict
+from pj.training.accuracy import loss_and_accuracy, predict
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from pj import files
 from pj.data.batches import Split
 from pj.runs import finished, records
 from pj.runs.provenance import provenance
-from pj.training.measure import loss_and_accuracy, predict
+from pj.training.accuracy import loss_and_accuracy, predict
 
 log = logging.getLogger(__name__)
 FAST = 70.0  # percent of test accuracy, the first epoch at which is noted: how fast a run converges

@@ -13,7 +13,7 @@ EXACT = 1e-5  # float32 rounding of a normalisation over a few thousand numbers
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Statement:
     """One statement about a layer in one mode, the number that tests it and whether it holds."""
 
     layer: str
@@ -23,13 +23,13 @@ class Measurement:
     holds: bool
 
 
-def measure() -> list[Measurement]:
+def statements() -> list[Statement]:
     """Return the table's rows, from PyTorch's layers on random input."""
     torch.manual_seed(derive(0, "modes"))
     return [*_batch_norm(), *_dropout(), *_dropout2d()]
 
 
-def _batch_norm() -> list[Measurement]:
+def _batch_norm() -> list[Statement]:
     layer = nn.BatchNorm2d(8, momentum=0.1)
     x = 3 + 2 * torch.randn(32, 8, 6, 6)
     mean, biased = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
@@ -53,14 +53,14 @@ def _batch_norm() -> list[Measurement]:
         ("eval", "normalises by the running values", error(evaluated, by_running)),
     ]
     measured = [
-        Measurement("BatchNorm", mode, statement, f"largest error {e:.1e}", e < EXACT)
+        Statement("BatchNorm", mode, statement, f"largest error {e:.1e}", e < EXACT)
         for mode, statement, e in rows
     ]
     text = "unchanged" if frozen else "changed"
-    return [*measured, Measurement("BatchNorm", "eval", "leaves the running values alone", text, frozen)]
+    return [*measured, Statement("BatchNorm", "eval", "leaves the running values alone", text, frozen)]
 
 
-def _dropout() -> list[Measurement]:
+def _dropout() -> list[Statement]:
     p, x = 0.4, torch.ones(100_000)
     layer = nn.Dropout(p)
     y = layer.train()(x)
@@ -70,13 +70,13 @@ def _dropout() -> list[Measurement]:
     scales = "scaled by " + ", ".join(f"{k:.4f}" for k in kept)
     within = abs(zeroed - p) < 0.0062  # four standard deviations of a share of 100,000 draws
     return [
-        Measurement("Dropout", "train", "zeroes a share p = 0.4", f"share {zeroed:.4f}", within),
-        Measurement("Dropout", "train", "scales the rest by 1/(1 - p) = 1.6667", scales, right),
+        Statement("Dropout", "train", "zeroes a share p = 0.4", f"share {zeroed:.4f}", within),
+        Statement("Dropout", "train", "scales the rest by 1/(1 - p) = 1.6667", scales, right),
         _identity_in_eval("Dropout", layer, x),
     ]
 
 
-def _dropout2d() -> list[Measurement]:
+def _dropout2d() -> list[Statement]:
     p = 0.4
     x = torch.ones(100, 100, 4, 4)
     layer = nn.Dropout2d(p)
@@ -85,12 +85,12 @@ def _dropout2d() -> list[Measurement]:
     share, torn = whole.double().mean().item(), int(partly.sum())
     within = abs(share - p) < 0.0196  # four standard deviations of a share of 10,000 draws
     return [
-        Measurement("Dropout2d", "train", "zeroes a share 0.4 of channels", f"share {share:.4f}", within),
-        Measurement("Dropout2d", "train", "never a part of a channel", f"{torn} of 10,000", torn == 0),
+        Statement("Dropout2d", "train", "zeroes a share 0.4 of channels", f"share {share:.4f}", within),
+        Statement("Dropout2d", "train", "never a part of a channel", f"{torn} of 10,000", torn == 0),
         _identity_in_eval("Dropout2d", layer, x),
     ]
 
 
-def _identity_in_eval(name: str, layer: nn.Module, x: Tensor) -> Measurement:
+def _identity_in_eval(name: str, layer: nn.Module, x: Tensor) -> Statement:
     change = (layer.eval()(x) - x).abs().max().item()
-    return Measurement(name, "eval", "is the identity", f"largest change {change:g}", change == 0)
+    return Statement(name, "eval", "is the identity", f"largest change {change:g}", change == 0)

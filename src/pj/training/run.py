@@ -16,9 +16,9 @@ from pj.models import layer_names
 from pj.randomness import derive
 from pj.runs.records import SUPPORT
 from pj.training import build, observers
+from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
-from pj.training.measure import loss_and_accuracy, predict
 from pj.training.schedule import factor
 
 PATH = ("gamma", "selected")  # of a checkpoint: Γ, and the epoch at which each unit was first in its support

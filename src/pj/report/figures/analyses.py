@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 from pj.config.analyses import ANALYSES
 from pj.config.settings import Analysed
 from pj.report.figures.style import FORMATS, save
-from pj.report.tables.measured import collect
+from pj.report.tables.analyses import collect
 
 
 def write(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
 from pj.report.figures.style import colours, headline, log_if_wide
-from pj.report.tables.measured import Found, complete
+from pj.report.tables.analyses import Found, complete
 from pj.report.text.labels import scale_label
 
 DASHES = ("-", "--", "-.", ":")

@@ -14,8 +14,8 @@ from pj.config.settings import Study
 from pj.report.figures import analyses, curves, paths, style
 from pj.report.figures import probes as probe_figures
 from pj.report.tables import probe_measures, probes, studies
-from pj.report.tables.measured import collect
-from pj.report.tables.measured import write as write_table
+from pj.report.tables.analyses import collect
+from pj.report.tables.analyses import write as write_table
 from pj.runs.records import EVALUATION
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pj.config.settings import Analysed, Variant
-from pj.report.tables.measured import Found, complete, diverged
+from pj.report.tables.analyses import Found, complete, diverged
 from pj.report.text.labels import interval, number, scale_label
 from pj.report.text.sheet import Sheet
 from pj.statistics import Estimate, estimate

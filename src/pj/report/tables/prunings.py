@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pj.config.settings import Analysed, Variant
-from pj.report.tables.measured import Found
+from pj.report.tables.analyses import Found
 from pj.report.text.labels import interval, number, scale_label
 from pj.report.text.sheet import Sheet
 from pj.statistics import estimate

@@ -16,7 +16,7 @@ from pj.claims.schema import Best, Claim, Contrast, Diverged, Probed, RankCorrel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
+class Result:
     """The numbers of a claim; what cannot be had is None.
 
     ``value`` is the statistic, ``low`` … ``high`` its 95 % interval, ``predicted`` where one more run (of the
@@ -42,26 +42,26 @@ NO_SPREAD = ("no spread over seeds: nothing to tell a difference from noise by",
 SHARE = 0.95  # of bootstraps
 
 
-def measure(claim: Claim, evidence: Evidence) -> Measurement:
+def result(claim: Claim, evidence: Evidence) -> Result:
     """Return the numbers of a claim."""
-    measures: dict[type[Any], Callable[[Any, Evidence], Measurement]] = {
+    kinds: dict[type[Any], Callable[[Any, Evidence], Result]] = {
         Contrast: _contrast,
         Best: _best,
         RankCorrelation: _rank_correlation,
         Diverged: _diverged,
         Probed: _probed,
     }
-    found = measures.get(type(claim))
-    return found(claim, evidence) if found else Measurement()
+    found = kinds.get(type(claim))
+    return found(claim, evidence) if found else Result()
 
 
-def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
+def _contrast(claim: Contrast, evidence: Evidence) -> Result:
     chosen = {name: _chosen(claim, name, evidence) for name in claim.contrast}
     found = {name: evidence.values(cell, claim.quantity) if cell else {} for name, cell in chosen.items()}
     notes = tuple(f"{name}: {cell} trains best" for name, cell in chosen.items() if cell and cell != name)
     shared = _shared(found)
     if not shared:
-        return Measurement(notes=(*notes, *_nothing_shared(claim, found)))
+        return Result(notes=(*notes, *_nothing_shared(claim, found)))
     into, back = (log, exp) if claim.ratio else (float, float)
     than, margin = into(claim.than), log(1 + claim.margin) if claim.ratio else claim.margin
     if claim.ratio and (bad := [s for s in shared if any(values[s] <= 0 for values in found.values())]):
@@ -73,15 +73,15 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Measurement:
     }
     tested = statistics.compare([value - than for value in sums.values()], margin)
     if tested is None:
-        return Measurement(notes=notes)
+        return Result(notes=notes)
     mean, half = tested.estimate.mean + than, tested.estimate.half_width
     predicted = statistics.prediction_interval(list(sums.values()))
     if claim.quantity == "epochs_to_70":
         never = {cell: evidence.never(cell) for cell in chosen.values() if cell}
         notes += tuple(f"never in its epochs, counted as one more: {n} of {c}" for c, n in never.items() if n)
         if all(n == len(evidence.values(cell, claim.quantity)) for cell, n in never.items()):
-            return Measurement(notes=(*notes, "nothing got there, so nothing can be compared"))
-    return Measurement(
+            return Result(notes=(*notes, "nothing got there, so nothing can be compared"))
+    return Result(
         value=back(mean),
         low=None if half is None else back(mean - half),
         high=None if half is None else back(mean + half),
@@ -120,7 +120,7 @@ def _wide(study: str, quantity: str, evidence: Evidence, among: Sequence[str] = 
     return {name: values for name, values in found.items() if values}
 
 
-def _best(claim: Best, evidence: Evidence) -> Measurement:
+def _best(claim: Best, evidence: Evidence) -> Result:
     """``value`` is the share of bootstraps in which the variant is best.
 
     It is excluded by a rival that is best in 95 % of them; of an ordered study by the interval that holds the
@@ -129,25 +129,23 @@ def _best(claim: Best, evidence: Evidence) -> Measurement:
     found = _wide(claim.study, claim.quantity, evidence, claim.among)
     shared = _shared(found)
     if claim.variant not in found or len(found) < 2 or not shared:
-        return Measurement()
+        return Result()
     names = list(found)
     shares = statistics.bootstrap_best(np.array([[found[name][seed] for name in names] for seed in shared]))
     by_name = dict(zip(names, shares.tolist(), strict=True))
     rival = max((name for name in names if name != claim.variant), key=by_name.__getitem__)
     if len(shared) < 2:
-        return Measurement(
-            value=by_name[claim.variant], seeds=1, notes=("a single seed: nothing to draw from",)
-        )
+        return Result(value=by_name[claim.variant], seeds=1, notes=("a single seed: nothing to draw from",))
     notes = [f"best rival: {rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
     excluded = by_name[rival] >= SHARE
     if claim.ordered:
         low, high = statistics.central(shares)
         notes.append(f"95 % of bootstraps: {names[low]} … {names[high]}")
         excluded = not low <= names.index(claim.variant) <= high
-    return Measurement(value=by_name[claim.variant], excluded=excluded, seeds=len(shared), notes=tuple(notes))
+    return Result(value=by_name[claim.variant], excluded=excluded, seeds=len(shared), notes=tuple(notes))
 
 
-def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement:
+def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:
     """Spearman's correlation a seed, over the variants; its mean and t interval over seeds.
 
     That interval is about these variants, and narrow where the order of few is the same for every seed.
@@ -157,7 +155,7 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement
     found = _wide(claim.study, claim.quantity, evidence)
     shared = _shared(found)
     if len(found) < 3 or not shared:
-        return Measurement()
+        return Result()
     parameters = evidence.runs(claim.study).groupby("variant")["parameters"].first()
     sizes = [parameters[name] for name in found]
 
@@ -173,10 +171,10 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement
     )
     estimated = statistics.estimate(list(by_seed.values()))
     if estimated is None:
-        return Measurement()
+        return Result()
     half = estimated.half_width
     notes = [f"over {len(found)} variants; of their means {permuted.statistic:.2f}, p {permuted.pvalue:.2f}"]
-    return Measurement(
+    return Result(
         value=estimated.mean,
         low=None if half is None else estimated.mean - half,
         high=None if half is None else estimated.mean + half,
@@ -188,29 +186,29 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Measurement
     )
 
 
-def _diverged(claim: Diverged, evidence: Evidence) -> Measurement:
+def _diverged(claim: Diverged, evidence: Evidence) -> Result:
     """``value`` is the share of runs that diverged."""
     states = {cell: [s for s in evidence.states(cell).values() if s != "missing"] for cell in claim.cells}
     all_states = [state for own in states.values() for state in own]
     if not all_states:
-        return Measurement()
+        return Result()
     notes = tuple(
         f"{cell}: {own.count('diverged')} of {len(own)} runs diverged" for cell, own in states.items() if own
     )
     share = all_states.count("diverged") / len(all_states)
-    return Measurement(value=share, seeds=max(map(len, states.values())), notes=notes)
+    return Result(value=share, seeds=max(map(len, states.values())), notes=notes)
 
 
-def _probed(claim: Probed, evidence: Evidence) -> Measurement:
+def _probed(claim: Probed, evidence: Evidence) -> Result:
     """With against without batch norm, of one row of the study's probes, with its interval over seeds."""
     needed = (*claim.row, "seeds", "ratio", "ratio_low", "ratio_high")
     table = evidence.table("studies", claim.study, "probes_table.csv", needed=needed)
     if table is None:
-        return Measurement()
+        return Result()
     for column, value in claim.row.items():
         table = table[table[column] == value]
     if len(table) != 1:
-        return Measurement(notes=(f"{len(table)} rows of the study's probes fit, not one",))
+        return Result(notes=(f"{len(table)} rows of the study's probes fit, not one",))
     row = table.iloc[0]
 
     def number(column: str) -> float | None:
@@ -223,9 +221,9 @@ def _probed(claim: Probed, evidence: Evidence) -> Measurement:
     if difference is not None:
         low, high = (None, None) if half is None else (difference - half, difference + half)
         p = None if half is None else statistics.p_of_interval(difference, half, seeds)
-        return Measurement(value=difference, low=low, high=high, p=p, seeds=seeds, notes=notes)
+        return Result(value=difference, low=low, high=high, p=p, seeds=seeds, notes=notes)
     ratio, low, high = number("ratio"), number("ratio_low"), number("ratio_high")
     p = None
     if ratio and high and seeds > 1 and np.isfinite([ratio, high]).all():
         p = statistics.p_of_interval(log(ratio), log(high / ratio), seeds)
-    return Measurement(value=ratio, low=low, high=high, neutral=1.0, p=p, seeds=seeds, notes=notes)
+    return Result(value=ratio, low=low, high=high, neutral=1.0, p=p, seeds=seeds, notes=notes)
