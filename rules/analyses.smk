@@ -55,6 +55,7 @@ rule measure:
         device=CONFIG.settings.device,  # where, not what: no reason to run again
     params:
         settings=asked,
+        precision=lambda wildcards: str(ANALYSES[wildcards.analysis].precision),
         code=lambda wildcards: code(
             "measure.py", wildcards.run, [ANALYSES[wildcards.analysis].measure]
         ),

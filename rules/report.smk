@@ -7,9 +7,18 @@ def page_settings(wildcards):
 
 
 def page_words(wildcards):
-    """Return what pages say of analyses."""
-    return json.dumps(
-        [[found.title, found.text] for found in ANALYSES.values()], sort_keys=True
+    """Return what pages say of analyses, and which of their numbers claims name."""
+    return repr(
+        [
+            (
+                found.title,
+                found.text,
+                found.figures,
+                found.cells.rows,
+                found.cells.values,
+            )
+            for found in ANALYSES.values()
+        ]
     )
 
 

@@ -79,7 +79,7 @@ def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
 @cache  # one answer for all runs of a model; a workflow asks thousands of times
 def _fingerprint(entry: Path, choices: tuple[tuple[str, str], ...], targets: tuple[str, ...]) -> str:
     chosen = dict(choices)
-    dumps: set[str] = set()
+    dumps = {target.partition(":")[2] for target in targets}
     seen: set[Path] = set()
     pending = [entry, *(file for target in targets for file in _files(target.partition(":")[0]))]
     while pending:

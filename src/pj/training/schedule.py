@@ -12,7 +12,7 @@ from pj import registry
 from pj.config.types import Count, Fraction
 
 if TYPE_CHECKING:
-    from pj.config.components import Schedule
+    from pj.config.cards import Component
 
 REGISTRY = {
     "constant": "pj.training.schedule:constant",
@@ -21,7 +21,7 @@ REGISTRY = {
 }
 
 
-def factor(schedule: Schedule, progress: float, epochs: int) -> float:
+def factor(schedule: Component, progress: float, epochs: int) -> float:
     """Return what the learning rate of the next step is multiplied by."""
     function = registry.find(REGISTRY, schedule.name, "schedule")
     return float(function(progress, epochs, **schedule.model_dump(exclude={"name"})))

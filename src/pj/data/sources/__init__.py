@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pj import registry
 
 if TYPE_CHECKING:
-    from pj.config.components import Source
+    from pj.config.cards import Component
     from pj.data.store import Dataset
 
 REGISTRY = {
@@ -18,7 +18,7 @@ REGISTRY = {
 }
 
 
-def read(source: Source) -> Dataset:
+def read(source: Component) -> Dataset:
     """Return a source's images; DataError says what is wrong with them and what to do."""
     options = source.model_dump(exclude={"source", "label"})
     dataset: Dataset = registry.find(REGISTRY, source.source, "data source")(**options)
