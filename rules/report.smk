@@ -57,6 +57,7 @@ use rule scorecard as page with:
         ),
     log:
         "results/logs/page.log",
+    localrule: True
     params:
         code=code("page.py", report="page"),
 
@@ -71,5 +72,6 @@ use rule scorecard as report with:
         "results/report.md",
     log:
         "results/logs/report.log",
+    localrule: True
     params:
         code=code("page.py", report="report"),

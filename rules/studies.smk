@@ -39,6 +39,7 @@ use rule tables as figures with:
         svg="results/studies/{study}/curves.svg",
     log:
         "results/logs/figures/{study}.log",
+    localrule: True
     params:
         code=code("study.py", report="figures"),
 
@@ -60,6 +61,7 @@ use rule tables as probes with:
         "results/logs/probes/{study}.log",
     wildcard_constraints:
         study=one_of(PROBED_STUDIES),
+    localrule: True
     params:
         code=code("study.py", report="probes"),
 
@@ -79,6 +81,7 @@ use rule tables as probe_figures with:
         "results/logs/probe_figures/{study}.log",
     wildcard_constraints:
         study=one_of(PROBED_STUDIES),
+    localrule: True
     params:
         code=code("study.py", report="probe_figures"),
 
@@ -104,5 +107,6 @@ use rule tables as paths with:
         "results/logs/paths/{study}.log",
     wildcard_constraints:
         study=one_of(PATH_STUDIES),
+    localrule: True
     params:
         code=code("study.py", report="paths"),

@@ -75,3 +75,15 @@ def test_the_package_never_imports_snakemake():
 def test_a_rules_file_is_a_page_and_a_script_does_one_thing():
     assert len((ROOT / "rules" / "common.smk").read_text().splitlines()) <= 150
     assert all(len(path.read_text().splitlines()) <= 40 for path in (ROOT / "workflow").rglob("*.py"))
+
+
+def test_what_takes_seconds_runs_beside_snakemake_on_a_cluster():
+    """Each rule says so itself: `use rule` does not inherit it."""
+    computing = {"train", "train_probed", "evaluate", "measure"}
+    found = {}
+    for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
+        for block in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.MULTILINE)[1:]:
+            name = re.match(r"(?:use rule \w+ as|rule) (\w+)", block)[1]
+            found[name] = "    localrule: True" in block
+    assert set(found) > computing
+    assert {name for name, local in found.items() if not local} == computing
