@@ -18,9 +18,13 @@ def analysed_settings(wildcards):
 def asked(wildcards):
     """Return what is asked of a run: by the variant that it is."""
     found = analysed(wildcards)
-    variant = next(v.name for v in found.variants if v.spec.run == wildcards.run)
+    named = [v.name for v in found.variants if v.spec.run == wildcards.run]
+    if not named:
+        raise WorkflowError(
+            f"{wildcards.run!r} is no run of {wildcards.analysis} {wildcards.name!r}"
+        )
     frame = CONFIG.analyses(wildcards.analysis)[wildcards.name]
-    return as_settings(frame.asked(variant))
+    return as_settings(frame.asked(named[0]))
 
 
 def measured(wildcards):
@@ -33,8 +37,12 @@ def measured(wildcards):
 
 
 def figure_code(wildcards):
-    figure = ANALYSES[wildcards.analysis].figures[wildcards.figure]
-    return code("analysis_figure.py", targets=[figure.draw])
+    figures = ANALYSES[wildcards.analysis].figures
+    if wildcards.figure not in figures:
+        raise WorkflowError(
+            f"{wildcards.analysis} have no figure {wildcards.figure!r}; there are: {', '.join(figures)}"
+        )
+    return code("analysis_figure.py", targets=[figures[wildcards.figure].draw])
 
 
 rule measure:

@@ -10,6 +10,7 @@ from pj.claims import schema
 from pj.claims.loading import of as load_claims
 from pj.config import loading, words
 from pj.config.analyses import ANALYSES
+from pj.config.components import MODELS
 from pj.errors import UserError
 from pj.runs.fingerprint import fingerprint, run_fingerprint
 from pj.workflow import outputs, slurm
@@ -43,7 +44,6 @@ ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
 PROBED = [name for name, run in RUNS.items() if run.spec.probe]
-SMALL = ("lenet", "mlp")  # models whose runs share a job on a cluster (profiles/slurm)
 
 
 def one_of(names):
@@ -79,7 +79,8 @@ def data_of(wildcards):
 
 
 def is_small(run):
-    return spec_of(run).model.name in SMALL
+    """Whether a run shares its job with others on a cluster (profiles/slurm)."""
+    return MODELS[spec_of(run).model.name].facts.get("SMALL", False)
 
 
 def minutes(small, large):

@@ -6,16 +6,22 @@ def page_settings(wildcards):
     return as_settings(CONFIG.settings, exclude={"device", "threads", "max_seconds"})
 
 
+def claims_code(rule):
+    """Return the code of a page, and by which columns of analyses claims are judged."""
+    cells = [
+        (key, found.cells.rows, found.cells.values) for key, found in ANALYSES.items()
+    ]
+    return f"{code('page.py', report=rule)} {cells}"
+
+
 def page_words(wildcards):
-    """Return what pages say of analyses, and which of their numbers claims name."""
+    """Return what pages say of analyses."""
     return repr(
         [
             (
                 found.title,
                 found.text,
                 found.figures,
-                found.cells.rows,
-                found.cells.values,
             )
             for found in ANALYSES.values()
         ]
@@ -38,8 +44,7 @@ rule scorecard:
         ENVIRONMENT
     params:
         settings=page_settings,
-        words=page_words,
-        code=code("page.py", report="scorecard"),
+        code=claims_code("scorecard"),
     script:
         "../workflow/scripts/page.py"
 
@@ -48,7 +53,6 @@ use rule scorecard as page with:
     input:
         evidence=EVIDENCE,
         claims=CLAIMS,
-        words=WORDS,
         tables=TABLES,
         figures=FIGURES,
     output:
@@ -59,7 +63,8 @@ use rule scorecard as page with:
         "results/logs/page.log",
     localrule: True
     params:
-        code=code("page.py", report="page"),
+        code=claims_code("page"),
+        words=page_words,
 
 
 use rule scorecard as report with:
@@ -74,4 +79,5 @@ use rule scorecard as report with:
         "results/logs/report.log",
     localrule: True
     params:
-        code=code("page.py", report="report"),
+        code=claims_code("report"),
+        words=page_words,

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,12 @@ def test_what_takes_seconds_runs_beside_snakemake_on_a_cluster():
             found[name] = "    localrule: True" in block
     assert set(found) > computing
     assert {name for name, local in found.items() if not local} == computing
+
+
+def test_what_is_installed_has_every_file_of_the_package():
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"][
+        "pj"
+    ]
+    package = ROOT / "src" / "pj"
+    others = {p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    assert others == {path for pattern in patterns for path in package.glob(pattern)}

@@ -74,7 +74,7 @@ def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
     line = watch.progress_lines(folder, 1001.0)[0]
     for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "0:50 left"):
         assert part in line
-    assert "no word for 600 s" in watch.progress_lines(folder, 1600.0)[0]
+    assert "no update for 600 s" in watch.progress_lines(folder, 1600.0)[0]
     monkeypatch.chdir(tmp_path)
     cli.main(["watch", "--once"])
     assert "digits-mlp-1" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """What is known of a model without importing it, against the network itself."""
 
+import types
 import typing
 from itertools import product
 
@@ -11,6 +12,7 @@ from pj import losses, models, optim
 from pj.config import cards, components
 from pj.config.components import MODELS
 from pj.data import sources
+from pj.errors import UserError
 from pj.models import layer_names
 from pj.pruning import networks
 from pj.training import schedule
@@ -117,12 +119,15 @@ class Net:
 def net(tmp_path, monkeypatch):
     """Write a module of a network that imports what is not there, which reading its card must not notice."""
 
-    def write(argument):
+    def write(argument, replaced=("", ""), registry='REGISTRY = {"net": "own_net:Net"}'):
         text = "import nothing_like_this\n" + NET.replace(", ANOTHER", f", {argument}" if argument else "")
-        (tmp_path / "own_net.py").write_text(text)
+        (tmp_path / "own_net.py").write_text(text.replace(*replaced))
         monkeypatch.syspath_prepend(tmp_path)
+        cards._parsed.cache_clear()
         cards._definitions.cache_clear()
-        return cards.read({"net": "own_net:Net"}, given=("num_classes",))["net"]
+        (tmp_path / "nets.py").write_text(registry)
+        module = types.SimpleNamespace(__file__=str(tmp_path / "nets.py"), REGISTRY={"net": "own_net:Net"})
+        return cards.read(module, "model", ("num_classes",), facts=("LAYERS",))["net"]
 
     return write
 
@@ -143,5 +148,45 @@ def test_a_card_is_read_without_importing_its_module(net):
     ],
 )
 def test_an_option_that_cannot_be_told_from_the_syntax_is_named(net, argument, message):
-    with pytest.raises(TypeError, match=message):
+    with pytest.raises(UserError, match=message):
         net(argument)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('{"conv": 1, "linear": 0}', "dict(conv=1)", r"own_net.py, line 13: LAYERS is no literal"),
+        ("LAYERS", "LAYRES", r"model 'net' \(own_net:Net\) does not state LAYERS, a class attribute"),
+        ("num_classes", "classes", r"option classes has no type"),
+        ("num_classes=10, ", "", r"model 'net' .* does not take num_classes; needed: num_classes"),
+        ("class Net:", "class Other:", r"own_net.py has no class or function Net, which"),
+        (
+            "def __init__",
+            "def create",
+            r"Net has no constructor in this file, from which",
+        ),
+        ("-> None", "->", r"own_net.py, line 15: "),
+    ],
+)
+def test_a_model_that_cannot_be_told_from_the_syntax_is_one_clear_error(net, old, new, message):
+    with pytest.raises(UserError, match=message):
+        net("", (old, new))
+
+
+def test_two_models_of_one_name_are_one_clear_error(net):
+    twice = 'REGISTRY = {"net": "own_net:Net", "net": "other:Net"}'
+    with pytest.raises(UserError, match=r"nets.py: two components are named 'net'; give each its own name"):
+        net("", registry=twice)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ({"conv": "dept + 1"}, "model 'wide_resnet': LAYERS: conv: 'dept \\+ 1': name 'dept' is not defined"),
+        ({"conv": "1 +"}, "model 'wide_resnet': LAYERS: conv: '1 \\+': invalid syntax"),
+    ],
+)
+def test_layers_that_cannot_be_counted_name_the_model(monkeypatch, spec, layers, message):
+    monkeypatch.setitem(MODELS["wide_resnet"].facts, "LAYERS", layers)
+    with pytest.raises(UserError, match=message):
+        spec(model={"name": "wide_resnet"}).layers  # noqa: B018

@@ -109,7 +109,7 @@ def test_relative_imports_and_annotated_registries_are_followed(project):
     [
         ("training/observers.py", "REGISTRY = {", "TABLE = {", "has no dictionary REGISTRY"),
         ("models/__init__.py", '"vgg_a":', '"vgg":', "no entry 'vgg_a'"),
-        ("models/__init__.py", '"mlp":', '"vgg_a":', "REGISTRY has two entries 'vgg_a'"),
+        ("models/__init__.py", '"mlp":', '"vgg_a":', "two components are named 'vgg_a'"),
     ],
 )
 def test_a_registry_that_cannot_be_followed_is_an_error_and_not_a_hole(project, file, old, new, message):
@@ -243,3 +243,47 @@ print(*(fingerprint(Path("workflow/scripts/page.py"), {"pj.report": name}) for n
     template.write_text(template.read_text().replace("<h1>What reproduced</h1>", "<h1>Claims</h1>"))
     after = found()
     assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_both_of_two_things_of_one_name_are_followed(project):
+    """Two functions of a module may import different things under one name."""
+    for name in ("first", "second"):
+        (project / f"src/pj/models/{name}.py").write_text("def helper():\n    return 1\n")
+    mlp = project / "src/pj/models/mlp.py"
+    mlp.write_text(
+        mlp.read_text()
+        + "\n\ndef one():\n    from pj.models.first import helper\n    return helper()\n"
+        + "\n\ndef two():\n    from pj.models.second import helper\n    return helper()\n"
+    )
+    assert changed(project, "src/pj/models/first.py", "return 1", "return 2") == {"mlp", "sam"}
+    assert changed(project, "src/pj/models/second.py", "return 1", "return 3") == {"mlp", "sam"}
+
+
+def test_a_schedule_concerns_the_runs_that_use_it(project):
+    code = """
+from pathlib import Path
+from pj.config.components import MODELS
+from pj.config.spec import RunSpec
+from pj.runs.fingerprint import run_fingerprint
+def of(schedule):
+    return run_fingerprint(Path("workflow/scripts/train.py"), RunSpec.model_validate({
+        "data": {"name": "d"}, "model": {"name": "mlp"}, "loss": {"name": "mse"},
+        "optimizer": {"name": "sgd", "lr": 0.1}, "schedule": {"name": schedule}, "epochs": 1, "batch_size": 2,
+    }))
+print(of("constant"), of("cosine"))
+"""
+
+    def found():
+        command, environment = [sys.executable, "-c", code], {"PYTHONPATH": "src"}
+        run = subprocess.run(
+            command, cwd=project, env=environment, capture_output=True, text=True, check=True
+        )
+        return run.stdout.split()
+
+    before = found()
+    path = project / "src/pj/training/schedule.py"
+    old = '"cosine": "pj.training.schedule:cosine"'
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, old.replace(":cosine", ":constant")))
+    after = found()
+    assert before[0] == after[0] and before[1] != after[1]

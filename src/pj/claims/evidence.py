@@ -91,7 +91,7 @@ class Evidence:
         own = table[table["variant"] == variant]
         named = pd.Series(True, index=own.index)
         for column, part in zip(columns, parts, strict=False):
-            named &= own[column] == (part if column in TEXT else float(part))
+            named &= own[column].map(_text) == part
         # a diverged run has a row without any of what was measured
         return own[named | (own["state"] != "complete")]
 
@@ -99,7 +99,9 @@ class Evidence:
         """Return what a claim's cell came to, by seed; diverged and missing runs are left out."""
         own = self.rows(cell)
         if not of_runs(cell):
-            return _by_seed(own, ANALYSES[cell.split("/")[0]].column_of(cell))
+            key, *_, last = cell.split("/")
+            values = ANALYSES[key].cells.values
+            return _by_seed(own, last if len(values) > 1 else values[0])
         if quantity == "gap":
             # clean, in eval mode, on both sides: a running training accuracy would mix in dropout and CutMix
             own = own.assign(gap=own["train"] - own["selected"])
@@ -148,6 +150,11 @@ def _read(path: Path) -> pd.DataFrame:
     numbers = [column for column in pd.read_csv(path, nrows=0).columns if column not in TEXT]
     blank = {column: ["", "nan", "NaN"] for column in numbers}
     return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=blank)
+
+
+def _text(value: object) -> str:
+    """Return a table's value as claims write it: 80 for 80.0."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _by_seed(own: pd.DataFrame, column: str) -> BySeed:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from pj.claims.schema import (
+    KINDS,
     Best,
     Claim,
     Claims,
@@ -25,7 +26,11 @@ from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.loading import Config, ConfigError
 from pj.config.messages import choice_fault, faults_of
 
-ABOUT = ("contrast", "best", "rank_correlation")  # statistics of a quantity
+ABOUT = {  # statistics of a quantity
+    get_args(kind.model_fields["statistic"].annotation)[0]
+    for kind in KINDS
+    if "quantity" in kind.model_fields
+}
 
 
 def of(config: Config) -> list[Claim]:

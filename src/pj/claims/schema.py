@@ -39,6 +39,7 @@ def _quantity(value: str) -> str:
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Cells = Annotated[dict[str, float], Field(min_length=1)]
+QUANTITY = "selected"  # of claims in a file that names none
 MARGIN = 0.5  # percentage points within which accuracies count as equal
 
 
@@ -76,7 +77,7 @@ class Contrast(Statement):
     best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
         {}, description="names that stand for that one of their cells whose runs train best"
     )
-    quantity: Quantity = Field("selected", description="what of its runs it is about")
+    quantity: Quantity = Field(QUANTITY, description="what of its runs it is about")
     expect: Literal["above", "below", "same", "reached"] = Field(description="what is claimed of the sum")
     than: float = Field(0.0, description="what the sum is compared with")
     margin: Positive = Field(MARGIN, description="within which a difference counts as none")
@@ -99,7 +100,7 @@ class Best(Statement):
     variant: str = Field(description="the one that is claimed to be best")
     among: list[str] = Field([], description="variants that are compared; all of the study if empty")
     ordered: bool = Field(False, description="the variants are points of a scale, in order")
-    quantity: Quantity = Field("selected", description="what of its runs it is about")
+    quantity: Quantity = Field(QUANTITY, description="what of its runs it is about")
 
 
 class RankCorrelation(Statement):
@@ -107,7 +108,7 @@ class RankCorrelation(Statement):
 
     statistic: Literal["rank_correlation"] = Field(description="accuracy rises with the number of parameters")
     study: str = Field(description="over whose variants")
-    quantity: Quantity = Field("selected", description="what of its runs it is about")
+    quantity: Quantity = Field(QUANTITY, description="what of its runs it is about")
     expect: Literal["above"] = Field("above", description="above zero")
 
 
@@ -141,14 +142,15 @@ class Unmeasured(Statement):
 Claim = Annotated[
     Contrast | Best | RankCorrelation | Diverged | Probed | Unmeasured, Field(discriminator="statistic")
 ]
-for _kind in (Contrast, Best, RankCorrelation, Diverged, Probed, Unmeasured):
+KINDS = (Contrast, Best, RankCorrelation, Diverged, Probed, Unmeasured)
+for _kind in KINDS:
     _kind.model_rebuild(force=True)  # `also` names Claim, which is known only here
 
 
 class Claims(Strict):
     """The whole of claims.yaml."""
 
-    quantity: Quantity = Field("selected", description="of claims that do not say what they are about")
+    quantity: Quantity = Field(QUANTITY, description="of claims that do not say what they are about")
     claims: Annotated[list[Claim], Field(min_length=1)] = Field(description="in the order of the scorecard")
 
 

@@ -49,7 +49,7 @@ def progress_lines(folder: Path, now: float) -> list[str]:
             f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",
             f"epoch {p['epoch'] + 1}/{p['epochs']}",
             *([] if last is None else [f"test {last:.2f} %"]),
-            f"{_duration(left)} left" if alive(p, now) else f"no word for {now - p['time']:.0f} s",
+            f"{_duration(left)} left" if alive(p, now) else f"no update for {now - p['time']:.0f} s",
         ]
         lines.append("  ".join(parts))
     return lines or ["nothing is in training"]

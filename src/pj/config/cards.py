@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, create_model
 
 from pj.config.types import VOCABULARY, Strict
+from pj.errors import UserError
 
 
 class Component(Strict):
@@ -41,21 +43,46 @@ class Card:
 
 
 def read(
-    registry: Mapping[str, str], given: Collection[str], key: str = "name", **more: Any
+    module: ModuleType,
+    kind: str,
+    given: Collection[str],
+    *,
+    optional: Collection[str] = (),
+    facts: Collection[str] = (),
+    key: str = "name",
+    **more: Any,
 ) -> dict[str, Card]:
     """Return the cards of a registry's components by name.
 
     Args:
-        registry: name -> "module:object".
+        module: that has the ``REGISTRY``, a dictionary from names to "module:object".
+        kind: what the components are, in one word.
         given: arguments that are no options, because whoever makes the component gives them.
+        optional: the same, of which a component may take any or none.
+        facts: class attributes that every component must state.
         key: which key names the component in a configuration.
         more: fields that all components have besides, as pydantic's ``create_model`` takes them.
 
     Raises:
-        TypeError: an argument whose type or default cannot be told from the syntax, and where it stands.
+        UserError: what cannot be told from the syntax, of which component, and where it stands.
 
     """
-    return {name: _card(name, target, given, key, more) for name, target in registry.items()}
+    path = Path(str(module.__file__))
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.Dict):
+            names = [entry.value for entry in node.keys if isinstance(entry, ast.Constant)]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise UserError(f"{path}: two components are named {twice[0]!r}; give each its own name")
+    cards = {}
+    for name, target in module.REGISTRY.items():
+        card = _card(name, kind, target, (*given, *optional), key, more)
+        where = f"{kind} {name!r} ({target})"
+        if lacking := [argument for argument in given if argument not in card.annotations]:
+            raise UserError(f"{where} does not take {', '.join(lacking)}; needed: {', '.join(given)}")
+        if lacking := [fact for fact in facts if fact not in card.facts]:
+            raise UserError(f"{where} does not state {', '.join(lacking)}, a class attribute")
+        cards[name] = card
+    return cards
 
 
 def union(cards: Mapping[str, Card], key: str = "name") -> Any:
@@ -63,14 +90,18 @@ def union(cards: Mapping[str, Card], key: str = "name") -> Any:
     return Annotated[Union[tuple(card.settings for card in cards.values())], Field(discriminator=key)]  # noqa: UP007
 
 
-def _card(name: str, target: str, given: Collection[str], key: str, more: Mapping[str, Any]) -> Card:
+def _card(
+    name: str, kind: str, target: str, given: Collection[str], key: str, more: Mapping[str, Any]
+) -> Card:
     module, _, thing = target.partition(":")
     path = _file(module, name)
     definitions = _definitions(path)
     if thing not in definitions:
-        raise TypeError(f"{path} has no class or function {thing}, which the registry calls {name!r}")
+        raise UserError(f"{path} has no class or function {thing}, which the registry names for {name!r}")
     lineage = list(_lineage(thing, definitions))
-    function = next(found for node in lineage if (found := _constructor(node)))
+    function = next((found for node in lineage if (found := _constructor(node))), None)
+    if function is None:
+        raise UserError(f"{path}: {thing} has no constructor in this file, from which its options are read")
     meanings: dict[str, str] = {}
     for node in (function, *lineage):
         meanings = _meanings(ast.get_docstring(node) or "") | meanings
@@ -83,10 +114,10 @@ def _card(name: str, target: str, given: Collection[str], key: str, more: Mappin
         fields[argument.arg] = (_type(argument, where), _field(default, meanings.get(argument.arg), where))
     facts: dict[str, Any] = {}
     for node in lineage:
-        facts = _facts(node) | facts
+        facts = _facts(node, path) | facts
     summary = (ast.get_docstring(lineage[0]) or name).split("\n\n")[0]
     settings: Any = create_model(  # type: ignore[call-overload]
-        thing,
+        "".join(part.capitalize() for part in f"{name}_{kind}".split("_")),
         __base__=Component,
         __doc__=summary,
         **{key: (Literal[name], Field(description=summary.split("\n")[0]))},
@@ -100,14 +131,22 @@ def _file(module: str, name: str) -> Path:
     """Return a module's file, importing only the packages that it is in."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise TypeError(f"there is no module {module}, which the registry names for {name!r}")
+        raise UserError(f"there is no module {module}, which the registry names for {name!r}")
     return Path(spec.origin)
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: {error.msg}") from None
 
 
 @cache
 def _definitions(path: Path) -> dict[str, ast.ClassDef | ast.FunctionDef]:
     """Return the classes and functions at the top of a file."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = _parsed(path).body
     return {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
 
 
@@ -142,12 +181,12 @@ def _arguments(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | 
 
 def _type(argument: ast.arg, where: str) -> Any:
     if argument.annotation is None:
-        raise TypeError(f"{where} has no type")
+        raise UserError(f"{where} has no type")
     expression = compile(ast.Expression(argument.annotation), where, "eval")
     try:
         return eval(expression, {"__builtins__": {}}, VOCABULARY)
     except NameError as error:
-        raise TypeError(f"{where}: {error}; allowed are the types of pj.config.types") from None
+        raise UserError(f"{where}: {error}; allowed are the types of pj.config.types") from None
 
 
 def _field(default: ast.expr | None, meaning: str | None, where: str) -> Any:
@@ -158,18 +197,22 @@ def _field(default: ast.expr | None, meaning: str | None, where: str) -> Any:
     try:
         value = ast.literal_eval(default)
     except ValueError:
-        raise TypeError(f"{where}: its default, {ast.unparse(default)}, is no literal") from None
+        raise UserError(f"{where}: its default, {ast.unparse(default)}, is no literal") from None
     value = list(value) if isinstance(value, tuple) else value
     return Field(value, validate_default=True, **described)
 
 
-def _facts(node: ast.ClassDef | ast.FunctionDef) -> dict[str, Any]:
+def _facts(node: ast.ClassDef | ast.FunctionDef, path: Path) -> dict[str, Any]:
     found = {}
     for statement in node.body if isinstance(node, ast.ClassDef) else ():
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            name = statement.target.id
-            if name.isupper() and statement.value is not None:
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+            continue
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for name in (target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()):
+            try:
                 found[name] = ast.literal_eval(statement.value)
+            except ValueError:
+                raise UserError(f"{path}, line {statement.lineno}: {name} is no literal") from None
     return found
 
 

@@ -12,6 +12,7 @@ from pj.config.components import Source
 from pj.config.messages import choice_fault
 from pj.config.settings import ProbeView, Settings, Variant
 from pj.config.spec import RunSpec
+from pj.config.types import Strict
 
 
 def label(name: str, source: Source) -> str:
@@ -130,8 +131,15 @@ def _analysis_faults(settings: Settings, variants: Sequence[Variant]) -> list[st
         for name, frame in getattr(settings, key).items():
             named = frame.analysed()
             faults += _variant_faults((key, name), frame.study, named, frame.where(), settings)
+            asked: dict[str, tuple[str, Strict]] = {}  # of each run
             for variant in named:
                 if spec := specs.get((frame.study, variant)):
+                    other, same = asked.setdefault(spec.run, (variant, frame.asked(variant)))
+                    if same != frame.asked(variant):
+                        faults.append(
+                            f"{key}.{name}.{frame.where()}: {other} and {variant} are one run (their "
+                            "specifications are equal); give both the same"
+                        )
                     count = spec.data.test or _test_images(sources[spec.data.name])
                     faults += analysis.faults(f"{key}.{name}", frame, variant, spec, count)
     return list(dict.fromkeys(faults))

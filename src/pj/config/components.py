@@ -15,15 +15,17 @@ from pj.config import cards
 from pj.config.cards import Component
 from pj.config.types import Count, Grid, Index, Label, Positive, Strict, distinct
 from pj.data import sources
+from pj.errors import UserError
 from pj.training import schedule
 
-MODELS = cards.read(models.REGISTRY, given=("num_classes", "in_channels", "image_size"))
-LOSSES = cards.read(losses.REGISTRY, given=("logits", "target"))
-OPTIMIZERS = cards.read(optim.REGISTRY, given=("params", "reach"))
-SCHEDULES = cards.read(schedule.REGISTRY, given=("progress", "epochs"))
+MODELS = cards.read(models, "model", ("num_classes", "in_channels", "image_size"), facts=("LAYERS",))
+LOSSES = cards.read(losses, "loss", ("logits", "target"))
+OPTIMIZERS = cards.read(optim, "optimizer", ("params",), optional=("reach",))
+SCHEDULES = cards.read(schedule, "schedule", ("progress", "epochs"))
 SOURCES = cards.read(
-    sources.REGISTRY,
-    given=(),
+    sources,
+    "source",
+    (),
     key="source",
     label=(Label | None, Field(None, description="what names of runs and tables call the data")),
 )
@@ -42,11 +44,13 @@ else:
 def counted(model: Component) -> dict[str, int]:
     """Return how many layers of each kind a model has: its LAYERS, in which a text is a sum of options."""
     functions = {"__builtins__": {}, "max": max, "min": min, "round": round}
-    options = model.model_dump()
-    return {
-        kind: eval(number, functions, options) if isinstance(number, str) else number
-        for kind, number in MODELS[model.name].facts["LAYERS"].items()
-    }
+    options, found = model.model_dump(), {}
+    for kind, number in MODELS[model.name].facts["LAYERS"].items():
+        try:
+            found[kind] = int(eval(number, functions, options) if isinstance(number, str) else number)
+        except Exception as error:  # it is code of the model's author
+            raise UserError(f"model {model.name!r}: LAYERS: {kind}: {number!r}: {error}") from None
+    return found
 
 
 class CutMix(Strict):

@@ -17,14 +17,13 @@ from pj.config.messages import choice_fault, faults_of
 from pj.config.settings import (
     ANALYSED,
     Analysed,
-    Reported,
+    Head,
     Scale,
     Settings,
     Study,
     Variant,
 )
 from pj.config.spec import RunSpec
-from pj.config.types import Strict
 from pj.errors import UserError
 
 
@@ -157,9 +156,9 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
             changes = {k: v for k, v in raw.items() if k not in ("title", "reported")}
             merged = yaml_files.merge({"precision": settings.precision, **study.base}, changes)
             try:
-                head = _VariantHead.model_validate({k: raw[k] for k in ("title", "reported") if k in raw})
+                head = Head.model_validate({k: raw[k] for k in ("title", "reported") if k in raw})
             except ValidationError as error:
-                faults += faults_of(error, _VariantHead, (*path, "variants", name))
+                faults += faults_of(error, Head, (*path, "variants", name))
                 continue
             scale = study.scale or settings.scale
             unknown = _dataset_faults(merged, path, settings)
@@ -188,11 +187,6 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 )
             )
     return variants, list(dict.fromkeys(faults))  # a fault in the base is one fault, not one a variant
-
-
-class _VariantHead(Strict):
-    title: str | None = None
-    reported: Reported = Reported()
 
 
 def _dataset_faults(merged: Mapping[str, Any], path: tuple[str, ...], settings: Settings) -> list[str]:

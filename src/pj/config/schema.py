@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pj.config.settings import Reported, Settings
+from pj.config.settings import Head, Settings
 from pj.config.spec import RunSpec
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,7 +23,7 @@ def of_config() -> Schema:
     """Return the schema of config.yaml and its overlays."""
     found = _of(Settings, "What may stand in config.yaml and in overlays of it.")
     definitions = found["$defs"]
-    for model in (RunSpec, Reported):
+    for model in (RunSpec, Head):
         own = model.model_json_schema()
         definitions |= own.pop("$defs", {}) | {model.__name__: own}
     spec = {"$ref": "#/$defs/RunSpec"}
@@ -31,8 +31,7 @@ def of_config() -> Schema:
         "title": "Variant",
         "description": "What a row of a study's table changes in the base.",
         "properties": {
-            "title": {"type": "string", "description": "what the table calls it (default: its name)"},
-            "reported": {"$ref": "#/$defs/Reported", "description": "the source's printed numbers"},
+            **definitions.pop("Head")["properties"],
             **definitions["RunSpec"]["properties"],
         },
     }

@@ -22,6 +22,7 @@ from pj.config.types import (
     Positive,
     Strict,
 )
+from pj.errors import UserError
 
 Seed = Index
 Seeds = Annotated[list[Seed], Field(min_length=1)]
@@ -70,6 +71,13 @@ class Reported(Strict):
     difference: float | None = Field(None, description="this variant minus the study's reference, points")
     seconds: float | None = Field(None, description="of training")
     parameters_millions: float | None = Field(None, description="parameters of the network, millions")
+
+
+class Head(Strict):
+    """What a variant has besides what it changes."""
+
+    title: str | None = Field(None, description="what the table calls it (default: its name)")
+    reported: Reported = Field(Reported(), description="the source's printed numbers")
 
 
 class ProbeView(Strict):
@@ -133,6 +141,9 @@ class _Settings(Strict):
         None, description="end a training job after so long, to go on when called again"
     )
 
+
+if taken := sorted(set(ANALYSES) & set(_Settings.model_fields)):
+    raise UserError(f"the analysis {taken[0]!r} has the key of a setting; give it another")
 
 if TYPE_CHECKING:
     Settings: TypeAlias = _Settings

@@ -48,7 +48,7 @@ class RunSpec(Strict):
             )
         for key in ("inner", "base"):  # an optimizer inside of another one
             inside = getattr(self.optimizer, key, "sgd")
-            if inside != "sgd" and self.optimizer.momentum:
+            if inside in ("adam", "adamw") and self.optimizer.model_dump().get("momentum"):
                 raise ValueError(f"optimizer.momentum belongs to {key}: sgd; {inside} has its own (betas)")
         if self.batch_size == 1 and self.has_batch_norm:
             raise ValueError(

@@ -63,7 +63,6 @@ Percent = Annotated[float, Field(ge=0, lt=100)]
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 Classes = Annotated[int, Field(ge=2)]
-Betas = Annotated[Sequence[Probability], Field(min_length=2, max_length=2)]
 Width = Annotated[float, Field(gt=0, le=4, description="multiplies the numbers of hidden units and channels")]
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "leaky_relu"]
 Channels = Literal[1, 3]
@@ -74,8 +73,10 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
 if TYPE_CHECKING:
+    Betas = Sequence[float]
     Lambdas = Mapping[str, float]
 else:
+    Betas = Annotated[list[Probability], Field(min_length=2, max_length=2)]
 
     class Lambdas(Strict):
         """Thresholds of DessiLBI by kind of weight."""

@@ -15,6 +15,7 @@ class LeNet(nn.Module):
 
     LAYERS: ClassVar = {"conv": 3, "linear": 2}
     BATCH_NORM: ClassVar = False
+    SMALL: ClassVar = True  # its runs share jobs on a cluster
     CONSUMERS: ClassVar = {"conv1": ["conv2"], "conv2": ["conv3"], "conv3": ["linear1"]}  # for pruning
 
     def __init__(

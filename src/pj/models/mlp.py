@@ -21,6 +21,7 @@ class MLP(nn.Module):
     """
 
     LAYERS: ClassVar = {"conv": 0, "linear": 2}
+    SMALL: ClassVar = True  # its runs share jobs on a cluster
 
     def __init__(
         self,

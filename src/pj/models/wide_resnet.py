@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from pj.config.types import Count, Width, spaced
@@ -62,7 +63,7 @@ class WideResNet(nn.Module):
         in_channels: int = 3,
         image_size: int = 32,
         width: Width = 1.0,
-        depth: Annotated[int, spaced(10, 6)] = 16,
+        depth: Annotated[int, Field(ge=10), spaced(10, 6)] = 16,
         widen_factor: Count = 8,
     ) -> None:
         super().__init__()

@@ -52,6 +52,7 @@ def run_fingerprint(entry: Path, spec: RunSpec, targets: Iterable[str] = ()) -> 
         "pj.models": spec.model.name,
         "pj.losses": spec.loss.name,
         "pj.optim": spec.optimizer.name,
+        "pj.training.schedule": spec.schedule.name,
     }
     if spec.data.cutmix:
         chosen["pj.data"] = "cutmix"
@@ -131,14 +132,16 @@ def _file(name: str) -> Path | None:
 def _read(path: Path, choice: str | None) -> tuple[str, frozenset[Path]]:
     """Return a file's normalised syntax tree, empty if nothing is left, and the files of `pj` it imports."""
     tree = _parsed(path)
-    names = dict(_bindings(tree, path))
-    imports = {file for target in names.values() for file in _files(target[0])}
+    bindings = list(_bindings(tree, path))
+    imports = {file for _, (module, _) in bindings for file in _files(module)}
     if choice is not None:
         imports |= set(_files(_chosen(tree, path, choice)))
     else:
         _forget_registry(tree)
-    identified = {alias: _identified(*target, path) for alias, target in names.items()}
-    normalised = _Normalised(path, identified).visit(tree)
+    names: dict[str, str] = {}
+    for alias, target in sorted(bindings):  # two functions may give one name to different things
+        names[alias] = " ".join(filter(None, (names.get(alias), _identified(*target, path))))
+    normalised = _Normalised(path, names).visit(tree)
     idle = all(isinstance(node, ast.Pass) for node in normalised.body)
     return "" if idle else ast.dump(normalised), frozenset(imports)
 

@@ -6,5 +6,9 @@ from pj.config.analyses.declaration import Analysis
 from pj.config.analyses.interpret import INTERPRET
 from pj.config.analyses.landscape import LANDSCAPE
 from pj.config.analyses.pruning import PRUNING
+from pj.errors import UserError
 
-ANALYSES: dict[str, Analysis] = {analysis.key: analysis for analysis in (PRUNING, INTERPRET, LANDSCAPE)}
+DECLARED = (PRUNING, INTERPRET, LANDSCAPE)
+ANALYSES: dict[str, Analysis] = {analysis.key: analysis for analysis in DECLARED}
+if len(ANALYSES) < len(DECLARED):
+    raise UserError("two analyses have one key; give each its own")

@@ -100,10 +100,6 @@ class Analysis:
     precision: Literal["fp32"] | None = None
     faults: Callable[[str, Any, str, RunSpec, int | None], Iterable[str]] = lambda *_: ()
 
-    def column_of(self, cell: str) -> str:
-        """Return the column of the table that a cell is about."""
-        return cell.split("/")[-1] if len(self.cells.values) > 1 else self.cells.values[0]
-
     def cell_choices(self, settings: AnalysisSettings, variant: str) -> Iterator[list[str]]:
         """Yield what each part of a cell after the variant may be."""
         yield from self.cells.choices(settings, variant)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -23,8 +23,7 @@ from pj.config.analyses import ANALYSES
 from pj.config.words import Words
 from pj.report.pages.source import Source
 from pj.report.tables import claims
-from pj.report.text import caveats
-from pj.report.text.captions import FIGURES
+from pj.report.text import captions, caveats
 from pj.report.text.sheet import EMPHASIS, STRONG, Sheet
 
 TEMPLATE = "templates/report.html.j2"  # its content is part of the page's fingerprint
@@ -201,7 +200,7 @@ def _sections(source: Source) -> Iterator[Section]:
                 title=frame.title,
                 where=", ".join(filter(None, (frame.report and f"report {frame.report}", source.name))),
                 sheets=_sheets(tables),
-                pictures=list(_pictures(own, frame.title, identity)),
+                pictures=list(_pictures(own, frame.title, identity, captions.of(room))),
             )
     modes = source.folder / "modes" / "table.json"
     if modes.is_file():
@@ -212,8 +211,8 @@ def _sheets(paths: Sequence[Path]) -> list[Sheet]:
     return [Sheet.read(path) for path in paths]
 
 
-def _pictures(folder: Path, title: str, section: str) -> Iterator[Picture]:
-    for name, text in FIGURES.items():
+def _pictures(folder: Path, title: str, section: str, shown: Mapping[str, str]) -> Iterator[Picture]:
+    for name, text in shown.items():
         path = folder / f"{name}.png"
         if path.is_file():
             content = base64.b64encode(path.read_bytes()).decode()

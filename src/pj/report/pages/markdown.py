@@ -16,7 +16,7 @@ from pj.config.words import Words
 from pj.report.pages.source import Source
 from pj.report.tables import claims
 from pj.report.text import caveats
-from pj.report.text.captions import FIGURES
+from pj.report.text.captions import OF_STUDIES
 from pj.report.text.labels import reduced, study_label
 
 INTRODUCTION = """\
@@ -28,8 +28,8 @@ Test accuracies are in percent. *Last epoch* and *best validation* are honest ch
 is shown only to stand beside numbers that were chosen so. A diverged run is a result: it is named, and no
 mean contains it. Seconds are wall time of a run with its measurements after each epoch.
 """
-REDUCED = "**All of it at {label}: too small to say anything about the reports' numbers.**"
-MIXED = "Reduced studies say so above their table; they are too small to be compared with the reports."
+REDUCED = "**All of it at {label}: too small to say anything about the reported numbers.**"
+MIXED = "Reduced studies say so above their table; they are too small to be compared with what was reported."
 MEASURED = """\
 ## How it was measured
 
@@ -129,7 +129,7 @@ def _source(source: Source, words: Words, level: str, page: Path) -> Iterator[st
 def _study(study: Study, source: Source, note: str, level: str, page: Path) -> Iterator[str]:
     folder = source.folder / "studies" / study.name
     yield _headed(f"{level} {_plain(study.title)}", study.report, folder / "table.md")
-    curves = f"{study.title}: {FIGURES['curves']}"
+    curves = f"{study.title}: {OF_STUDIES['curves']}"
     yield _image(curves, folder / "curves.png", page, source)
     if study.probes:
         yield PROBES[study.probes.show] + note
@@ -139,7 +139,7 @@ def _study(study: Study, source: Source, note: str, level: str, page: Path) -> I
         yield _image(networks, folder / "probes.png", page, source)
     if study.path:
         yield PATHS
-        shown = f"{study.title}: {FIGURES['path']}"
+        shown = f"{study.title}: {OF_STUDIES['path']}"
         yield _image(shown, folder / "path.png", page, source)
         shown = f"{study.title}: weights of {study.path.weights_of}, one picture per variant"
         yield _image(shown, folder / "weights.png", page, source)

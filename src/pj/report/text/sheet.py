@@ -66,7 +66,10 @@ class Sheet:
             table = pd.DataFrame(content["rows"], columns=content["columns"], dtype=str)
             return cls(content["above"], table, content["below"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} cannot be read as a table: {error}") from None
+            raise UserError(
+                f"{path} cannot be read as a table: {error}. It is written with table.md and .csv; if an "
+                "older pj kept them, keep them again"
+            ) from None
 
 
 def _escaped(text: str) -> str:
