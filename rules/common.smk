@@ -5,16 +5,20 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-from pj import files
-from pj.claims import schema
-from pj.claims.loading import of as load_claims
-from pj.config import loading, words
-from pj.config.analyses import ANALYSES
-from pj.config.components import MODELS
 from pj.errors import UserError
-from pj.runs.fingerprint import fingerprint, run_fingerprint
-from pj.workflow import outputs, slurm
-from pj.workflow.jobs import share_package
+
+try:  # a faulty component is found when its card is read
+    from pj import files
+    from pj.claims import schema
+    from pj.claims.loading import of as load_claims
+    from pj.config import loading, words
+    from pj.config.analyses import ANALYSES
+    from pj.config.components import MODELS
+    from pj.runs.fingerprint import fingerprint, run_fingerprint
+    from pj.workflow import outputs, slurm
+    from pj.workflow.jobs import share_package
+except UserError as error:
+    raise WorkflowError(str(error))
 
 share_package()
 slurm.mend_slurm_plugin()

@@ -11,6 +11,7 @@ PARTS = (
     "Snakefile",
     "config.yaml",
     "claims.yaml",
+    "words.yaml",
     "config.quick.yaml",
     "rules",
     "workflow",

@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from pj import losses, models, optim
@@ -17,7 +18,15 @@ from pj.models import layer_names
 from pj.pruning import networks
 from pj.training import schedule
 
-INTEGERS = {"depth": (10, 16, 22), "widen_factor": (1, 2)}  # of options that are numbers, some
+INTEGERS = (1, 2, 3, 10, 16, 22)  # of options that are numbers, those that may be
+
+
+def allowed(name, option, value):
+    try:
+        MODELS[name].settings.model_validate({"name": name, option: value})
+    except ValidationError:
+        return False
+    return True
 
 
 def choices(name):
@@ -26,8 +35,8 @@ def choices(name):
     for option, field in kind.items():
         if field.annotation is bool:
             yield option, (False, True)
-        elif option in INTEGERS:
-            yield option, INTEGERS[option]
+        elif field.annotation is int:
+            yield option, [value for value in INTEGERS if allowed(name, option, value)][:3]
         elif typing.get_origin(field.annotation) is typing.Literal and option != "name":
             yield option, typing.get_args(field.annotation)
         elif option == "width":
@@ -56,6 +65,11 @@ def test_every_card_says_what_its_network_is(name, options, spec):
         model.get_submodule(path).register_forward_hook(lambda m, i, y, place=place: seen.update({place: y}))
     model(torch.zeros(2, channels, size, size))
     assert set(seen) == set(known.maps) and all(y.ndim == 4 for y in seen.values())
+    images = torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(0))
+    for layer in (layer for layer in known.prunable if layer.startswith("conv")):
+        removed = {layer: torch.tensor([0])}  # those that read it are named rightly
+        small, large = networks.narrowed(model, removed), networks.masked(model, removed)
+        torch.testing.assert_close(small(images), large(images))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -216,7 +216,7 @@ def normed(tmp_path):
     (project / "src/pj/config/analyses/norms.py").write_text(DECLARED)
     (project / "src/pj/norms.py").write_text(MEASURED)
     where = "src/pj/config/analyses/__init__.py"
-    edit(project, where, "(PRUNING, INTERPRET, LANDSCAPE)", "(PRUNING, INTERPRET, LANDSCAPE, NORMS)")
+    edit(project, where, "DECLARED = (", "DECLARED = (NORMS, ")
     edit(
         project,
         where,

@@ -94,6 +94,8 @@ def _card(
     name: str, kind: str, target: str, given: Collection[str], key: str, more: Mapping[str, Any]
 ) -> Card:
     module, _, thing = target.partition(":")
+    if not thing:
+        raise UserError(f'{kind} {name!r}: the registry has {target!r}; needed: "module:object"')
     path = _file(module, name)
     definitions = _definitions(path)
     if thing not in definitions:

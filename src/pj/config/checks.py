@@ -151,7 +151,7 @@ def _test_images(source: Source) -> int | None:
         return sum(1 for path in Path(source.path).glob("test/*/*") if path.is_file()) or None
     if source.source == "npz":
         return _rows(Path(source.path), "y_test")
-    return {"torchvision": 10_000, "digits": 360}[source.source]
+    return {"torchvision": 10_000, "digits": 360}.get(source.source)
 
 
 def _rows(path: Path, array: str) -> int | None:

@@ -20,6 +20,11 @@ from pj.training import schedule
 
 MODELS = cards.read(models, "model", ("num_classes", "in_channels", "image_size"), facts=("LAYERS",))
 LOSSES = cards.read(losses, "loss", ("logits", "target"))
+for _name, _card in MODELS.items():
+    if not isinstance(_card.facts["LAYERS"], dict) or set(_card.facts["LAYERS"]) != {"conv", "linear"}:
+        raise UserError(
+            f"model {_name!r}: LAYERS is {_card.facts['LAYERS']!r}; needed: how many conv and linear"
+        )
 OPTIMIZERS = cards.read(optim, "optimizer", ("params",), optional=("reach",))
 SCHEDULES = cards.read(schedule, "schedule", ("progress", "epochs"))
 SOURCES = cards.read(

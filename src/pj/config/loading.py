@@ -218,6 +218,8 @@ def _at_scale(spec: RunSpec, scale: Scale, source: Source, base_epochs: Any) -> 
     if data["validation"]:
         data["validation"] = least(data["validation"], scale.validation)
     if scale.width is not None:
+        if "width" not in content["model"]:
+            raise _ScaleError(f"the model {spec.model.name} has no width")
         content["model"]["width"] *= scale.width
     if scale.epochs is not None:
         longer = spec.epochs / base_epochs if type(base_epochs) is int and base_epochs > 0 else 1

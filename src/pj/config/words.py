@@ -27,7 +27,7 @@ def of(config: Config) -> Words:
     path = Path(config.settings.words)
     content, faults = yaml_files.read(path)
     if faults:
-        raise ConfigError(faults)
+        raise ConfigError([f"words: {fault}" for fault in faults])
     try:
         words = Words.model_validate(content)
     except ValidationError as error:

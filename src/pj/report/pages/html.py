@@ -130,7 +130,7 @@ def _anchors(found: Judgement, source: Source) -> dict[str, str]:
         if study:
             anchors[_id(source, "studies", study)] = "probes" if isinstance(found.claim, Probed) else "curves"
         if not of_runs(cell):
-            anchors[_id(source, kind, rest[0])] = list(ANALYSES[kind].figures)[-1]
+            anchors[_id(source, kind, rest[0])] = ["", *ANALYSES[kind].figures][-1]
     return anchors
 
 
