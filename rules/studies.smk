@@ -5,6 +5,13 @@ PROBED_STUDIES = [
 PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
 
 
+def networks(study):
+    """Return which variants have batch norm, by which probes are told apart."""
+    return repr(
+        [variant.spec.has_batch_norm for variant in CONFIG.study(study).variants]
+    )
+
+
 rule tables:
     input:
         lambda wildcards: run_files(wildcards.study, "evaluation.json"),
@@ -64,6 +71,7 @@ use rule tables as probes with:
     localrule: True
     params:
         code=code("study.py", report="probes"),
+        networks=lambda wildcards: networks(wildcards.study),
 
 
 use rule tables as probe_figures with:

@@ -1,4 +1,4 @@
-"""The errors that a user can mend."""
+"""Errors that a user can correct."""
 
 
 class UserError(Exception):

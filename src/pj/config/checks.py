@@ -111,7 +111,7 @@ def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
         own = [v.spec for v in variants if v.study == name]
         if study.path is None or not own:
             continue
-        # a variant that is faulty has been told already, and may have been the one
+        # a variant that is faulty has been reported already, and may have been the one
         whole = len(own) == len(study.variants)
         if whole and not any(spec.optimizer.name == "dessilbi" for spec in own):
             faults.append(f"studies.{name}.path: none of its variants is trained with dessilbi")

@@ -130,7 +130,7 @@ def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
 
 
 def _variant_faults(merged: dict[str, Any]) -> list[str]:
-    """Return the faults inside studies when the rest is faulty too, so that all are told at once."""
+    """Return the faults inside studies when the rest is faulty too, so that all are reported at once."""
     faults: list[str] = []
     studies, datasets = merged.get("studies"), merged.get("datasets")
     if not isinstance(studies, dict) or not isinstance(datasets, dict):
@@ -141,7 +141,7 @@ def _variant_faults(merged: dict[str, Any]) -> list[str]:
         try:
             faults += _variants(Settings.model_validate(rest))[1]
         except ValidationError:
-            continue  # the study's own frame is faulty, which has been told already
+            continue  # the study's own frame is faulty, which has been reported already
     return faults
 
 

@@ -59,6 +59,6 @@ def complete(runs: Path, run: str, seeds: Iterable[int]) -> dict[int, Path]:
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:
-    """Return metrics.csv, a row an epoch: losses, accuracies in percent, seconds so far."""
+    """Return metrics.csv, one row per epoch: losses, accuracies in percent, seconds so far."""
     with (folder / METRICS).open(newline="", encoding="utf-8") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

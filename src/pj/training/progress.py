@@ -1,4 +1,4 @@
-"""How far a run is: a line an epoch in its log, and a small file that `pj watch` shows."""
+"""How far a run is: one line per epoch in its log, and a small file that `pj watch` shows."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
     yield from _slurm(loaded.settings.device if loaded else "auto")
     yield _disk(results)
     if loaded is None:
-        yield Finding("configuration", fault, "mend config.yaml or the overlay")
+        yield Finding("configuration", fault, "correct config.yaml or the overlay")
         return
     yield Finding("configuration", f"{len(loaded.settings.studies)} studies, {len(loaded.runs())} runs")
     for name, source in loaded.sources().items():
@@ -84,7 +84,7 @@ def _torch() -> Iterator[Finding]:
 
         precision = "bf16" if cpu_computes_bf16() else "fp32"
         remedy = (
-            "on a cluster only its nodes need one; what SLURM has is told below"
+            "on a cluster only its nodes need one; what SLURM has is listed below"
             if shutil.which("sbatch")
             else "leave out --resources and give --cores what the machine has; the full job takes weeks"
         )

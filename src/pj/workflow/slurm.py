@@ -61,9 +61,9 @@ def mend_slurm_plugin() -> None:
     among them, and PREEMPTED, after which only SLURM's own requeuing goes on.
     """
     plugin = sys.modules.get(PLUGIN)  # Snakemake has loaded every executor that is installed
-    for name, mended in (("get_min_job_age", last_known), ("query_job_status", plain_states)):
+    for name, corrected in (("get_min_job_age", last_known), ("query_job_status", plain_states)):
         if function := getattr(plugin, name, None):
-            setattr(plugin, name, mended(function))
+            setattr(plugin, name, corrected(function))
 
 
 def plain_states(query: Query) -> Query:

@@ -28,7 +28,7 @@ def _titled(figure: Figure, interpretation: Analysed) -> Figure:
 
 
 def draw_image(interpretation: Analysed, found: Found) -> Figure:
-    """Return the figure of one image: feature maps a row a layer, and Grad-CAMs; first seeds."""
+    """Return the figure of one image: one row of feature maps per layer, and Grad-CAMs; first seeds."""
     shown = _first_seeds(interpretation, found)
     view = interpretation.view
     rows = max(len(view.feature_maps), 2)

@@ -18,7 +18,7 @@ DASHES = ("-", "--", "-.", ":")
 
 
 def draw(landscape: Analysed, found: Found) -> Figure:
-    """Return the figure: the loss along one direction, a line a run, and over a plane for a run each."""
+    """Return the figure: the loss along one direction, one line per run, and over a plane for a run each."""
     shown = [(v, complete(found, v)[0]) for v in landscape.variants if complete(found, v)]
     figure = Figure(figsize=(4.2 + 3.2 * len(shown), 3.6), layout="constrained")
     axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
@@ -29,7 +29,7 @@ def draw(landscape: Analysed, found: Found) -> Figure:
             values = np.asarray(run["line"]["loss"], dtype=float)  # null, not finite, leaves a gap
             axes[0].plot(run["line"]["offsets"], values, dash, color=colour, lw=1.2, label=label)
     log_if_wide(axes[0])
-    axes[0].set(title="one direction, a line a seed", xlabel="share of each filter's norm", ylabel="loss")
+    axes[0].set(title="one direction, one line per seed", xlabel="share of each filter's norm", ylabel="loss")
     if shown:
         axes[0].legend(frameon=False)
     planes = [np.asarray(run["plane"]["loss"], dtype=float) for _, run in shown]

@@ -57,7 +57,7 @@ def draw_path(study: Study, runs: Path) -> Figure:
 
 
 def draw_weights(study: Study, runs: Path, layer: str) -> Figure:
-    """Return the absolute weights of a layer, a picture a variant (and of its Γ), of the first seed.
+    """Return the absolute weights of a layer, one picture per variant (and of its Γ), of the first seed.
 
     Rows are units, in the order of their norms; columns are inputs.
     """

@@ -42,7 +42,7 @@ def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = F
 
 
 def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
-    """Return the figure: a row a trajectory and a column a line, or for shifts a row a measure."""
+    """Return the figure: one row per trajectory, one column per line; for shifts one row per measure."""
     assert study.probes is not None
     bands = found["quantity"].isin(("loss_band", "ics_band"))
     frames = _frames(study.probes.show, found[~bands])

@@ -28,7 +28,7 @@ MEANING = {
 
 
 def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """Return a row a claim: verdict, numbers, what it rests on. ``main`` is false of its further looks."""
+    """Return one row per claim: verdict, numbers, evidence. ``main`` is false of its further checks."""
     main = {id(judgement) for judgement in judgements}
     rows: list[dict[str, Any]] = []
     for found in (look for judgement in judgements for look in (judgement, *judgement.also)):

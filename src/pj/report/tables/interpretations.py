@@ -17,7 +17,7 @@ RIVALS = {"other": "minus other images' (over images)", "random": "minus random 
 
 
 def table(interpretation: Analysed, found: Found) -> pd.DataFrame:
-    """Return a row a run and layer.
+    """Return one row per run and layer.
 
     ``grad_cam``, ``other`` and ``random`` are the mean areas under the deletion curves, ``minus_other`` and
     ``minus_random`` the first minus another with half its 95 % interval over the images, ``images`` of them;
@@ -77,7 +77,7 @@ def _blank(own: pd.DataFrame, name: str) -> str:
 
 
 def sheet(interpretation: Analysed, found: Found) -> Sheet:
-    """Return the table for people: a row a variant and layer, under a line that says what was measured."""
+    """Return the table for people: one row per variant and layer, under a line on what was measured."""
     rows = []
     everything = table(interpretation, found)
     for variant in interpretation.variants:

@@ -15,7 +15,7 @@ from pj.statistics import estimate
 
 
 def table(landscape: Analysed, found: Found) -> pd.DataFrame:
-    """Return a row a run: loss, largest eigenvalue of the Hessian, and the loss at the line's ends."""
+    """Return one row per run: loss, largest eigenvalue of the Hessian, and the loss at the line's ends."""
     rows = []
     for variant in landscape.variants:
         for seed, run in found[variant.name].items():

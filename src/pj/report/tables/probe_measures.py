@@ -1,4 +1,4 @@
-"""What was measured along a study's probed runs, tidy: a row a measure of every probed step."""
+"""What was measured along a study's probed runs, tidy: one row per measure of every probed step."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _label(variant: Variant) -> str:
 
 
 def measures(study: Study, runs: Path) -> pd.DataFrame:
-    """Return a row a measure of every probed step of the complete runs in ``runs`` (results/runs).
+    """Return one row per measure of every probed step of the complete runs in ``runs`` (results/runs).
 
     ``low`` and ``high`` bound what was found over the step sizes (or, in a band, over runs at several
     learning rates) and ``value`` is what is compared: their difference, or the number itself. A probe

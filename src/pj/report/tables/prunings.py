@@ -40,7 +40,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_seed(found: pd.DataFrame) -> pd.DataFrame:
-    """Return complete runs with the draws of a seed averaged: a row a variant, method, percent and seed."""
+    """Return complete runs, draws averaged: one row per variant, method, percent and seed."""
     keys = ["variant", "method", "percent", "seed"]
     complete = found[found["state"] == "complete"]
     return complete.groupby(keys, sort=False)[["accuracy", "outside_support", *SIZES]].mean().reset_index()

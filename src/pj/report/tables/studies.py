@@ -1,4 +1,4 @@
-"""A study's tables: a row a run (tidy), a row a variant (CSV), and the same for people (Markdown)."""
+"""A study's tables: one row per run (tidy), one row per variant (CSV), and the same for people (Markdown)."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _at(content: Any, keys: Sequence[str]) -> Any:
 
 
 def summary(study: StudyRuns) -> pd.DataFrame:
-    """Return a row a variant: means and interval half-widths over complete runs, the report's numbers."""
+    """Return one row per variant: means and interval half-widths over complete runs, the report's numbers."""
     rows = []
     for variant in study.study.variants:
         runs = study.runs[study.runs["variant"] == variant.name]
@@ -260,7 +260,7 @@ def label(study: StudyRuns) -> str:
 
 
 def write(study: Study, runs: Path, folder: Path) -> None:
-    """Write table.md, .tex and .csv (a row a variant) and runs.csv (a row a run) into ``folder``."""
+    """Write table.md, .tex and .csv (one row per variant) and runs.csv (one row per run) into ``folder``."""
     found = collect(study, runs)
     sheet(found).write(folder, "table", summary(found))
     files.write_text(folder / "runs.csv", found.runs.to_csv(index=False))
