@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pj.config.settings import Head, Settings
-from pj.config.spec import RunSpec
+from pj.config.settings import Settings
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -21,25 +20,7 @@ Schema = dict[str, Any]
 
 def of_config() -> Schema:
     """Return the schema of config.yaml and its overlays."""
-    found = _of(Settings, "What may stand in config.yaml and in overlays of it.")
-    definitions = found["$defs"]
-    for model in (RunSpec, Head):
-        own = model.model_json_schema()
-        definitions |= own.pop("$defs", {}) | {model.__name__: own}
-    spec = {"$ref": "#/$defs/RunSpec"}
-    definitions["Variant"] = definitions["RunSpec"] | {
-        "title": "Variant",
-        "description": "What a row of a study's table changes in the base.",
-        "properties": {
-            **definitions.pop("Head")["properties"],
-            **definitions["RunSpec"]["properties"],
-        },
-    }
-    study = definitions["StudySettings"]["properties"]
-    study["base"] = spec | {"description": study["base"]["description"]}
-    (names,) = study["variants"]["patternProperties"]
-    study["variants"]["patternProperties"] = {names: {"$ref": "#/$defs/Variant"}}
-    return _relaxed(found)
+    return _relaxed(_of(Settings, "What may stand in config.yaml and in overlays of it."))
 
 
 def of_claims(claims: type[BaseModel]) -> Schema:

@@ -6,9 +6,10 @@ Imports no torch: every cluster job parses this.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, create_model, model_validator
 
 from pj.config.analyses import ANALYSES
 from pj.config.analyses.declaration import Analysis, AnalysisSettings
@@ -26,8 +27,6 @@ from pj.errors import UserError
 
 Seed = Index
 Seeds = Annotated[list[Seed], Field(min_length=1)]
-PartialSpec = dict[str, Any]  # some keys of a RunSpec; what base and variant give together is checked whole
-Changes = dict[str, Any]  # the same, and a variant's title and reported numbers
 Rates = Annotated[list[Positive], Field(min_length=2)]
 
 
@@ -80,6 +79,23 @@ class Head(Strict):
     reported: Reported = Field(Reported(), description="the source's printed numbers")
 
 
+class Changes(Head, RunSpec):
+    """What a variant changes in its study's base, its title and reported numbers."""
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Marks a mapping that holds some keys of a model, which others complete: only the whole is checked.
+
+    In JSON schemas it stands as the model.
+    """
+
+    model: type[Strict]
+
+    def __get_pydantic_json_schema__(self, _: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(self.model.__pydantic_core_schema__)
+
+
 class ProbeView(Strict):
     """Which of four quantities a study of probed runs is about, and the bands beside it.
 
@@ -105,8 +121,10 @@ class StudySettings(Strict):
 
     title: str = Field(description="the heading of its table and figures")
     report: str = Field("", description="where the source paper has it, such as A 1.2")
-    base: PartialSpec = Field(description="the specification that its variants change")
-    variants: Annotated[dict[Name, Changes], Field(min_length=1)] = Field(
+    base: Annotated[dict[str, Any], Partial(RunSpec)] = Field(
+        description="the specification that its variants change"
+    )
+    variants: Annotated[dict[Name, Annotated[dict[str, Any], Partial(Changes)]], Field(min_length=1)] = Field(
         description="rows of the table: what each changes in the base, its title and reported numbers"
     )
     compare: Literal["best_test", "selected"] = Field(
