@@ -24,7 +24,7 @@ from pj.interpret import measure as interpretation
 from pj.interpret import sanity
 from pj.models import layer_names
 from pj.randomness import generator
-from pj.report.figures import interpretations as interpretation_figures
+from pj.report.figures import interpret as interpretation_figures
 from pj.report.tables import analyses
 from pj.runs import analysis, finished
 from pj.runs.records import CHECKPOINT

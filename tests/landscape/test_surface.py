@@ -16,7 +16,7 @@ from pj.errors import UserError
 from pj.landscape import surface
 from pj.landscape.surface import filter_normalised, largest_eigenvalue, slice_losses
 from pj.randomness import generator
-from pj.report.figures import landscapes as landscape_figures
+from pj.report.figures import landscape as landscape_figures
 from pj.report.tables import analyses
 from pj.runs import analysis, finished
 from pj.runs.records import CHECKPOINT

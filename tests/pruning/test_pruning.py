@@ -16,7 +16,7 @@ from pj.data import sources, store
 from pj.errors import UserError
 from pj.pruning import curve, networks
 from pj.report.figures import paths
-from pj.report.figures import prunings as pruning_figures
+from pj.report.figures import pruning as pruning_figures
 from pj.report.tables import analyses
 from pj.runs import finished
 from pj.training import loop

@@ -408,12 +408,12 @@ OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
         ("src/pj/report/text/caveats.py", "FEW = 5", "FEW = 6", PAGES),
         ("src/pj/interpret/sanity.py", "ranks < share", "ranks <= share", OF_ANALYSES),
         (
-            "src/pj/report/figures/interpretations.py",
+            "src/pj/report/figures/interpret.py",
             'colors="white"',
             'colors="red"',
             {"analysis_figure", "page"},
         ),
-        ("src/pj/report/figures/landscapes.py", '"Greys"', '"Blues"', {"analysis_figure", "page"}),
+        ("src/pj/report/figures/landscape.py", '"Greys"', '"Blues"', {"analysis_figure", "page"}),
     ],
 )
 def test_editing_what_looks_at_runs_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):

@@ -28,7 +28,7 @@ class View(Strict):
     draws: Count = Field(5, description="of random maps")
 
 
-class InterpretationSettings(AnalysisSettings):
+class InterpretSettings(AnalysisSettings):
     """Into which finished runs one looks."""
 
     variants: Variants = Field(description="of the study, whose runs are looked into")
@@ -40,7 +40,7 @@ class InterpretationSettings(AnalysisSettings):
 
 
 def _faults(
-    path: str, settings: InterpretationSettings, variant: str, spec: RunSpec, test_images: int | None
+    path: str, settings: InterpretSettings, variant: str, spec: RunSpec, test_images: int | None
 ) -> Iterator[str]:
     """Yield the layers and images that are not there."""
     view = settings.view
@@ -56,22 +56,22 @@ def _faults(
 
 INTERPRET = Analysis(
     key="interpretations",
-    settings=InterpretationSettings,
+    settings=InterpretSettings,
     asked=View,
     measure="pj.interpret.measure:measure",
     precision="fp32",
-    table="pj.report.tables.interpretations",
+    table="pj.report.tables.interpret",
     figures={
         "image": Figure(
-            "pj.report.figures.interpretations:draw_image",
+            "pj.report.figures.interpret:draw_image",
             "a test image, three channels of some layers' feature maps, and Grad-CAM by layer",
         ),
         "sheet": Figure(
-            "pj.report.figures.interpretations:draw_sheet",
+            "pj.report.figures.interpret:draw_sheet",
             "test images of each class, with Grad-CAM below each",
         ),
         "tests": Figure(
-            "pj.report.figures.interpretations:draw_tests",
+            "pj.report.figures.interpret:draw_tests",
             "deletion curves by layer against random maps; correlations as weights are randomised",
         ),
     },

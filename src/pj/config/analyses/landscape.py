@@ -37,10 +37,10 @@ LANDSCAPE = Analysis(
     asked=Slices,
     measure="pj.landscape.surface:measure",
     precision="fp32",
-    table="pj.report.tables.landscapes",
+    table="pj.report.tables.landscape",
     figures={
         "landscape": Figure(
-            "pj.report.figures.landscapes:draw", "the loss along one direction and over planes of two"
+            "pj.report.figures.landscape:draw", "the loss along one direction and over planes of two"
         )
     },
     title="Landscape of finished networks",

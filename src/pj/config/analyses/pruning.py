@@ -83,10 +83,10 @@ PRUNING = Analysis(
     settings=PruningSettings,
     asked=Pruned,
     measure="pj.pruning.curve:measure",
-    table="pj.report.tables.prunings",
+    table="pj.report.tables.pruning",
     figures={
         "pruning": Figure(
-            "pj.report.figures.prunings:draw",
+            "pj.report.figures.pruning:draw",
             "test accuracy against the share of units removed, one line per order of removal",
         )
     },

@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from pj.config.settings import Analysed, Variant
 from pj.report.figures.style import colours, headline
 from pj.report.tables.analyses import Found, complete
-from pj.report.tables.interpretations import label
+from pj.report.tables.interpret import label
 from pj.report.text.labels import scale_label
 
 NAMED = ("cifar10", "cifar10-jpeg")  # the data whose classes have the names below

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from pj.config.settings import Analysed
 from pj.report.figures.style import colours, headline
 from pj.report.tables.analyses import Found
-from pj.report.tables.prunings import METHODS, by_seed, table
+from pj.report.tables.pruning import METHODS, by_seed, table
 from pj.report.text.labels import scale_label
 
 DASHES = {"path": "-", "magnitude": "--", "random": ":"}
