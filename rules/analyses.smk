@@ -2,49 +2,6 @@
 # look at. Each analysis is declared once, in pj.config.analyses; {analysis} is its key in config.yaml.
 
 
-def analysed(wildcards):
-    there = CONFIG.analyses(wildcards.analysis)
-    if wildcards.name not in there:
-        raise WorkflowError(
-            f"there is no {wildcards.name!r} in {wildcards.analysis}; there are: {', '.join(there)}"
-        )
-    return CONFIG.analysed(wildcards.analysis, wildcards.name)
-
-
-def analysed_settings(wildcards):
-    return as_settings(analysed(wildcards))
-
-
-def asked(wildcards):
-    """Return what is asked of a run: by the variant that it is."""
-    found = analysed(wildcards)
-    named = [v.name for v in found.variants if v.spec.run == wildcards.run]
-    if not named:
-        raise WorkflowError(
-            f"{wildcards.run!r} is no run of {wildcards.analysis} {wildcards.name!r}"
-        )
-    frame = CONFIG.analyses(wildcards.analysis)[wildcards.name]
-    return as_settings(frame.asked(named[0]))
-
-
-def measured(wildcards):
-    """Return what is measured of every run of an analysis, one file per run."""
-    return [
-        f"results/{wildcards.analysis}/{wildcards.name}/{variant.spec.run}-seed{seed}.json"
-        for variant in analysed(wildcards).variants
-        for seed in variant.seeds
-    ]
-
-
-def figure_code(wildcards):
-    figures = ANALYSES[wildcards.analysis].figures
-    if wildcards.figure not in figures:
-        raise WorkflowError(
-            f"{wildcards.analysis} have no figure {wildcards.figure!r}; there are: {', '.join(figures)}"
-        )
-    return code("analysis_figure.py", targets=[figures[wildcards.figure].draw])
-
-
 rule measure:
     input:
         data=data_of,

@@ -48,6 +48,10 @@ ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
 PROBED = [name for name, run in RUNS.items() if run.spec.probe]
+PROBED_STUDIES = [
+    name for name, study in CONFIG.settings.studies.items() if study.probes
+]
+PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
 
 
 def one_of(names):
@@ -67,58 +71,3 @@ wildcard_constraints:
     analysis=one_of(ANALYSES),
     name=one_of(name for key in ANALYSES for name in CONFIG.analyses(key)),
     figure=one_of(name for found in ANALYSES.values() for name in found.figures),
-
-
-def spec_of(run):
-    """Return the specification of a run that is named in a target."""
-    if run not in RUNS:
-        raise WorkflowError(
-            f"{run!r} is no run of this configuration; `pj runs` lists all"
-        )
-    return RUNS[run].spec
-
-
-def data_of(wildcards):
-    return f"results/data/{spec_of(wildcards.run).data.name}.npz"
-
-
-def is_small(run):
-    """Whether a run shares its job with others on a cluster (profiles/slurm)."""
-    return MODELS[spec_of(run).model.name].facts.get("SMALL", False)
-
-
-def minutes(small, large):
-    """Return the time limit of jobs by the size of their run; a run that it cuts off goes on in the next attempt."""
-    return lambda wildcards, attempt: attempt * (
-        small if is_small(wildcards.run) else large
-    )
-
-
-def code(script, run=None, targets=(), **choices):
-    """Return the fingerprint of a script; of a run's script, with its own model, loss and optimizer."""
-    path = SCRIPTS / script
-    if run:
-        return run_fingerprint(path, spec_of(run), targets)
-    return fingerprint(
-        path, {f"pj.{name}": choice for name, choice in choices.items()}, targets
-    )
-
-
-def as_settings(model, **options):
-    """Return a model of settings as one sorted JSON string."""
-    return json.dumps(model.model_dump(mode="json", **options), sort_keys=True)
-
-
-def study_settings(wildcards):
-    return as_settings(CONFIG.study(wildcards.study))
-
-
-def run_files(study, *names, probed=False):
-    """Return these files of every run (or of every probed one) that a study's variants need."""
-    return [
-        f"results/runs/{variant.spec.run}/seed{seed}/{name}"
-        for variant in CONFIG.study(study).variants
-        if variant.spec.probe or not probed
-        for seed in variant.seeds
-        for name in names
-    ]

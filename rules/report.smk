@@ -1,33 +1,6 @@
 # The scorecard, and the pages that everything stands in.
 
 
-def page_settings(wildcards):
-    """Return the whole configuration, without where and how fast it runs."""
-    return as_settings(CONFIG.settings, exclude={"device", "threads", "max_seconds"})
-
-
-def claims_code(rule):
-    """Return the code of a page, and by which columns of analyses claims are judged."""
-    cells = [
-        (key, found.cells.rows, found.cells.values) for key, found in ANALYSES.items()
-    ]
-    return f"{code('page.py', report=rule)} {cells}"
-
-
-def page_words(wildcards):
-    """Return what pages say of analyses."""
-    return repr(
-        [
-            (
-                found.title,
-                found.text,
-                found.figures,
-            )
-            for found in ANALYSES.values()
-        ]
-    )
-
-
 rule scorecard:
     input:
         evidence=EVIDENCE,

@@ -1,15 +1,4 @@
 # Tables and figures of a study.
-PROBED_STUDIES = [
-    name for name, study in CONFIG.settings.studies.items() if study.probes
-]
-PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
-
-
-def networks(study):
-    """Return which variants have batch norm, by which probes are told apart."""
-    return repr(
-        [variant.spec.has_batch_norm for variant in CONFIG.study(study).variants]
-    )
 
 
 rule tables:

@@ -1,11 +1,6 @@
 # One job a run: specification and seed to checkpoint, learning curve and record.
 
 
-def none_of(names):
-    """Return a pattern of a run's name that is none of these."""
-    return f"(?!(?:{one_of(names)})/){RUN}"
-
-
 rule train:
     input:
         data=data_of,

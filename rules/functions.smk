@@ -1,0 +1,174 @@
+# What rules ask for: files, settings and code by their wildcards.
+
+
+def spec_of(run):
+    """Return the specification of a run that is named in a target."""
+    if run not in RUNS:
+        raise WorkflowError(
+            f"{run!r} is no run of this configuration; `pj runs` lists all"
+        )
+    return RUNS[run].spec
+
+
+def data_of(wildcards):
+    return f"results/data/{spec_of(wildcards.run).data.name}.npz"
+
+
+def is_small(run):
+    """Whether a run shares its job with others on a cluster (profiles/slurm)."""
+    return MODELS[spec_of(run).model.name].facts.get("SMALL", False)
+
+
+def minutes(small, large):
+    """Return the time limit of jobs by the size of their run; a run that it cuts off goes on in the next attempt."""
+    return lambda wildcards, attempt: attempt * (
+        small if is_small(wildcards.run) else large
+    )
+
+
+def code(script, run=None, targets=(), **choices):
+    """Return the fingerprint of a script; of a run's script, with its own model, loss and optimizer."""
+    path = SCRIPTS / script
+    if run:
+        return run_fingerprint(path, spec_of(run), targets)
+    return fingerprint(
+        path, {f"pj.{name}": choice for name, choice in choices.items()}, targets
+    )
+
+
+def as_settings(model, **options):
+    """Return a model of settings as one sorted JSON string."""
+    return json.dumps(model.model_dump(mode="json", **options), sort_keys=True)
+
+
+def study_settings(wildcards):
+    return as_settings(CONFIG.study(wildcards.study))
+
+
+def run_files(study, *names, probed=False):
+    """Return these files of every run (or of every probed one) that a study's variants need."""
+    return [
+        f"results/runs/{variant.spec.run}/seed{seed}/{name}"
+        for variant in CONFIG.study(study).variants
+        if variant.spec.probe or not probed
+        for seed in variant.seeds
+        for name in names
+    ]
+
+
+# Of data.
+
+
+def source_settings(wildcards):
+    """Return what a dataset is; where official archives lie (``folder``) does not change it."""
+    return as_settings(SOURCES[wildcards.dataset], exclude={"folder", "label"})
+
+
+def source_code(wildcards):
+    source = SOURCES[wildcards.dataset].source
+    return fingerprint(SCRIPTS / "prepare_data.py", {"pj.data.sources": source})
+
+
+def source_files(wildcards):
+    """Return a user's own files, so that new ones ask for the dataset, and all after it, anew."""
+    source = SOURCES[wildcards.dataset]
+    if source.source == "npz":
+        # if it is not there, the job says so
+        return [source.path] if Path(source.path).exists() else []
+    if source.source == "folder":
+        return sorted(str(p) for p in Path(source.path).glob("*/*/*") if p.is_file())
+    return []
+
+
+# Of training.
+
+
+def none_of(names):
+    """Return a pattern of a run's name that is none of these."""
+    return f"(?!(?:{one_of(names)})/){RUN}"
+
+
+# Of studies.
+
+
+def networks(study):
+    """Return which variants have batch norm, by which probes are told apart."""
+    return repr(
+        [variant.spec.has_batch_norm for variant in CONFIG.study(study).variants]
+    )
+
+
+# Of analyses.
+
+
+def analysed(wildcards):
+    there = CONFIG.analyses(wildcards.analysis)
+    if wildcards.name not in there:
+        raise WorkflowError(
+            f"there is no {wildcards.name!r} in {wildcards.analysis}; there are: {', '.join(there)}"
+        )
+    return CONFIG.analysed(wildcards.analysis, wildcards.name)
+
+
+def analysed_settings(wildcards):
+    return as_settings(analysed(wildcards))
+
+
+def asked(wildcards):
+    """Return what is asked of a run: by the variant that it is."""
+    found = analysed(wildcards)
+    named = [v.name for v in found.variants if v.spec.run == wildcards.run]
+    if not named:
+        raise WorkflowError(
+            f"{wildcards.run!r} is no run of {wildcards.analysis} {wildcards.name!r}"
+        )
+    frame = CONFIG.analyses(wildcards.analysis)[wildcards.name]
+    return as_settings(frame.asked(named[0]))
+
+
+def measured(wildcards):
+    """Return what is measured of every run of an analysis, one file per run."""
+    return [
+        f"results/{wildcards.analysis}/{wildcards.name}/{variant.spec.run}-seed{seed}.json"
+        for variant in analysed(wildcards).variants
+        for seed in variant.seeds
+    ]
+
+
+def figure_code(wildcards):
+    figures = ANALYSES[wildcards.analysis].figures
+    if wildcards.figure not in figures:
+        raise WorkflowError(
+            f"{wildcards.analysis} have no figure {wildcards.figure!r}; there are: {', '.join(figures)}"
+        )
+    return code("analysis_figure.py", targets=[figures[wildcards.figure].draw])
+
+
+# Of pages.
+
+
+def page_settings(wildcards):
+    """Return the whole configuration, without where and how fast it runs."""
+    return as_settings(CONFIG.settings, exclude={"device", "threads", "max_seconds"})
+
+
+def claims_code(rule):
+    """Return the code of a page, and by which columns of analyses claims are judged."""
+    cells = [
+        (key, found.cells.rows, found.cells.values) for key, found in ANALYSES.items()
+    ]
+    return f"{code('page.py', report=rule)} {cells}"
+
+
+def page_words(wildcards):
+    """Return what pages say of analyses."""
+    return repr(
+        [
+            (
+                found.title,
+                found.text,
+                found.figures,
+            )
+            for found in ANALYSES.values()
+        ]
+    )
