@@ -92,7 +92,7 @@ def none_of(names):
 
 
 def networks(study):
-    """Return which variants have batch norm, by which probes are told apart."""
+    """Return for each variant whether it has batch norm, which decides what its probes are paired with."""
     return repr(
         [variant.spec.has_batch_norm for variant in CONFIG.study(study).variants]
     )
