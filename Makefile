@@ -7,7 +7,7 @@ CORES ?= 2
 .PHONY: quick test lint clean-venv
 
 quick: $(VENV)/.installed
-	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
+	$(BIN)/snakemake --cores $(CORES) --configfile config.smoke.yaml
 	@echo "Open results/report.md"
 
 test: $(VENV)/.installed

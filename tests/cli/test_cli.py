@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    for name in ("config.yaml", "config.quick.yaml"):
+    for name in ("config.yaml", "config.smoke.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -26,7 +26,7 @@ def here(tmp_path, monkeypatch):
 
 def test_train_makes_one_run_without_snakemake(here, digits):
     arguments = ["train", "mlp_cnn", "mlp", "--seed", "3", "--data", str(digits), "--output", "run"]
-    assert cli.main([*arguments, "--configfile", "config.quick.yaml"]) == 0
+    assert cli.main([*arguments, "--configfile", "config.smoke.yaml"]) == 0
     assert read_run(here / "run")["seed"] == 3
 
 
@@ -45,7 +45,7 @@ def test_a_users_mistake_is_one_message_and_exit_status_1(here, capsys, argument
 
 
 def test_runs_lists_what_each_run_serves_and_its_state(here, capsys):
-    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    cli.main(["runs", "--configfile", "config.smoke.yaml"])
     lines = capsys.readouterr().out.splitlines()
     shared = next(line for line in lines if "architecture/resnet9, loss/cross_entropy" in line)
     name = shared.split()[0]
@@ -54,13 +54,13 @@ def test_runs_lists_what_each_run_serves_and_its_state(here, capsys):
     folder.mkdir(parents=True)
     record = {"state": "complete", "selected": {"test": {"accuracy": 12.35}}}
     (folder / "evaluation.json").write_text(json.dumps(record))
-    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    cli.main(["runs", "--configfile", "config.smoke.yaml"])
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(name))
     assert line.split()[1:4] == ["0", "complete", "12.35"]
 
 
 def test_a_table_of_missing_runs_names_them(here, capsys):
-    assert cli.main(["table", "mlp_cnn", "--configfile", "config.quick.yaml"]) == 0
+    assert cli.main(["table", "mlp_cnn", "--configfile", "config.smoke.yaml"]) == 0
     assert "missing: seed 0" in capsys.readouterr().out
 
 
@@ -93,7 +93,7 @@ def test_help_lists_the_commands(capsys):
 
 def test_train_refuses_a_folder_that_holds_another_finished_run(here, digits, capsys):
     arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
-    arguments += ["--configfile", "config.quick.yaml", "--seed"]
+    arguments += ["--configfile", "config.smoke.yaml", "--seed"]
     assert cli.main([*arguments, "0"]) == 0
     before = (here / "run" / "run.json").read_text()
     assert cli.main([*arguments, "1"]) == 1
@@ -111,7 +111,7 @@ def test_train_refuses_an_output_that_cannot_be_written_and_a_negative_seed(here
 
 def test_train_of_a_finished_run_says_so_and_does_nothing(here, digits, capsys):
     arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
-    arguments += ["--configfile", "config.quick.yaml"]
+    arguments += ["--configfile", "config.smoke.yaml"]
     assert cli.main(arguments) == 0
     before = (here / "run" / "run.json").stat().st_mtime_ns
     assert cli.main(arguments) == 0
@@ -127,7 +127,7 @@ def test_train_ends_when_its_seconds_are_over_and_goes_on_when_called_again(wher
         + ("\nmax_seconds: 1" if where == "configuration" else "")
     )
     arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
-    arguments += ["--configfile", "config.quick.yaml", "--configfile", "long.yaml"]
+    arguments += ["--configfile", "config.smoke.yaml", "--configfile", "long.yaml"]
     arguments += ["--max-seconds", "1"] if where == "option" else []
     states = []
     for _ in range(2):
@@ -147,12 +147,12 @@ def test_seconds_that_make_no_sense_are_refused(seconds, here, capsys):
 
 def test_train_records_the_code_it_ran(here, digits):
     arguments = ["train", "mlp_cnn", "mlp", "--data", str(digits), "--output", "run"]
-    cli.main([*arguments, "--configfile", "config.quick.yaml"])
+    cli.main([*arguments, "--configfile", "config.smoke.yaml"])
     assert len(read_run(here / "run")["code"]) == 16
 
 
 def test_broken_and_stale_files_are_no_state(here, capsys):
-    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    cli.main(["runs", "--configfile", "config.smoke.yaml"])
     name = capsys.readouterr().out.splitlines()[1].split()[0]
     folder = here / "results" / "runs" / name / "seed0"
     folder.mkdir(parents=True)
@@ -160,17 +160,17 @@ def test_broken_and_stale_files_are_no_state(here, capsys):
     progress = here / "results" / ".progress"
     progress.mkdir()
     (progress / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
-    assert cli.main(["runs", "--configfile", "config.quick.yaml"]) == 0
+    assert cli.main(["runs", "--configfile", "config.smoke.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
     assert watch.progress_lines(progress, 2.0) == ["nothing is in training"]
 
 
 def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):
-    cli.main(["runs", "--configfile", "config.quick.yaml"])
+    cli.main(["runs", "--configfile", "config.smoke.yaml"])
     name = capsys.readouterr().out.splitlines()[1].split()[0]
 
     def state():
-        cli.main(["runs", "--configfile", "config.quick.yaml"])
+        cli.main(["runs", "--configfile", "config.smoke.yaml"])
         return capsys.readouterr().out.splitlines()[1].split()[2]
 
     progress = here / "results" / ".progress"

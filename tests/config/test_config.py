@@ -13,7 +13,7 @@ from pj.config.spec import RunSpec
 from pj.report.text.labels import study_label
 
 ROOT = Path(__file__).parents[2]
-FULL, QUICK = ROOT / "config.yaml", ROOT / "config.quick.yaml"
+FULL, QUICK = ROOT / "config.yaml", ROOT / "config.smoke.yaml"
 
 # The studies that train a network by themselves, with how many rows each has.
 ROWS = {

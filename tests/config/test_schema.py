@@ -42,7 +42,7 @@ def test_a_file_that_is_out_of_date_is_named(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("file", "kind"),
-    [("config.yaml", "config"), ("config.quick.yaml", "config"), ("claims.yaml", "claims")],
+    [("config.yaml", "config"), ("config.smoke.yaml", "config"), ("claims.yaml", "claims")],
 )
 def test_the_projects_own_files_fit_and_name_their_schema(schemas, file, kind):
     text = (ROOT / file).read_text()

@@ -12,7 +12,7 @@ PARTS = (
     "config.yaml",
     "claims.yaml",
     "words.yaml",
-    "config.quick.yaml",
+    "config.smoke.yaml",
     "rules",
     "workflow",
     "profiles",
@@ -36,7 +36,7 @@ def copy(target: Path) -> Path:
     return target
 
 
-def snakemake(project: Path, *arguments: str, config=("config.quick.yaml", "small.yaml"), check=True):
+def snakemake(project: Path, *arguments: str, config=("config.smoke.yaml", "small.yaml"), check=True):
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     command += ["--configfile", *config] if config else []

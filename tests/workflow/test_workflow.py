@@ -21,7 +21,7 @@ def targets(studies=STUDIES):
     return [f"results/studies/{s}/{f}" for s in studies for f in ("table.md", "curves.png")]
 
 
-def scheduled(project: Path, *, config=("config.quick.yaml", "small.yaml")) -> dict[str, int]:
+def scheduled(project: Path, *, config=("config.smoke.yaml", "small.yaml")) -> dict[str, int]:
     """Return how many jobs of each rule a dry run would start."""
     output = snakemake(project, "-n", "--quiet", "host", "--", *targets(), config=config)
     stats = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
@@ -91,7 +91,7 @@ def test_changing_one_variants_hyperparameter_trains_that_variant_only(project):
     (project / "change.yaml").write_text(
         "studies: {dropout2d: {variants: {dropout2d: {model: {dropout: 0.2}}}}}"
     )
-    config = ("config.quick.yaml", "small.yaml", "change.yaml")
+    config = ("config.smoke.yaml", "small.yaml", "change.yaml")
     assert scheduled(project, config=config) == {"train": 1, "evaluate": 1, "tables": 1, "figures": 1}
 
 
@@ -102,7 +102,7 @@ def test_a_new_model_in_the_registry_schedules_nothing(project):
 
 def test_a_new_seed_trains_that_seed_only(project):
     (project / "change.yaml").write_text("studies: {mlp_cnn: {seeds: [0, 1]}}")
-    config = ("config.quick.yaml", "small.yaml", "change.yaml")
+    config = ("config.smoke.yaml", "small.yaml", "change.yaml")
     assert scheduled(project, config=config) == {"train": 2, "evaluate": 2, "tables": 1, "figures": 1}
 
 
