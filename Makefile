@@ -1,4 +1,4 @@
-# make quick: the whole pipeline in half an hour     make test: the tests     make lint: the linters
+# make quick: a scorecard of ten claims in five minutes     make test: the tests     make lint: the linters
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
@@ -7,7 +7,7 @@ CORES ?= 2
 .PHONY: quick test lint clean-venv
 
 quick: $(VENV)/.installed
-	$(BIN)/snakemake --cores $(CORES) --configfile config.smoke.yaml
+	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
 	@echo "Open results/report.md"
 
 test: $(VENV)/.installed

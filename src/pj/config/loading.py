@@ -97,14 +97,14 @@ class Config:
 def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read config files, each laid over the one before, then command-line overrides.
 
-    Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
+    A ``standalone`` file replaces those before it. Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
     """
     merged: dict[str, Any] = {}
     faults: list[str] = []
     for file in dict.fromkeys(Path(p) for p in (path, *overlays)):
         content, found = yaml_files.read(file)
-        faults += found
-        merged = yaml_files.merge(merged, content)
+        faults = found if content.get("standalone") is True else faults + found
+        merged = content if content.get("standalone") is True else yaml_files.merge(merged, content)
     if not merged and faults:
         raise ConfigError(faults)
     merged = yaml_files.merge(merged, yaml_files.parse_texts(overrides or {}))

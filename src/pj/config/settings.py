@@ -140,6 +140,9 @@ class StudySettings(Strict):
 class _Settings(Strict):
     """The whole of config.yaml, analyses apart."""
 
+    standalone: bool = Field(
+        False, description="a whole configuration: given by --configfile it replaces config.yaml"
+    )
     datasets: dict[Name, Source] = Field(description="where images come from, by the name that data has")
     seeds: Seeds = Field(description="of every variant, one training each")
     claims: str | None = Field(None, description="a file of claims about the studies")
