@@ -309,7 +309,7 @@ def test_a_finished_run_whose_folder_was_deleted_is_written_again_at_once(
         ("diverged", {"optimizer": {"name": "sgd", "lr": 1e30}, "model": {"name": "vgg_a", "width": 0.1}}),
     ):
         folder, resume = tmp_path / name, tmp_path / f"{name}-resume"
-        assert train(spec(**changes), digits, folder, resume=resume, keep_state=True) == name
+        assert train(spec(**changes), digits, folder, resume=resume, keep=True) == name
         shutil.copytree(folder, tmp_path / f"{name}-before")
         shutil.rmtree(folder)
         with monkeypatch.context() as patch:

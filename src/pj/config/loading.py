@@ -97,7 +97,9 @@ class Config:
 def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read config files, each laid over the one before, then command-line overrides.
 
-    A ``standalone`` file replaces those before it. Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
+    A ``standalone`` file replaces those before it.
+
+    Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
     """
     merged: dict[str, Any] = {}
     faults: list[str] = []

@@ -61,20 +61,27 @@ def run_fingerprint(entry: Path, spec: RunSpec, targets: Iterable[str] = ()) -> 
     return fingerprint(entry, chosen, targets)
 
 
-def code_on_disk(entry: Path, spec: RunSpec) -> str:
-    """Return `run_fingerprint` of the files as they are now, whatever was read before."""
-    for function in (_fingerprint, _read, _identity):
-        function.cache_clear()
-    return run_fingerprint(entry, spec)
-
-
 def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
     """Raise UserError if the code on disk is not the one that had this fingerprint before it was loaded."""
-    if code_on_disk(entry, spec) != code:
+    if all(path.is_file() and path.read_bytes() == content for path, content in _CONTENTS.items()):
+        return
+    _CONTENTS.clear()
+    for function in (_fingerprint, _read, _identity):
+        function.cache_clear()
+    if run_fingerprint(entry, spec) != code:
         raise UserError(
             "the source was edited while this run was loading it, so that nobody could tell which code it "
             "used; call again"
         )
+
+
+_CONTENTS: dict[Path, bytes] = {}  # of every file that was read
+
+
+def _content(path: Path) -> bytes:
+    if path not in _CONTENTS:
+        _CONTENTS[path] = path.read_bytes()
+    return _CONTENTS[path]
 
 
 @cache  # one answer for all runs of a model; a workflow asks thousands of times
@@ -147,7 +154,7 @@ def _read(path: Path, choice: str | None) -> tuple[str, frozenset[Path]]:
 
 
 def _parsed(path: Path) -> ast.Module:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(_content(path))
     _strip_inert(tree)
     return tree
 
@@ -305,5 +312,5 @@ class _Normalised(ast.NodeTransformer):
         if re.fullmatch(r"[\w/-]+(\.\w+)+", node.value) and not node.value.endswith(".py"):
             file = self.path.parent / node.value
             if file.is_file() and file.is_relative_to(PACKAGE):
-                return ast.Constant(hashlib.sha256(file.read_bytes()).hexdigest())
+                return ast.Constant(hashlib.sha256(_content(file)).hexdigest())
         return node

@@ -18,12 +18,12 @@ import torch
 from pj import files
 from pj.config.spec import RunSpec
 from pj.data import store
-from pj.runs import records
+from pj.runs import kept, records
 from pj.runs.provenance import provenance
 from pj.training.device import configure
 from pj.training.progress import Progress
 from pj.training.run import Training
-from pj.training.state import ResumeStates, remove
+from pj.training.state import ResumeStates
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 60.0  # seconds between resume states
@@ -43,7 +43,7 @@ def train(
     threads: int = 1,
     save_every: float = SAVE_EVERY,
     max_seconds: float | None = None,
-    keep_state: bool = False,
+    keep: bool = False,
     loaded: Callable[[], None] | None = None,
 ) -> str:
     """Train a run into ``folder`` and return its state, ``complete`` or ``diverged``.
@@ -61,8 +61,8 @@ def train(
         save_every: seconds between resume states.
         max_seconds: end after the step that passes so many, at least one, with a resume state (which
             ``resume`` must allow) and the exit status `OUT_OF_TIME`; called again, the run goes on.
-        keep_state: leave a last resume state, from which the run folder can be written again at once
-            should it be deleted before anyone has used it.
+        keep: keep the finished run's files in ``resume``, from which the run folder is written again
+            without training should it be deleted before anyone has used it.
         loaded: called once, when all code of the run has been loaded.
 
     SIGTERM and SIGINT save a resume state at the next step and exit with 128 + the signal's number.
@@ -77,18 +77,20 @@ def train(
     states = ResumeStates(resume, identity) if resume else None
     try:
         with states.held() if states else nullcontext(), _stop_signals() as stop:
-            training = Training(spec, seed, dataset, conditions)
-            if loaded:
-                loaded()
-            deadline = time.monotonic() + (max_seconds or math.inf)
-            _resume(training, states)
-            _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
-            if states and keep_state:
-                _save(training, states)
-            state = "complete" if training.diverged_at is None else "diverged"
-            _write(training, folder, state, identity)
-            if states and not keep_state:
-                remove(states.folder)
+            state = kept.restore(resume, folder, _recorded(identity)) if resume else None
+            if state is None:
+                training = Training(spec, seed, dataset, conditions)
+                if loaded:
+                    loaded()
+                deadline = time.monotonic() + (max_seconds or math.inf)
+                _resume(training, states)
+                _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
+                state = "complete" if training.diverged_at is None else "diverged"
+                _write(training, folder, state, identity)
+            if resume and keep:
+                kept.keep(folder, resume)
+            elif resume:
+                kept.remove(resume)
     finally:
         if progress:
             progress.unlink(missing_ok=True)
@@ -162,6 +164,17 @@ def _save(training: Training, states: ResumeStates) -> None:
     states.save(training.steps_done, training.state_dict() | {"conditions_before": conditions})
 
 
+def _recorded(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run is as its run.json holds it."""
+    return {
+        "spec": json.loads(identity["spec"]),
+        "seed": identity["seed"],
+        "precision": identity["precision"],
+        "data_sha256": identity["data"],
+        "code": identity["code"],
+    }
+
+
 def _write(training: Training, folder: Path, state: str, identity: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with files.replaced(folder / records.CHECKPOINT) as temporary:
@@ -179,8 +192,6 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
         {
             "state": state,
             "diverged_at_step": training.diverged_at,
-            "seed": training.seed,
-            "spec": json.loads(training.spec.json_text),
             "epochs": training.epoch,
             "steps_per_epoch": training.batches.steps,
             "images": {name: len(split) for name, split in training.splits.items()},
@@ -189,10 +200,8 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
             "seconds": round(training.seconds, 3),
             "resumed_at_steps": training.resumed_at,
             "other_conditions": _other_conditions(training),
-            "precision": conditions.precision,
             "threads": conditions.threads,
-            "data_sha256": identity["data"],
-            "code": identity["code"],
+            **_recorded(identity),
             "checkpoint_sha256": files.sha256(folder / records.CHECKPOINT),
             "provenance": provenance(conditions.device),
         },

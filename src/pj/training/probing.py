@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pj.config.components import Line, Probe
 from pj.landscape import probes
 from pj.landscape.probes import Point
+from pj.randomness import seed_draws
 from pj.runs import records
 
 STEP_COLUMNS = ("step", "epoch", "loss")
@@ -65,7 +66,7 @@ class Probing:
         yield
         cuda = [batch[0].device] if batch[0].device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
-            torch.manual_seed(seed)
+            seed_draws(seed)
             start = probes.point(self.model, self.loss, batch, before)
             after = {name: p.detach() for name, p in self.model.named_parameters()}
             self.found.append({"step": step, "lr": lr, **self._measure(batch, start, after, lr)})

@@ -13,7 +13,7 @@ from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
 from pj.losses.targets import label_mass
 from pj.models import layer_names
-from pj.randomness import derive
+from pj.randomness import derive, seed_draws
 from pj.runs.records import SUPPORT
 from pj.training import build, observers
 from pj.training.accuracy import loss_and_accuracy, predict
@@ -73,7 +73,7 @@ class Training:
         """Take one step. Nothing here waits for the device."""
         images, labels = self.batches[self.step]
         seed = derive(self.seed, "step", self.epoch, self.step)
-        torch.manual_seed(seed)  # dropout
+        seed_draws(seed)  # dropout
         outputs = []
 
         def closure() -> torch.Tensor:

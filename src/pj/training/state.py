@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,10 +82,3 @@ class ResumeStates:
             if found is None:  # into memory of its own: the file goes when newer states are there
                 found = torch.load(path, map_location="cpu", weights_only=True)["state"]
         return found
-
-
-def remove(folder: Path) -> None:
-    """Delete the resume states in a folder, and the folder above it if nothing else is there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
