@@ -8,7 +8,6 @@ CORES ?= 2
 
 quick: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
-	@echo "Open results/report.md"
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST)

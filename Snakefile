@@ -32,3 +32,8 @@ onstart:
         slurm.check_controller(workflow.executor_plugin.name)
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+onsuccess:
+    for line in outputs.closing_lines(STARTED):
+        print(line)

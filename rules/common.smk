@@ -2,6 +2,7 @@
 # code as one fingerprint, because Snakemake compares parameters as an unordered set of values.
 import json
 import sys
+import time
 
 from snakemake.exceptions import WorkflowError
 
@@ -20,6 +21,7 @@ try:  # a faulty component is found when its card is read
 except UserError as error:
     raise WorkflowError(str(error))
 
+STARTED = time.time()
 share_package()
 slurm.mend_slurm_plugin()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 
@@ -33,3 +36,15 @@ def figures(config: Config) -> list[str]:
             for figure in analysis.figures
         ),
     ]
+
+
+def closing_lines(started: float) -> list[str]:
+    """Return what a workflow says last: how many claims hold, and where to look.
+
+    Nothing if the page is older than ``started`` (seconds since the epoch), so that it was not asked for.
+    """
+    page, scorecard = Path(FOLDER, "report.html"), Path(FOLDER, "claims.json")
+    if not page.is_file() or page.stat().st_mtime < started:
+        return []
+    above = json.loads(scorecard.read_text(encoding="utf-8"))["above"] if scorecard.is_file() else ""
+    return [*filter(None, [above.replace("*", "")]), f"Open {page}"]
