@@ -34,7 +34,7 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class Estimate:
-    """The time left, from how long each rule's jobs took; rules without finished jobs count as the average."""
+    """The time left, from how long each rule's jobs took; rules not seen yet count as average."""
 
     total: Counter[str] = field(default_factory=Counter)  # jobs by rule
     took: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # seconds
