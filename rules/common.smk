@@ -25,7 +25,8 @@ STARTED = time.time()
 share_package()
 slurm.mend_slurm_plugin()
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+SCRIPTS = HERE / "workflow" / "scripts"
 
 try:
     slurm.check_profile(sys.argv, Path(workflow.basedir))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,15 @@ from pj.errors import UserError
 
 
 def share_package() -> None:
-    """Let the jobs of this process import this very `pj`, whatever environment they run in."""
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    """Let the jobs of this process import this very `pj`, whatever environment they run in.
+
+    An installed one they find by themselves, because Snakemake appends its own site-packages to their path.
+    In front they would hide the packages of a conda environment.
+    """
+    folder = Path(__file__).parents[2]
+    if folder.resolve() == Path(sysconfig.get_path("purelib")).resolve():
+        return
+    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
