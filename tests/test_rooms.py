@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLUMBING = {"__init__", "errors", "files", "randomness", "registry", "statistics"}
+PLUMBING = {"__init__", "__main__", "errors", "files", "randomness", "registry", "statistics"}
 PUBLIC = [
     "pj.models:create",
     "pj.models:names",

@@ -1,13 +1,17 @@
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pj import cli
 from pj.cli import watch
@@ -89,6 +93,107 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     out = capsys.readouterr().out
     assert all(name in out for name in ("train", "runs", "watch", "table"))
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_examples_that_it_takes_and_says_its_exit_codes(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+    examples, _, codes = capsys.readouterr().out.partition("\nexamples:\n")[2].partition("\nexit codes:\n")
+    shown = re.sub(r"^ *#.*", "", examples, flags=re.MULTILINE)
+    calls = [shlex.split(call) for call in re.findall(r"\bpj [^\n)>]*", shown)]
+    assert len(calls) >= 2 and {call[1] for call in calls} == {command}
+    for call in calls:
+        assert cli.make_parser().parse_args(call[1:]).command
+    assert [line.split()[0] for line in codes.splitlines()][:3] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("command", [["pj"], [sys.executable, "-m", "pj"]])
+def test_the_version_is_that_of_the_package(command, capsys):
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    if command == ["pj"]:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(["--version"])
+        assert capsys.readouterr().out == f"pj {wanted}\n"
+    else:
+        assert subprocess.check_output([*command, "--version"], text=True) == f"pj {wanted}\n"
+
+
+def test_ctrl_c_ends_a_command_with_exit_status_130_and_no_traceback(here, monkeypatch):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pj.cli.runs.load", interrupted)
+    assert cli.main(["runs"]) == 130
+
+
+def completions(line: str, folder: Path, results: Path) -> list[str]:
+    """Return what a shell is offered after a line, where nothing can import torch."""
+    (results / "torch.py").write_text("raise SystemExit('torch was imported')")
+    environment = {**os.environ, "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line}
+    environment |= {"COMP_POINT": str(len(line)), "_ARGCOMPLETE_STDOUT_FILENAME": str(results / "out")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(results), str(ROOT / "src")])
+    subprocess.run([sys.executable, "-m", "pj"], cwd=folder, env=environment, check=True)
+    return [word.strip() for word in (results / "out").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("pj tr", ["train"]),
+        ("pj table mlp", ["mlp_cnn"]),
+        ("pj train mlp_cnn m", ["mlp"]),
+        ("pj train mlp_cnn mlp --se", ["--seed"]),
+        ("pj completion f", ["fish"]),
+        ("pj table --configfile none.yaml mlp", []),
+    ],
+)
+def test_a_shell_completes_commands_options_studies_and_variants_without_torch(here, tmp_path, line, wanted):
+    (tmp_path / "empty").mkdir()
+    assert completions(line, here, tmp_path / "empty") == wanted
+
+
+@pytest.mark.parametrize(
+    ("shell", "registers"),
+    [
+        ("bash", "complete -o nospace -o default -o bashdefault -F _python_argcomplete pj"),
+        ("zsh", "compdef _python_argcomplete pj"),
+        ("fish", "complete --command pj"),
+    ],
+)
+def test_completion_prints_what_registers_pj_in_a_shell(shell, registers, capsys):
+    assert cli.main(["completion", shell]) == 0
+    assert registers in capsys.readouterr().out
+
+
+def test_init_writes_a_whole_project_and_says_what_comes_next(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / ".git").mkdir(parents=True)
+    assert cli.main(["init", "mine"]) == 0
+    assert "  cd mine\n  snakemake --cores 2\n" in capsys.readouterr().out
+    named = set(re.findall(r"^\| ([\w.]+)", (tmp_path / "mine" / "README.md").read_text(), re.MULTILINE))
+    written = {path.name for path in (tmp_path / "mine").glob("[!.]*") if path.suffix != ".json"}
+    assert named - {"file", "results"} == written - {"README.md"}
+    monkeypatch.chdir(tmp_path / "mine")
+    assert cli.main(["schema", "--check"]) == 0
+    for name in ("config.yaml", "claims.yaml"):
+        schema = re.match(r"# yaml-language-server: \$schema=(\S+)", Path(name).read_text())[1]
+        assert Path(schema).is_file()
+    profile = yaml.safe_load(Path("profiles/default/config.yaml").read_text())
+    assert profile["rerun-triggers"] == ["mtime", "params", "input"]
+
+
+@pytest.mark.parametrize("name", ["full", "file", "file/new", "/proc/new"])
+def test_init_refuses_a_folder_that_is_not_empty_or_cannot_be_written(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    for file in ("file", "full/notes.txt"):
+        (tmp_path / file).write_text("mine")
+    assert cli.main(["init", name]) == 1
+    message = capsys.readouterr().err
+    assert ("is not empty (notes.txt)" if name == "full" else "cannot be written") in message
+    assert message.count("\n") == 1
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["notes.txt"]
 
 
 def test_train_refuses_a_folder_that_holds_another_finished_run(here, digits, capsys):

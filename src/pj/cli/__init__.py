@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
+import pj
 from pj.errors import UserError
 
 COMMANDS = {
+    "init": "write a project of one's own that runs, to be changed",
     "train": "train one run of a study into a folder, without Snakemake",
     "runs": "list every run: what it serves, its state and its test accuracy",
     "watch": "show the progress of all runs in training",
@@ -20,35 +23,73 @@ COMMANDS = {
     "doctor": "say what this machine has for the workflow, and what to do about faults",
     "keep": "copy the tables and figures of all that is finished, with provenance",
     "schema": "write what may stand in config.yaml and claims.yaml, for editors and readers",
+    "completion": "print what lets a shell complete commands, options, studies and variants",
+}
+WITHOUT_CONFIG = ("init", "completion")
+EXIT_CODES = {
+    0: "done",
+    1: "a fault, reported in one message",
+    2: "wrong usage",
+    130: "interrupted (Ctrl-C)",
+}
+DESCRIPTION = f"""{pj.__doc__}
+
+`snakemake` runs a whole project; these commands start one, do single parts by hand, and show progress."""
+START = {
+    "pj init my-study": "a project of your own, which runs as it is",
+    "pj doctor": "what this machine has for the workflow",
+    "pj COMMAND --help": "options, examples and exit codes of a command",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return the exit status; a user's error is one message, no traceback."""
     try:
-        options = _parser().parse_args(arguments)
+        parser = make_parser()
+        if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next, and this ends the process
+            import argcomplete
+
+            argcomplete.autocomplete(parser)
+        options = parser.parse_args(arguments)
         return int(options.command(options) or 0)
     except UserError as error:
         print(f"pj: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pj", description=__doc__)
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands. It imports every command's module, and none of them torch."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="pj", description=DESCRIPTION, epilog=_epilog(START, EXIT_CODES), formatter_class=form
+    )
+    parser.add_argument("--version", action="version", version=f"pj {pj.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         module = import_module(f"pj.cli.{name}")  # here, so that a faulty component is one message
-        command = commands.add_parser(name, help=text, description=text)
+        codes = EXIT_CODES | getattr(module, "EXIT_CODES", {})
+        epilog = _epilog(module.EXAMPLES, codes)
+        command = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=form)
         command.set_defaults(command=module.run)
-        command.add_argument(
-            "--configfile",
-            action="append",
-            default=[],
-            type=Path,
-            metavar="FILE",
-            help="an overlay of config.yaml; may be given several times",
-        )
+        if name not in WITHOUT_CONFIG:
+            command.add_argument(
+                "--configfile",
+                action="append",
+                default=[],
+                type=Path,
+                metavar="FILE",
+                help="an overlay of config.yaml; may be given several times",
+            )
         module.arguments(command)
     return parser
+
+
+def _epilog(examples: Mapping[str, str], codes: Mapping[int, str]) -> str:
+    """Return what stands below the options: examples, each below its meaning, and exit codes."""
+    shown = [f"  # {meaning}\n  {command}" for command, meaning in examples.items()]
+    ends = [f"  {code:<4} {meaning}" for code, meaning in sorted(codes.items())]
+    return "\n".join(["examples:", *shown, "", "exit codes:", *ends])

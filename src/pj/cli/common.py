@@ -28,6 +28,28 @@ def study_of(loaded: Config, name: str) -> Study:
     return loaded.study(name)
 
 
+def study_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the name of a study, which a shell completes."""
+    study = parser.add_argument("study", help="a study of the configuration")
+    study.completer = studies  # type: ignore[attr-defined]
+
+
+def studies(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the names of studies, for completion; none of a faulty configuration."""
+    try:
+        return list(load(parsed_args).settings.studies)
+    except UserError:
+        return []
+
+
+def variants(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the names of the variants of the study that was given, for completion."""
+    try:
+        return [variant.name for variant in study_of(load(parsed_args), parsed_args.study).variants]
+    except UserError:
+        return []
+
+
 def json_of(path: Path) -> dict[str, Any]:
     """Return a JSON object, empty where there is none or only a part of one."""
     try:

@@ -6,6 +6,12 @@ import argparse
 
 from pj.cli.common import RESULTS, load
 
+EXAMPLES = {
+    "pj doctor": "each line is ok, a note, or BAD with a remedy",
+    "pj doctor --configfile my.yaml": "with an overlay, whose data are looked for, too",
+}
+EXIT_CODES = {1: "something is BAD, or a fault, reported in one message"}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -8,6 +8,11 @@ from pathlib import Path
 from pj.cli.common import RESULTS, load
 from pj.errors import UserError
 
+EXAMPLES = {
+    "pj keep reference/my-machine": "all that is finished of config.yaml",
+    "pj keep reference/smoke --configfile config.smoke.yaml": "of config.yaml with an overlay",
+}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -12,6 +12,14 @@ from pj.config.analyses.pruning import Order, Pruned
 from pj.errors import UserError
 from pj.runs import records
 
+EXAMPLES = {
+    "pj prune results/runs/mnist-lenet-0a1b2c3d/seed0 --layers conv3 --percent 80 --output small.pt2": (
+        "without the four fifths of conv3's filters that are smallest"
+    ),
+    "pj prune results/runs/mnist-lenet-0a1b2c3d/seed0 --layers conv3 linear1 --percent 50 --order random "
+    "--output half.pt2": "half of two layers, at random",
+}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -8,6 +8,12 @@ from pathlib import Path
 from pj.cli.common import RESULTS, load
 from pj.errors import UserError
 
+EXAMPLES = {
+    "pj report": "results/report.html and results/report.md from what is finished",
+    "pj report --from reference/laptop reference/cluster": "what pj keep kept, of two machines on one page",
+    "pj report --from reference/laptop --output page.html": "one file",
+}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -11,6 +11,11 @@ from pj.cli.common import RESULTS, json_of, load
 from pj.cli.watch import alive
 from pj.runs import records
 
+EXAMPLES = {
+    "pj runs": "all runs of config.yaml",
+    "pj runs --configfile config.smoke.yaml": "with an overlay, as for snakemake --configfile",
+}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

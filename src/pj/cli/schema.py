@@ -11,6 +11,12 @@ from pj.claims.schema import Claims
 from pj.config import schema
 from pj.errors import UserError
 
+EXAMPLES = {
+    "pj schema": "config.schema.json, claims.schema.json and docs/CONFIG.md, here",
+    "pj schema --check": "for CI: whether they are up to date",
+}
+EXIT_CODES = {1: "a fault, reported in one message; with --check, a file that is out of date, too"}
+
 
 def contents() -> dict[str, str]:
     """Return the content of each file by its path."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from pj.cli.common import RESULTS, load, study_of
+from pj.cli.common import RESULTS, load, study_argument, study_of
+
+EXAMPLES = {
+    "pj table loss": "study loss, as far as its runs are finished",
+    "pj table loss --configfile config.smoke.yaml": "with an overlay, as for snakemake --configfile",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("study")
+    study_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -8,18 +8,30 @@ import logging
 from pathlib import Path
 
 from pj import files
-from pj.cli.common import RESULTS, load, study_of
+from pj.cli.common import RESULTS, load, study_argument, study_of, variants
 from pj.config.messages import choice_fault
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.runs import records
 from pj.runs.fingerprint import run_fingerprint
 
+EXAMPLES = {
+    "pj train loss mse --output mse": "variant mse of study loss, seed 0, into the folder mse",
+    "pj train loss mse --seed 3 --data digits.npz --output mse3": "another seed, prepared data elsewhere",
+    "pj train loss mse --output mse --max-seconds 600": "ten minutes of it; the same command goes on",
+}
+EXIT_CODES = {
+    75: "the time was over (--max-seconds); the same command goes on",
+    130: "interrupted (Ctrl-C), with the state saved; the same command goes on",
+    143: "the same, terminated (SIGTERM)",
+}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("study")
-    parser.add_argument("variant")
+    study_argument(parser)
+    variant = parser.add_argument("variant", help="a variant of the study")
+    variant.completer = variants  # type: ignore[attr-defined]
     parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
@@ -27,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--max-seconds",
         type=_count,
         metavar="N",
-        help="end after so long with exit status 75; the same command goes on (default: loading.yaml's)",
+        help="end after so many seconds with exit code 75 (default: max_seconds of config.yaml)",
     )
 
 
@@ -37,10 +49,10 @@ def run(options: argparse.Namespace) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     loaded = load(options)
-    variants = {v.name: v for v in study_of(loaded, options.study).variants}
-    if options.variant not in variants:
-        raise UserError(choice_fault(("variant",), options.variant, variants))
-    spec = variants[options.variant].spec
+    there = {v.name: v for v in study_of(loaded, options.study).variants}
+    if options.variant not in there:
+        raise UserError(choice_fault(("variant",), options.variant, there))
+    spec = there[options.variant].spec
     _refuse_another_run(options.output, spec, options.seed)
     code = run_fingerprint(Path(loop.__file__), spec)
     if (options.output / records.RUN).exists() and records.read_run(options.output)["code"] == code:

@@ -12,6 +12,11 @@ from typing import Any
 
 from pj.cli.common import RESULTS, json_of
 
+EXAMPLES = {
+    "pj watch": "anew every two seconds, until Ctrl-C",
+    "pj watch --once": "once, for scripts",
+}
+
 STALE = 60.0  # seconds after which a silent run is shown as such
 
 
