@@ -50,10 +50,10 @@ def run(options: argparse.Namespace) -> None:
 
 def write(folder: Path) -> None:
     """Write the project's files into a folder; OSError if that cannot be done."""
+    shutil.copytree(location.folder() / "profiles", folder / "profiles")
     for name, source in FILES.items():
         shutil.copyfile(HERE / source, folder / name)
     for name, text in schema.contents().items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    shutil.copytree(location.folder() / "profiles", folder / "profiles")

@@ -53,13 +53,17 @@ def _device(device: Any) -> str | None:
 
 @cache
 def _commit() -> str | None:
-    """Return the commit of this source tree, marked if it has changes; None outside a checkout."""
+    """Return the commit of this source tree, marked if it has changes; None outside a checkout.
+
+    A package that is installed inside of somebody else's checkout, in its virtual environment, has none.
+    """
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
         changed = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
