@@ -101,7 +101,7 @@ def test_every_command_has_examples_that_it_takes_and_says_its_exit_codes(comman
         cli.main([command, "--help"])
     examples, _, codes = capsys.readouterr().out.partition("\nexamples:\n")[2].partition("\nexit codes:\n")
     shown = re.sub(r"^ *#.*", "", examples, flags=re.MULTILINE)
-    calls = [shlex.split(call) for call in re.findall(r"\bpj [^\n)>]*", shown)]
+    calls = [shlex.split(call) for call in re.findall(r"\bpj [^\n)|>]*", shown)]
     assert len(calls) >= 2 and {call[1] for call in calls} == {command}
     for call in calls:
         assert cli.make_parser().parse_args(call[1:]).command

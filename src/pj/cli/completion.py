@@ -7,7 +7,7 @@ import argparse
 EXAMPLES = {
     """echo 'eval "$(pj completion bash)"' >> ~/.bashrc""": "bash, from the next shell on",
     """echo 'eval "$(pj completion zsh)"' >> ~/.zshrc""": "zsh, below the line of compinit",
-    "pj completion fish > ~/.config/fish/completions/pj.fish": "fish",
+    "echo 'pj completion fish | source' >> ~/.config/fish/config.fish": "fish",
 }
 
 
