@@ -18,6 +18,7 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Installed anew when the dependencies change. `pip install --group` needs pip 25.1.
 $(VENV)/.installed: pyproject.toml

@@ -22,7 +22,7 @@ COMMANDS = {
     "report": "write the scorecard with all tables and figures as a page",
     "doctor": "say what this machine has for the workflow, and what to do about faults",
     "keep": "copy the tables and figures of all that is finished, with provenance",
-    "schema": "write what may stand in config.yaml and claims.yaml, for editors and readers",
+    "schema": "write the JSON schemas of config.yaml and claims.yaml, and the generated pages of docs/",
     "completion": "print what lets a shell complete commands, options, studies and variants",
 }
 WITHOUT_CONFIG = ("init", "completion")

@@ -1,4 +1,4 @@
-"""pj schema: what may stand in config.yaml and claims.yaml, as JSON schemas and as a page."""
+"""pj schema: JSON schemas of config.yaml and claims.yaml, and the generated pages of docs/."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pj import files
 from pj.claims.schema import Claims
+from pj.cli import reference
 from pj.config import schema
 from pj.errors import UserError
 
@@ -18,14 +19,16 @@ EXAMPLES = {
 EXIT_CODES = {1: "a fault, reported in one message; with --check, a file that is out of date, too"}
 
 
-def contents() -> dict[str, str]:
-    """Return the content of each file by its path."""
+def contents(root: Path) -> dict[str, str]:
+    """Return the content of each file by its path below ``root``: pages only where a documentation is."""
     config, claims = schema.of_config(), schema.of_claims(Claims)
-    return {
+    schemas = {
         "config.schema.json": json.dumps(config, indent=1, ensure_ascii=False) + "\n",
         "claims.schema.json": json.dumps(claims, indent=1, ensure_ascii=False) + "\n",
-        "docs/CONFIG.md": schema.page(config, claims),
     }
+    if not (root / "mkdocs.yml").is_file():
+        return schemas
+    return schemas | {"docs/reference/config.md": schema.page(config, claims)} | reference.pages(root)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the files, or say which are out of date."""
-    found = {options.output / name: text for name, text in contents().items()}
+    found = {options.output / name: text for name, text in contents(options.output).items()}
     stale = [p for p, text in found.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     if options.check and stale:
         raise UserError(f"out of date: {', '.join(map(str, stale))}; `pj schema` writes them")

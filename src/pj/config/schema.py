@@ -1,4 +1,4 @@
-"""What may stand in the files that people write, as JSON schemas for editors and as a page for readers.
+"""The keys of config.yaml and claims.yaml, as JSON schemas for editors and as docs/reference/config.md.
 
 Both come from the types and descriptions of settings, so that nothing is said twice. An overlay may leave
 out anything, and a variant most of a specification: the schemas ask for no key; reading a file does.
@@ -51,11 +51,12 @@ def _relaxed(node: Any) -> Any:
 
 
 HEAD = """\
-# What may stand in config.yaml and claims.yaml
+# Reference: config.yaml and claims.yaml
 
-Written by `pj schema` from the types of the settings; a test keeps it true. Editors that know JSON schemas
-(`config.schema.json`, `claims.schema.json`, named in the first lines of the files) check and complete while
-you type.
+Every key that a configuration or a file of claims may have, with its type, default and meaning. The page is
+generated from the types of the settings by `pj schema`. Editors that know JSON schemas check and complete
+these files while you type: the first line of each file names its schema (`config.schema.json`,
+`claims.schema.json`).
 """
 
 
@@ -72,7 +73,7 @@ def page(config: Schema, claims: Schema) -> str:
 
 
 def _table(schema: Schema) -> str:
-    rows = ["| key | what it may be | default | meaning |", "|:--|:--|:--|:--|"]
+    rows = ["| key | type | default | meaning |", "|:--|:--|:--|:--|"]
     for key, field in schema["properties"].items():
         cells = (f"`{key}`", _kind(field), _default(field), field.get("description", ""))
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
