@@ -53,7 +53,7 @@ def write(folder: Path) -> None:
     shutil.copytree(location.folder() / "profiles", folder / "profiles")
     for name, source in FILES.items():
         shutil.copyfile(HERE / source, folder / name)
-    for name, text in schema.contents().items():
+    for name, text in schema.contents(folder).items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -52,7 +52,7 @@ def commands() -> str:
     found = next(a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
     sections = []
     for name, command in found.items():
-        command.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=WIDTH)
+        command.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=WIDTH)
         text = command.format_help()
         sections.append(f"### pj {name}\n\n{_sentence(COMMANDS[name])}\n\n```text\n{text}```\n")
     return "\n".join(sections)

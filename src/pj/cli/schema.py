@@ -20,15 +20,16 @@ EXIT_CODES = {1: "a fault, reported in one message; with --check, a file that is
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Return the content of each file by its path below ``root``: pages only where a documentation is."""
+    """Return the content of each file by its path below ``root``."""
     config, claims = schema.of_config(), schema.of_claims(Claims)
+    page = schema.page(config, claims)
     schemas = {
         "config.schema.json": json.dumps(config, indent=1, ensure_ascii=False) + "\n",
         "claims.schema.json": json.dumps(claims, indent=1, ensure_ascii=False) + "\n",
     }
     if not (root / "mkdocs.yml").is_file():
-        return schemas
-    return schemas | {"docs/reference/config.md": schema.page(config, claims)} | reference.pages(root)
+        return schemas | {"docs/CONFIG.md": page}
+    return schemas | {"docs/reference/config.md": page} | reference.pages(root)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
