@@ -10,6 +10,7 @@ import html5lib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from helpers.claims import CONFIG, UP, B, contrast, plant
 from pj import cli
@@ -48,7 +49,7 @@ def results(folder, **changes):
     table = pd.DataFrame([["a | b", "**83.10** ± 0.2"]], columns=["variant", "test"])
     above = "**digits, full scale**; 5 seeds <i>."
     Sheet(above, table, "A note.").write(folder / "studies" / "own", "table", table)
-    (folder / "studies" / "own" / "curves.png").write_bytes(b"\x89PNG not really")
+    Image.new("L", (30, 20)).save(folder / "studies" / "own" / "curves.png")
     return type(evidence)(folder)
 
 
@@ -86,7 +87,9 @@ def test_every_image_has_words_for_those_who_cannot_see_it(loaded, tmp_path):
     tree = html5lib.parse(page(tmp_path, loaded, [contrast()]), namespaceHTMLElements=False)
     images = list(tree.iter("img"))
     assert images and all(image.get("alt") for image in images)
-    assert all(svg.get("aria-label") for svg in tree.iter("{http://www.w3.org/2000/svg}svg"))
+    drawings = list(tree.iter("{http://www.w3.org/2000/svg}svg"))
+    assert any(svg.get("role") == "img" for svg in drawings)
+    assert all(svg.get("aria-hidden") == "true" or svg.get("aria-label") for svg in drawings)
 
 
 def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
@@ -159,10 +162,10 @@ def doubts(folder, loaded, edit=None, **changes):
 
 def test_what_to_distrust_comes_from_the_data(loaded, tmp_path):
     assert doubts(tmp_path, loaded) == ""
-    assert "One seed only, so no interval: claims 1." in doubts(tmp_path, loaded, a=[1.0], b=[2.0])
+    assert "One seed only, so no interval: claim 1." in doubts(tmp_path, loaded, a=[1.0], b=[2.0])
     assert "Fewer than 5 seeds" in doubts(tmp_path, loaded, a=UP[:3], b=B[:3])
-    assert "1 runs diverged" in doubts(tmp_path, loaded, a=[*UP[:4], float("nan")])
-    assert "10 of 10 runs were made at a reduced scale" in doubts(tmp_path, loaded, scale="small")
+    assert "Diverged, and in no mean: 1 run." in doubts(tmp_path, loaded, a=[*UP[:4], float("nan")])
+    assert "At a reduced scale: 10 of 10 runs." in doubts(tmp_path, loaded, scale="small")
 
     def jpeg(runs):
         runs["data"] = "cifar10-jpeg"
@@ -184,8 +187,8 @@ def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
         runs["commit"] = "abc+changes"
 
     for edit in (other_code, other_code_of_a_variant):
-        assert "Runs of own were made by different versions of the code." in doubts(tmp_path, loaded, edit)
-    assert "The runs of own come from different devices." in doubts(tmp_path, loaded, other_machine)
+        assert f"Runs of “{TITLE}” were made by different versions" in doubts(tmp_path, loaded, edit)
+    assert f"The runs of “{TITLE}” come from different devices." in doubts(tmp_path, loaded, other_machine)
     assert "changes that no commit holds" in doubts(tmp_path, loaded, uncommitted)
 
 

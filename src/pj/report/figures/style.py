@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,14 +22,20 @@ FORMATS = {"png": 150, "svg": 150}  # dots an inch
 SMALL = {"png": 100}  # for what is kept
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 FEW = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+VALUES = "pj values"  # of a PNG's texts
 LOG_SPREAD = 50  # losses that spread wider than this factor are drawn on a logarithmic axis
 
 
-def save(figure: Figure, path: Path, formats: Mapping[str, int]) -> None:
-    """Write a figure to ``path`` with each format's extension; equal figures make equal files."""
+def save(figure: Figure, path: Path, formats: Mapping[str, int], values: Any = None) -> None:
+    """Write a figure to ``path`` with each format's extension; equal figures make equal files.
+
+    ``values`` is what a page shows of it under a pointer: JSON that a PNG carries as text.
+    """
     for extension, dpi in formats.items():
         with files.replaced(path.with_name(f"{path.name}.{extension}")) as temporary:
-            metadata = {"Date": None} if extension == "svg" else {"Software": None}
+            metadata: dict[str, str | None] = {"Date": None} if extension == "svg" else {"Software": None}
+            if values is not None and extension == "png":
+                metadata[VALUES] = json.dumps(values, separators=(",", ":"))
             figure.savefig(temporary, format=extension, dpi=dpi, metadata=metadata)
 
 

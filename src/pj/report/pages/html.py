@@ -6,6 +6,7 @@ Everything is read from tables and figures: those of results/, or those that `pj
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,29 +14,38 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+import pandas as pd
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from pj import files
 from pj.claims.schema import Contrast, Probed, RankCorrelation, cells, of_runs, study_of
 from pj.claims.verdicts import Judgement
 from pj.config.analyses import ANALYSES
 from pj.config.words import Words
+from pj.report.figures import style
+from pj.report.pages import forest
 from pj.report.pages.source import Source
 from pj.report.tables import claims
-from pj.report.text import captions, caveats
+from pj.report.text import captions, caveats, overview
 from pj.report.text.sheet import EMPHASIS, STRONG, Sheet
 
-TEMPLATE = "templates/report.html.j2"  # its content is part of the page's fingerprint
+TEMPLATE = "templates/report.html.j2"
+# The content of each is part of the page's fingerprint.
+PARTS = ("templates/forest.html.j2", "templates/page.css.j2", "templates/page.js.j2")
+NUMBER = re.compile(r"[-+−×~]?\s?[\d∞]")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as a data URI, with its text."""
+    """An image as a data URI, with its text, its size in pixels and, of curves, their values."""
 
     id: str
     source: str
     text: str
+    size: tuple[int, int]
+    curves: Any
 
 
 @dataclass(frozen=True)
@@ -52,23 +62,43 @@ class Section:
 def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Words, output: Path) -> None:
     """Write the page on what the sources hold."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=DictLoader({Path(name).name: _template(name) for name in PARTS}),
     )
     environment.filters["emphasis"] = _emphasis
-    template = (Path(__file__).parent / TEMPLATE).read_text(encoding="utf-8")
     sections = [section for source in sources for section in _sections(source)]
-    page = environment.from_string(template).render(
-        headline=claims.headline(judgements)
-        if judgements
-        else "No claims are given; the studies stand below",
+    page = environment.from_string(_template(TEMPLATE)).render(
+        standing=overview.standing(judgements),
+        introduction=words.introduction.strip(),
+        titles=overview.titles(sources),
+        facts=overview.facts(sources),
         counts=claims.counts(judgements),
+        groups=forest.groups(judgements),
+        axes=forest.axes_of(judgements),
         meaning=claims.MEANING,
         claims=[_claim(found, sources, sections) for found in judgements],
         sections=sections,
+        numeric=_numeric,
         made=[(source.name, caveats.made(source)) for source in sources],
         doubts=caveats.doubts(judgements, sources),
     )
     files.write_text(output, page)
+
+
+def _template(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _numeric(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a table, after its first, that hold numbers alone."""
+    return [
+        str(column)
+        for column in table.columns[1:]
+        if (filled := [cell for cell in table[column] if cell]) and all(map(NUMBER.match, filled))
+    ]
 
 
 def _claim(found: Judgement, sources: Sequence[Source], sections: Sequence[Section]) -> dict[str, Any]:
@@ -215,8 +245,16 @@ def _pictures(folder: Path, title: str, section: str, shown: Mapping[str, str]) 
     for name, text in shown.items():
         path = folder / f"{name}.png"
         if path.is_file():
-            content = base64.b64encode(path.read_bytes()).decode()
-            yield Picture(f"{section}-{name}", f"data:image/png;base64,{content}", f"{title}: {text}")
+            yield _picture(path, f"{section}-{name}", f"{title}: {text}")
+
+
+def _picture(path: Path, identity: str, text: str) -> Picture:
+    content = base64.b64encode(path.read_bytes()).decode()
+    with Image.open(path) as image:
+        size, values = image.size, image.info.get(style.VALUES)
+    return Picture(
+        identity, f"data:image/png;base64,{content}", text, size, json.loads(values) if values else None
+    )
 
 
 def _emphasis(text: str) -> str:

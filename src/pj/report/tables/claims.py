@@ -12,7 +12,7 @@ from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells
 from pj.claims.verdicts import Judgement, Verdict
 from pj.config.words import Words
 from pj.report.pages.source import Source
-from pj.report.text.labels import number
+from pj.report.text.labels import counted, number
 from pj.report.text.sheet import Sheet
 
 ORDER = get_args(Verdict)
@@ -56,8 +56,8 @@ def counts(judgements: Sequence[Judgement]) -> dict[str, int]:
 
 def headline(judgements: Sequence[Judgement]) -> str:
     """Return the scorecard in one line."""
-    parts = [f"{count} {name}" for name, count in counts(judgements).items()]
-    return f"{len(judgements)} claims: {', '.join(parts)}"
+    parts = ", ".join(f"{count} {name}" for name, count in counts(judgements).items())
+    return counted(len(judgements), "claim") + (f": {parts}" if parts else "")
 
 
 def shown(found: Judgement) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from pj.claims.schema import cells, looks, study_of
 from pj.claims.verdicts import Judgement
 from pj.report.pages.source import Source
+from pj.report.text.labels import counted
 
 COLUMNS = {
     "processor": "processors",
@@ -45,7 +46,7 @@ def made(source: Source) -> dict[str, str]:
     found = runs(source)
     if not len(found):
         return {}
-    facts = {"runs": f"{len(found)}, of {found['seed'].nunique()} seeds"}
+    facts = {"runs": f"{len(found)}, of {counted(found['seed'].nunique(), 'seed')}"}
     for column, title in COLUMNS.items():
         counts = (
             found[column].dropna().astype(str).value_counts() if column in found else pd.Series(dtype=int)
@@ -62,9 +63,9 @@ def doubts(judgements: Sequence[Judgement], sources: Sequence[Source]) -> list[s
     single = [j.claim.id for j in judgements if j.value is not None and j.seeds == 1]
     few = [j.claim.id for j in judgements if 1 < j.seeds < FEW]
     if single:
-        sentences.append(f"One seed only, so no interval: claims {_listed(single)}.")
+        sentences.append(f"One seed only, so no interval: {_listed(single)}.")
     if few:
-        sentences.append(f"Fewer than {FEW} seeds, so wide intervals: claims {_listed(few)}.")
+        sentences.append(f"Fewer than {FEW} seeds, so wide intervals: {_listed(few)}.")
     for source in sources:
         where = f"{source.name}: " if source.name else ""
         sentences += [where + sentence for sentence in _of_source(judgements, source)]
@@ -83,11 +84,11 @@ def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
         )
     reduced = found[found["scale"] != "full"]
     if len(reduced):
-        sentences.append(f"{len(reduced)} of {len(found)} runs were made at a reduced scale.")
+        sentences.append(f"At a reduced scale: {len(reduced)} of {counted(len(found), 'run')}.")
     sentences += _mixtures(judgements, source)
     diverged = int((found["state"] == "diverged").sum())
     if diverged:
-        sentences.append(f"{diverged} runs diverged; they enter no mean.")
+        sentences.append(f"Diverged, and in no mean: {counted(diverged, 'run')}.")
     return sentences
 
 
@@ -97,22 +98,22 @@ def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
     named = {study_of(cell, source.config) for claim in claims for cell in cells(claim)}
     sentences = []
     for study in [s for s in source.config.settings.studies if s in named]:
-        own = source.evidence.runs(study)
+        own, title = source.evidence.runs(study), source.config.settings.studies[study].title
         own = own[own["state"] != "missing"]
         if not len(own):
             continue
         # runs share their code if they share model, loss and optimizer; a variant's runs always do
         for column in ("variant", "components"):
             if (own.groupby(column)["code"].nunique() > 1).any():
-                sentences.append(f"Runs of {study} were made by different versions of the code.")
+                sentences.append(f"Runs of “{title}” were made by different versions of the code.")
                 break
         if own["commit"].astype(str).str.endswith("+changes").any():
-            sentences.append(f"Runs of {study} were made with changes that no commit holds.")
+            sentences.append(f"Runs of “{title}” were made with changes that no commit holds.")
         for column, what in MIXED.items():
             if own[column].nunique() > 1:
-                sentences.append(f"The runs of {study} come from different {what}.")
+                sentences.append(f"The runs of “{title}” come from different {what}.")
     return sentences
 
 
 def _listed(ids: Sequence[int]) -> str:
-    return ", ".join(map(str, ids))
+    return f"{'claim' if len(ids) == 1 else 'claims'} {', '.join(map(str, ids))}"

@@ -1,0 +1,71 @@
+"""The first screen of report.html in words: how many claims held, and on what data, scale and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pj.claims.verdicts import HELD, NOT_TESTABLE, Judgement
+from pj.report.pages.source import Source
+from pj.report.text import caveats
+from pj.report.text.labels import counted
+
+SHOWN = 6  # titles of studies, of more the rest is counted
+
+
+def standing(judgements: Sequence[Judgement]) -> tuple[str, str]:
+    """Return how many claims held, and what that number leaves out; nothing without claims."""
+    if not judgements:
+        return "", ""
+    tested = [found for found in judgements if found.verdict not in (NOT_TESTABLE, "not run")]
+    held = sum(found.verdict in HELD for found in tested)
+    if len(tested) == len(judgements):
+        return f"{held} of {counted(len(tested), 'claim')} held", ""
+    open_ = len(judgements) - len(tested)
+    return (
+        f"{held} of {counted(len(tested), 'tested claim')} held",
+        f"{open_} of {counted(len(judgements), 'claim')} not tested at full scale",
+    )
+
+
+def titles(sources: Sequence[Source]) -> str:
+    """Return the titles of the studies that have runs."""
+    found = [
+        study.title
+        for source in sources
+        for name, study in source.config.settings.studies.items()
+        if (source.evidence.runs(name)["state"] != "missing").any()
+    ]
+    distinct = list(dict.fromkeys(found))
+    rest = len(distinct) - SHOWN
+    return "; ".join(distinct[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def facts(sources: Sequence[Source]) -> dict[str, str]:
+    """Return what was run, on what data, scale and machines, over all sources; nothing without runs."""
+    tables = [found for source in sources if len(found := caveats.runs(source))]
+    if not tables:
+        return {}
+    runs = pd.concat(tables)
+    seeds = runs.groupby("run", dropna=False)["seed"].nunique()
+    least, most = int(seeds.min()), int(seeds.max())
+    scales = runs["scale"].dropna().astype(str).value_counts()
+    return {
+        "runs": f"{counted(len(runs), 'run')}, "
+        + (f"{least} to {most} seeds each" if least < most else f"{counted(most, 'seed')} each"),
+        "data": _listed(runs["data"]),
+        "scale": ", ".join(f"{name} ({counted(n, 'run')})" for name, n in scales.items()),
+        "machines": _listed(f"{p} ({d})" if p != d else p for p, d in _pairs(runs)),
+        "training": f"{runs['seconds'].sum() / 3600:.1f} hours",
+    }
+
+
+def _pairs(runs: pd.DataFrame) -> Iterable[tuple[str, str]]:
+    known = runs[["processor", "device"]].dropna().astype(str).drop_duplicates()
+    return zip(known["processor"], known["device"], strict=True)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(dict.fromkeys(str(value) for value in values if not pd.isna(value))) or "not recorded"
