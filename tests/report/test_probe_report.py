@@ -9,6 +9,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from scipy import stats
 
+from helpers.figures import cut, words
 from pj.config.settings import ProbeView, Scale, Study, Variant
 from pj.config.spec import RunSpec
 from pj.report.figures import probes as probe_figures
@@ -224,11 +225,13 @@ def test_both_networks_stand_in_every_frame_told_apart_without_colour(show, tmp_
         for seed in v.seeds:
             write_run(tmp_path / "runs", v, seed, [(1, 2), (3, 1)], step_losses=(1.0, 3.0))
     s = study(*members, show=show, bands={"text": [0.1, 0.2]} if show in ("loss_range", "ics") else {})
+    s = s.model_copy(update={"title": "Batch norm and the predictiveness of the gradient " * 2})
     probes.write(s, tmp_path / "runs", tmp_path)
     measures = pd.read_csv(tmp_path / "probes.csv", keep_default_na=False)
     figure = probe_figures.draw(
         s, measures, pd.read_csv(tmp_path / "probes_table.csv", keep_default_na=False)
     )
+    assert cut(figure) == [] and probe_figures.BANDS[show] in words(figure)
     frames = [axes for axes in figure.axes if axes.get_xlabel() == "training step"]
     assert frames
     for axes in frames:

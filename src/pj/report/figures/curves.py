@@ -8,12 +8,17 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pj.config.settings import Study, Variant
-from pj.report.figures.style import FORMATS, colours, log_if_wide, save
+from pj.report.figures.style import FORMATS, colours, frames, headline, legend, log_if_wide, save, spread
 from pj.report.text.labels import study_label
 from pj.runs import records
+
+PANELS = ("loss", "accuracy")
+MOST_EPOCHS = 200  # whose values a page shows; of more every second one, and so on
 
 
 def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
@@ -23,19 +28,20 @@ def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = F
     dashed; with several seeds the mean of the complete runs, and a band from the lowest to the highest.
     Diverged runs are drawn by themselves, up to a cross at the last epoch before.
     """
-    save(draw(study, runs), folder / "curves", formats)
+    figure = draw(study, runs)
+    save(figure, folder / "curves", formats, values(study, runs, figure))
 
 
 def draw(study: Study, runs: Path) -> Figure:
     """Return the figure. Runs that are not there are left out."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
+    figure, axes_of = frames(4, 4, 2)
+    panels = dict(zip(PANELS, axes_of, strict=True))
     crossed = False
     count = len(study.variants)
     for i, (variant, colour) in enumerate(zip(study.variants, colours(count), strict=True)):
         # thinner ones lie on top, so that curves that coincide are all seen
         width = 1.2 + 1.6 * (1 - i / count)
-        held_out = "validation" if variant.spec.data.validation else "test"
+        held_out = _held_out(variant)
         complete, diverged = _curves(variant, runs)
         crossed = crossed or bool(diverged)
         title = variant.title + (f" ({len(diverged)} of {len(variant.seeds)} diverged)" if diverged else "")
@@ -49,18 +55,61 @@ def draw(study: Study, runs: Path) -> Figure:
                     _diverging(axes, curve[column], colour, style)
     for quantity, axes in panels.items():
         axes.set(xlabel="epoch", ylabel="accuracy (%)" if quantity == "accuracy" else quantity)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     log_if_wide(panels["loss"])
-    figure.suptitle(f"{study.title} — {study_label(study)}")
-    figure.legend(
-        *panels["accuracy"].get_legend_handles_labels(),
-        loc="outside right center",
-        frameon=False,
-        title=_legend_title(study, crossed),
-    )
+    legend(figure, *panels["accuracy"].get_legend_handles_labels(), _legend_title(study, crossed))
+    seeds = max((len(variant.seeds) for variant in study.variants), default=0)
+    headline(figure, study.title, f"{study_label(study)}; {spread(seeds)}")
     return figure
+
+
+def values(study: Study, runs: Path, figure: Figure) -> dict[str, Any]:
+    """Return what a page shows of a figure under a pointer: where its panels are, and the means by epoch.
+
+    Of each variant and panel: held-out values, then those of training, one per epoch, None where none is.
+    """
+    figure.draw_without_rendering()  # places the panels
+    panels = [
+        {
+            "name": name,
+            "box": [round(x, 4) for x in (box.x0, 1 - box.y1, box.width, box.height)],
+            "limits": [round(x, 4) for x in axes.get_xlim()],
+        }
+        for name, axes in zip(PANELS, figure.axes, strict=True)
+        for box in [axes.get_position()]
+    ]
+    found = {variant.name: _curves(variant, runs)[0] for variant in study.variants}
+    last = max((int(curve.index.max()) for curves in found.values() for curve in curves), default=1)
+    epochs = list(range(1, last + 1, -(-last // MOST_EPOCHS)))
+    series = [
+        {"title": variant.title, "colour": to_hex(colour)}
+        | {
+            panel: [
+                _rounded(found[variant.name], f"{split}_{panel}", epochs)
+                for split in (_held_out(variant), "train")
+            ]
+            for panel in PANELS
+        }
+        for variant, colour in zip(study.variants, colours(len(study.variants)), strict=True)
+        if found[variant.name]
+    ]
+    return {"epochs": epochs, "panels": panels, "series": series}
+
+
+def _rounded(curves: Sequence[pd.DataFrame], column: str, epochs: Sequence[int]) -> list[float | None]:
+    means = _finite([curve[column] for curve in curves]).mean(axis=1).reindex(list(epochs))
+    return [None if pd.isna(value) else float(f"{value:.4g}") for value in means]
+
+
+def _held_out(variant: Variant) -> str:
+    return "validation" if variant.spec.data.validation else "test"
+
+
+def _finite(curves: Sequence[pd.Series]) -> pd.DataFrame:
+    table = pd.concat(curves, axis=1)
+    return table.where(table.abs() != float("inf"))
 
 
 def _curves(variant: Variant, runs: Path) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
@@ -86,8 +135,7 @@ def _mean(
     if not curves:
         axes.plot([], [], style, color=colour, label=label)
         return
-    table = pd.concat(curves, axis=1)
-    table = table.where(table.abs() != float("inf"))
+    table = _finite(curves)
     mean = table.mean(axis=1)
     marker = "o" if len(mean) == 1 else None  # a line through one point cannot be seen
     axes.plot(mean.index, mean.to_numpy(), style, color=colour, label=label, lw=width, marker=marker, ms=4)
@@ -103,6 +151,6 @@ def _diverging(axes: Axes, curve: pd.Series, colour: Any, style: str) -> None:
 
 
 def _legend_title(study: Study, crossed: bool) -> str:
-    held_out = sorted({"validation" if v.spec.data.validation else "test" for v in study.variants})
+    held_out = sorted({_held_out(variant) for variant in study.variants})
     lines = [f"solid: {' or '.join(held_out)}", "dashed: train (running)"]
     return "\n".join([*lines, *(["×: diverged after"] if crossed else [])])

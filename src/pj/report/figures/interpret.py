@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 
 from pj.config.settings import Analysed, Variant
-from pj.report.figures.style import colours, headline
+from pj.report.figures.style import colours, frames, headline, legend, wrapped
 from pj.report.tables.analyses import Found, complete
 from pj.report.tables.interpret import label
 from pj.report.text.labels import scale_label
@@ -39,7 +39,8 @@ def draw_image(interpretation: Analysed, found: Found) -> Figure:
     parts = figure.subfigures(max(1, len(shown)), 1, squeeze=False)[:, 0]
     for part, (variant, run) in zip(parts, shown, strict=False):
         image = run["image"]
-        part.suptitle(f"{variant.title}: test image {image['index']}, {_verdict(variant, image)}", fontsize=9)
+        what = f"{variant.title}: test image {image['index']}, {_verdict(variant, image)}"
+        part.suptitle(wrapped(what, figure.get_figwidth() - 0.4, 9), fontsize=9)
         grid = part.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
@@ -68,7 +69,8 @@ def draw_sheet(interpretation: Analysed, found: Found) -> Figure:
     parts = figure.subfigures(max(1, len(shown)), 1, squeeze=False)[:, 0]
     for part, (variant, run) in zip(parts, shown, strict=False):
         layer = interpretation.view.grad_cam[-1]
-        part.suptitle(f"{variant.title}: Grad-CAM at {layer} for the predicted class", fontsize=9)
+        what = f"{variant.title}: Grad-CAM at {layer} for the predicted class"
+        part.suptitle(wrapped(what, figure.get_figwidth() - 0.4, 9), fontsize=9)
         grid = part.subplots(deep, classes, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
@@ -92,8 +94,7 @@ def draw_sheet(interpretation: Analysed, found: Found) -> Figure:
 
 def draw_tests(interpretation: Analysed, found: Found) -> Figure:
     """Return the deletion curves by layer, and the correlations as layer after layer is randomised."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    deleted, checked = figure.subplots(1, 2)
+    figure, (deleted, checked) = frames(5, 4.4, 2)
     layers = interpretation.view.grad_cam
     dashes = ("-", "--", "-.", ":")
     for variant, dash in zip(interpretation.variants, dashes * len(interpretation.variants), strict=False):
@@ -102,32 +103,42 @@ def draw_tests(interpretation: Analysed, found: Found) -> Figure:
             continue
         shares = 100 * np.array(runs[0]["deletion"]["shares"])
         for layer, colour in zip(layers, colours(len(layers)), strict=True):
-            for name, style in (
-                ("grad_cam", {"ls": dash, "lw": 1.5, "label": f"{variant.title}, {layer}"}),
-                ("other", {"ls": ":", "lw": 1.1}),
-                ("random", {"ls": "-", "lw": 0.5, "alpha": 0.5}),
-            ):
+            for name, style in _styles(dash, f"{variant.title}, {layer}").items():
                 curves = [run["deletion"]["layers"][layer][name]["curve"] for run in runs]
                 deleted.plot(shares, np.mean(curves, axis=0), color=colour, **style)
         _correlations(checked, variant, runs, dash)
     deleted.set(
         xlabel="removed pixels (%)",
         ylabel="probability of the class",
-        title="dotted: other images' maps; thin: random maps of the same grid",
     )
+    what = "means over images and seeds, no band; dotted: maps of other images; thin: random maps, same grid"
+    deleted.set_title(wrapped(what, 4.2, 9))
     checked.set(
         xlabel="randomised from the last layer back to", ylabel="rank correlation of the maps", ylim=(-1, 1)
     )
     checked.axhline(0, color="gray", lw=0.6)
-    checked.set_title(f"Grad-CAM at {layers[-1]} against a randomised network's: median and quartiles")
+    what = (
+        f"Grad-CAM at {layers[-1]} against that of a randomised network: median, band between the quartiles"
+    )
+    checked.set_title(wrapped(f"{what} over images and seeds", 4.2, 9))
     for axes in (deleted, checked):
         axes.title.set_fontsize(9)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[1]:
-            axes.legend(frameon=False, fontsize=7)
+    handles, labels = deleted.get_legend_handles_labels()
+    medians, names = checked.get_legend_handles_labels()
+    legend(figure, [*handles, *medians], [*labels, *(f"{name} (right)" for name in names)])
     headline(figure, interpretation.title, label(interpretation, found).replace("**", ""))
     return figure
+
+
+def _styles(dash: str, label: str) -> dict[str, dict[str, Any]]:
+    """Return the style of a deletion curve by whose maps it is of."""
+    return {
+        "grad_cam": {"ls": dash, "lw": 1.5, "label": label},
+        "other": {"ls": ":", "lw": 1.1},
+        "random": {"ls": "-", "lw": 0.5, "alpha": 0.5},
+    }
 
 
 def _correlations(axes: Axes, variant: Variant, runs: list[dict[str, Any]], dash: str) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
-from pj.report.figures.style import colours, headline, log_if_wide
+from pj.report.figures.style import colours, frames, headline, legend, log_if_wide, wrapped
 from pj.report.tables.analyses import Found, complete
 from pj.report.text.labels import scale_label
 
@@ -20,8 +20,7 @@ DASHES = ("-", "--", "-.", ":")
 def draw(landscape: Analysed, found: Found) -> Figure:
     """Return the figure: the loss along one direction, one line per run, and over a plane for a run each."""
     shown = [(v, complete(found, v)[0]) for v in landscape.variants if complete(found, v)]
-    figure = Figure(figsize=(4.2 + 3.2 * len(shown), 3.6), layout="constrained")
-    axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
+    figure, axes = frames(3.6, 3.6, 1 + len(shown))
     palette = colours(len(landscape.variants))
     for variant, colour, dash in zip(landscape.variants, palette, DASHES * len(palette), strict=False):
         for i, run in enumerate(complete(found, variant)):
@@ -31,19 +30,20 @@ def draw(landscape: Analysed, found: Found) -> Figure:
     log_if_wide(axes[0])
     axes[0].set(title="one direction, one line per seed", xlabel="share of each filter's norm", ylabel="loss")
     if shown:
-        axes[0].legend(frameon=False)
+        legend(figure, *axes[0].get_legend_handles_labels())
     planes = [np.asarray(run["plane"]["loss"], dtype=float) for _, run in shown]
     for (variant, run), plane, own in zip(shown, planes, axes[1:], strict=True):
         _contours(own, run["plane"]["offsets"], plane, planes)
         own.set(
-            title=f"{variant.title}: two directions, first seed",
+            title=wrapped(f"{variant.title}: two directions, first seed", 2.8, 9),
             xlabel="second direction",
             ylabel="first direction",
         )
     for own in axes:
         own.title.set_fontsize(9)
     first = landscape.variants[0]
-    headline(figure, landscape.title, f"{first.spec.data.name}, {scale_label(first.scale)}")
+    what = "every line is one run, so no bands; contours are of the loss, the same levels in every frame"
+    headline(figure, landscape.title, f"{first.spec.data.name}, {scale_label(first.scale)}; {what}")
     return figure
 
 

@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from pj.config.settings import Study, Variant
-from pj.report.figures.style import FORMATS, colours, headline, save
+from pj.report.figures.style import FORMATS, colours, frames, headline, legend, save, spread, wrapped
 from pj.report.text.labels import study_label
 from pj.runs import records
 
@@ -33,9 +33,8 @@ def _complete(variant: Variant, runs: Path) -> list[Path]:
 def draw_path(study: Study, runs: Path) -> Figure:
     """Return |supp Γ| by layer over epochs: a frame a variant, the mean over seeds and their spread."""
     shown = [v for v in study.variants if v.spec.optimizer.name == "dessilbi"]
-    figure = Figure(figsize=(4.2 * len(shown) + 1.2, 3.6), layout="constrained")
-    frames = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
-    for variant, axes in zip(shown, frames, strict=True):
+    figure, drawn = frames(4.2, 3.6, len(shown))
+    for variant, axes in zip(shown, drawn, strict=True):
         curves = [pd.read_csv(f / records.METRICS, index_col="epoch") for f in _complete(variant, runs)]
         names = [c for c in curves[0].columns if c.startswith(records.SUPPORT)] if curves else []
         for i, (name, colour) in enumerate(zip(names, colours(max(len(names), 1)), strict=False)):
@@ -45,14 +44,13 @@ def draw_path(study: Study, runs: Path) -> Figure:
             axes.fill_between(
                 table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0
             )
-        axes.set(title=variant.title, xlabel="epoch", ylim=(-3, 103))
-        axes.title.set_fontsize(9)
+        axes.set(xlabel="epoch", ylabel="units in the support (%)", ylim=(-3, 103))
+        axes.set_title(wrapped(variant.title, 3.5, 9), fontsize=9)
         axes.grid(alpha=0.3)
-    frames[0].set_ylabel("units in the support (%)")
-    named = max((axes.get_legend_handles_labels() for axes in frames), key=lambda pair: len(pair[1]))
-    figure.legend(*named, loc="outside right center", frameon=False)
-    spread = "mean over seeds, band from the lowest to the highest"
-    headline(figure, study.title, f"{study_label(study)}; {spread}")
+    named = max((axes.get_legend_handles_labels() for axes in drawn), key=lambda pair: len(pair[1]))
+    legend(figure, *named)
+    seeds = max((len(variant.seeds) for variant in shown), default=0)
+    headline(figure, study.title, f"{study_label(study)}; {spread(seeds)}")
     return figure
 
 
@@ -72,13 +70,14 @@ def draw_weights(study: Study, runs: Path, layer: str) -> Figure:
             if "gamma" in content:
                 gamma = content["gamma"][key].flatten(1).abs()[order]
                 pictures.append((f"{variant.title}: Γ", gamma.numpy()))
-    figure = Figure(figsize=(3.2 * max(len(pictures), 1), 3.4), layout="constrained")
-    frames = figure.subplots(1, max(len(pictures), 1), squeeze=False)[0]
+    figure, drawn = frames(3.2, 3.4, len(pictures))
     top = max((picture.max() for _, picture in pictures), default=1.0)  # one scale, so that they compare
-    for axes, (title, picture) in zip(frames, pictures, strict=False):
+    for axes, (title, picture) in zip(drawn, pictures, strict=True):
         image = axes.imshow(picture, cmap="gray_r", aspect="auto", vmin=0, vmax=top, interpolation="nearest")
         figure.colorbar(image, ax=axes, fraction=0.05)
-        axes.set_title(f"{title}\n{100 * (picture > 1e-3).mean():.0f} % above 0.001", fontsize=8)
+        axes.set_title(
+            f"{wrapped(title, 2.4, 8)}\n{100 * (picture > 1e-3).mean():.0f} % above 0.001", fontsize=8
+        )
         axes.set(xlabel="input", ylabel="unit, by norm")
     headline(figure, f"{study.title}: |weights| of {layer}", f"{study_label(study)}, first seed")
     return figure

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj.config.settings import Study
-from pj.report.figures.style import FORMATS, LOG_SPREAD, headline, save
+from pj.report.figures.style import FORMATS, LOG_SPREAD, headline, save, wrapped
 from pj.report.tables.probe_measures import NETWORKS
 from pj.report.text.labels import study_label
 
@@ -28,6 +28,13 @@ LINES = {
     ("gradient", "relative"): "along -g, multiples of lr",
     ("update", "absolute"): "along the update, step sizes",
     ("update", "relative"): "along the update, multiples of lr",
+}
+# what bands and lines of a study are, by what it shows
+BANDS = {
+    "loss_range": "band: lowest to highest loss over the step sizes",
+    "predictiveness": "band: lowest to highest distance of the gradients over the step sizes",
+    "beta": "lines without bands: the largest value over the step sizes",
+    "ics": "no bands; thin: one line per learning rate, thick: their median",
 }
 SHIFTS = {"ics": "‖G - G'‖", "ics_relative": "‖G - G'‖ / ‖G‖", "ics_cosine": "cosine of G and G'"}
 
@@ -58,7 +65,9 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
         for j, (kind, title, part) in enumerate(row):
             axes = figure.add_subplot(grid[i, :] if kind == "band" else grid[i, j])
             _draw_frame(axes, kind, part, medians)
-            axes.set_title(title if kind != "band" else f"as reported, over runs; {title}", fontsize=8)
+            inches = figure.get_figwidth() / (1 if kind == "band" else columns) - 0.8
+            title = title if kind != "band" else f"as reported, over runs; {title}"
+            axes.set_title(wrapped(title, inches, 8), fontsize=8)
             axes.set_xlabel("layer" if kind == "layers" else "training step", fontsize=8)
             axes.tick_params(labelsize=7)
             axes.grid(alpha=0.3)
@@ -69,8 +78,9 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
     figure.legend(entries.values(), entries, loc="outside lower center", ncols=4, frameon=False)
     seeds = found["seed"].nunique()
     over = f"median over {seeds} seeds" if seeds > 1 else "1 seed"
-    if study.probes.show == "ics":
-        over += "; thin: a learning rate each, thick: their median"
+    over += f"; {BANDS[study.probes.show]}"
+    if bands.any():
+        over += "; band as reported: lowest to highest over learning rates"
     headline(figure, study.title, f"{study_label(study)}, {over}")
     return figure
 

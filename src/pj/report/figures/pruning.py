@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
-from pj.report.figures.style import colours, headline
+from pj.report.figures.style import colours, frames, headline, legend, spread, wrapped
 from pj.report.tables.analyses import Found
 from pj.report.tables.pruning import METHODS, by_seed, table
 from pj.report.text.labels import scale_label
@@ -16,8 +16,7 @@ DASHES = {"path": "-", "magnitude": "--", "random": ":"}
 def draw(pruning: Analysed, found: Found) -> Figure:
     """Return the figure: a colour a variant, a dash an order of removal, a band from seed to seed."""
     means = by_seed(table(pruning, found))
-    figure = Figure(figsize=(7.5, 4), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = frames(5, 4, 1)
     for variant, colour in zip(pruning.variants, colours(len(pruning.variants)), strict=True):
         for method in pruning.methods[variant.name]:
             own = means[(means["variant"] == variant.name) & (means["method"] == method)]
@@ -31,16 +30,17 @@ def draw(pruning: Analysed, found: Found) -> Figure:
         reported = [float("nan") if value is None else value for value in pruning.reported]
         axes.plot(pruning.settings.percents, reported, "x", color="black", ms=8, label="report")
     axes.set(
-        xlabel=f"removed units of {' and '.join(pruning.settings.layers)} (%)", ylabel="test accuracy (%)"
+        xlabel=wrapped(f"removed units of {' and '.join(pruning.settings.layers)} (%)", 4, 9),
+        ylabel="test accuracy (%)",
     )
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    legend(figure, *axes.get_legend_handles_labels())
     first = pruning.variants[0]
     headline(
         figure,
         pruning.title,
-        f"{first.spec.data.name}, {scale_label(first.scale)}; mean over seeds, band from the lowest to the "
-        "highest" + ("; × at full scale" if pruning.reported and first.scale.reductions else ""),
+        f"{first.spec.data.name}, {scale_label(first.scale)}; {spread(means['seed'].nunique())}"
+        + ("; × at full scale" if pruning.reported and first.scale.reductions else ""),
     )
     return figure

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pj import files
@@ -23,6 +24,8 @@ SMALL = {"png": 100}  # for what is kept
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 FEW = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 VALUES = "pj values"  # of a PNG's texts
+LEGEND = 2.2  # inches, the width of a legend's lines
+MARGIN = 0.8  # inches of a figure's height that a legend leaves, for the headline
 LOG_SPREAD = 50  # losses that spread wider than this factor are drawn on a logarithmic axis
 
 
@@ -39,11 +42,51 @@ def save(figure: Figure, path: Path, formats: Mapping[str, int], values: Any = N
             figure.savefig(temporary, format=extension, dpi=dpi, metadata=metadata)
 
 
+def wrapped(text: str, inches: float, size: float) -> str:
+    """Return a text in lines that fit a width, in letters of a size in points."""
+    lines = [
+        line for part in text.splitlines() for line in textwrap.wrap(part, max(8, int(inches * 115 / size)))
+    ]
+    return "\n".join(lines)
+
+
 def headline(figure: Figure, title: str, rest: str) -> None:
     """Write a title over a figure, and below it what it is of, in lines that fit the figure."""
-    letters = int(figure.get_figwidth() * 13)
-    lines = [line for text in (title, rest) for line in textwrap.wrap(text, letters)]
-    figure.suptitle("\n".join(lines), fontsize=10)
+    inches = figure.get_figwidth() - 0.2
+    figure.suptitle("\n".join((wrapped(title, inches, 10), wrapped(rest, inches, 10))), fontsize=10)
+
+
+def spread(seeds: int) -> str:
+    """Return what lines and bands are, of so many seeds."""
+    return "mean over seeds, band from the lowest to the highest" if seeds > 1 else "one seed, so no band"
+
+
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], title: str | None = None) -> None:
+    """Add a legend to the right of a figure, which grows so that all of it is seen."""
+    drawn = figure.legend(
+        handles,
+        [wrapped(label, LEGEND, 8) for label in labels],
+        loc="outside right center",
+        frameon=False,
+        fontsize=8,
+        title=title,
+        title_fontsize=8,
+        alignment="left",
+    )
+    extent = drawn.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+    figure.set_figwidth(figure.get_figwidth() + extent.width / figure.dpi)
+    figure.set_figheight(max(figure.get_figheight(), extent.height / figure.dpi + MARGIN))
+
+
+def frames(figure_width: float, height: float, count: int, columns: int = 4) -> tuple[Figure, list[Axes]]:
+    """Return a figure of ``count`` frames of a size in inches, in rows of ``columns``, and their axes."""
+    columns, rows = min(columns, max(count, 1)), -(-max(count, 1) // columns)
+    figure = Figure(figsize=(figure_width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)  # measures texts
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
 
 
 def log_if_wide(axes: Axes) -> None:
