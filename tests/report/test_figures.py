@@ -86,9 +86,7 @@ def test_a_png_of_curves_carries_the_means_that_a_page_shows(tmp_path):
         found = json.loads(image.info[style.VALUES])
     assert found["epochs"] == [1, 2, 3]
     assert [s["title"] for s in found["series"]] == [v.title for v in own]
-    assert (
-        found["series"][1]["loss"] == [[10.5, 11.5, 12.5]] * 2
-    )  # the means of two seeds, held out and train
+    assert found["series"][1]["loss"] == [[10.5, 11.5, 12.5]] * 2  # means of two seeds
     (left, top, width, height), second = found["panels"][0]["box"], found["panels"][1]["box"]
     assert 0 < left < left + width < second[0] < 1 and 0 < top < top + height < 1
 
