@@ -274,7 +274,7 @@ def test_the_table_has_the_reports_numbers_and_averages_draws_within_a_seed(spec
     assert rows["a, at random"][1].startswith("66.00 ± ")  # the mean of 65 and 67
     assert rows["b, smallest first"] == ["", ""]
     assert rows["narrowed network: parameters"] == ["100", "100"]
-    assert rows["narrowed network: of them not zero"] == ["90", "90"]
+    assert rows["narrowed network: parameters that are not zero"] == ["90", "90"]
     assert "2 seeds" in lines[0] and "Diverged: b seed 0." in lines[0]
     write_figures("prunings", p, tmp_path)
     assert (tmp_path / "pruning.png").exists()

@@ -334,7 +334,7 @@ def test_shifts_that_diverge_are_infinite_and_those_without_a_gradient_undefined
         assert (own["infinite_plain"], own["undefined_plain"], own["steps"]) == (infinite, undefined, steps)
     assert row(found, "ics_cosine", "conv2")["undefined_plain"] == 2
     text = probes.sheet(s, found).markdown()
-    assert "diverging probes, BN / without" in text and "0 / 0, BN / without" in text
+    assert "diverging probes, with / without" in text and "undefined (0 / 0), with / without" in text
 
 
 def test_no_gradient_is_no_divergence(tmp_path):

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from pj import files
-from pj.claims.schema import Contrast, Probed, RankCorrelation, cells, of_runs, study_of
+from pj.claims.schema import Probed, cells, of_runs, study_of
 from pj.claims.verdicts import Judgement
 from pj.config.analyses import ANALYSES
 from pj.config.words import Words
@@ -28,12 +29,13 @@ from pj.report.figures import style
 from pj.report.pages import forest
 from pj.report.pages.source import Source
 from pj.report.tables import claims
-from pj.report.text import captions, caveats, overview
+from pj.report.text import captions, caveats, names, overview, statistic
 from pj.report.text.sheet import EMPHASIS, STRONG, Sheet
 
 TEMPLATE = "templates/report.html.j2"
 # The content of each is part of the page's fingerprint.
 PARTS = ("templates/forest.html.j2", "templates/page.css.j2", "templates/page.js.j2")
+COLOURS = 256
 NUMBER = re.compile(r"[-+−×~]?\s?[\d∞]")
 
 
@@ -132,7 +134,7 @@ def _look(found: Judgement, source: Source) -> dict[str, Any]:
         "measured": claims.shown(found),
         "reported": "" if claim.reported is None else f"{claim.reported:g}",
         "seeds": found.seeds,
-        "statistic": _statistic(found),
+        "statistic": statistic.of(found, source.config),
         "p": None if found.p is None else f"{found.p:.2g}",
         "p_equivalent": None if found.p_equivalent is None else f"{found.p_equivalent:.2g}",
         "predicted": found.predicted and "{:.2f} … {:.2f}".format(*found.predicted),
@@ -141,13 +143,17 @@ def _look(found: Judgement, source: Source) -> dict[str, Any]:
         "source": found.source,
         "drawing": _drawing(found),
         "runs": [
-            row | {"value": "" if row["value"] is None else f"{row['value']:.4g}"}
+            row
+            | {
+                "cell": names.cell(cell, source.config),
+                "value": "" if row["value"] is None else f"{row['value']:.4g}",
+            }
             for cell in found.cells
             for row in source.evidence.behind(cell, quantity)
         ]
         if found.value is not None
         else [],
-        "quantity": quantity,
+        "quantity": names.quantity(quantity),
     }
 
 
@@ -162,28 +168,6 @@ def _anchors(found: Judgement, source: Source) -> dict[str, str]:
         if not of_runs(cell):
             anchors[_id(source, kind, rest[0])] = ["", *ANALYSES[kind].figures][-1]
     return anchors
-
-
-def _statistic(found: Judgement) -> str:
-    claim = found.claim
-    match claim:
-        case Contrast():
-            terms = [f"{'+' if w > 0 else '−'} {abs(w):g} · {cell}" for cell, w in claim.contrast.items()]
-            kind = "ratio of " if claim.ratio else ""
-            what = f"{kind}{claim.quantity}: " if any(of_runs(cell) for cell in cells(claim)) else ""
-            best = "".join(f"; {name}: the best of {', '.join(of)}" for name, of in claim.best_of.items())
-            expected = {
-                "same": f"the same as {claim.than:g}, to {claim.margin:g}",
-                "reached": f"to be such that one run could give {claim.reported}",
-            }.get(claim.expect, f"{claim.expect} {claim.than:g}")
-            return f"{what}{' '.join(terms)}; expected {expected}{best}"
-        case RankCorrelation():
-            return f"Spearman's correlation of parameters and {claim.quantity} in {claim.study}"
-        case Probed():
-            row = ", ".join(f"{key} {value}" for key, value in claim.row.items())
-            what = f"with against without batch norm in {claim.study}: {row}"
-            return f"{what}; expected {claim.expect} {found.neutral:g}"
-    return f"{claim.statistic}: {', '.join(cells(claim))}"
 
 
 def _drawing(found: Judgement) -> dict[str, Any] | None:
@@ -249,12 +233,14 @@ def _pictures(folder: Path, title: str, section: str, shown: Mapping[str, str]) 
 
 
 def _picture(path: Path, identity: str, text: str) -> Picture:
-    content = base64.b64encode(path.read_bytes()).decode()
+    """Return an image in 256 colours, a third of its file, so that a page of many stays a few megabytes."""
     with Image.open(path) as image:
-        size, values = image.size, image.info.get(style.VALUES)
-    return Picture(
-        identity, f"data:image/png;base64,{content}", text, size, json.loads(values) if values else None
-    )
+        values = image.info.get(style.VALUES)
+        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    content = BytesIO()
+    small.save(content, "PNG", optimize=True)
+    source = f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return Picture(identity, source, text, small.size, json.loads(values) if values else None)
 
 
 def _emphasis(text: str) -> str:

@@ -32,12 +32,12 @@ def complete(found: Found, variant: Variant) -> list[dict[str, Any]]:
     return [run for run in found[variant.name].values() if run["state"] == "complete"]
 
 
-def diverged(found: Found) -> list[str]:
+def diverged(found: Found, variants: Iterable[Variant]) -> list[str]:
     """Return the diverged runs in words."""
     return [
-        f"{variant} seed {seed}"
-        for variant, runs in found.items()
-        for seed, run in runs.items()
+        f"{variant.title} seed {seed}"
+        for variant in variants
+        for seed, run in found[variant.name].items()
         if run["state"] == "diverged"
     ]
 

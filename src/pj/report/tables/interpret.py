@@ -13,7 +13,10 @@ from pj.report.text.labels import interval, number, scale_label
 from pj.report.text.sheet import Sheet
 from pj.statistics import Estimate, estimate
 
-RIVALS = {"other": "minus other images' (over images)", "random": "minus random (over images)"}
+RIVALS = {
+    "other": "Grad-CAM minus maps of other images (over images)",
+    "random": "Grad-CAM minus random maps (over images)",
+}
 
 
 def table(interpretation: Analysed, found: Found) -> pd.DataFrame:
@@ -87,14 +90,17 @@ def sheet(interpretation: Analysed, found: Found) -> Sheet:
             own = everything[everything["variant"] == variant.name] if len(runs) else everything
             own = own[own["layer"] == layer] if len(runs) else own.iloc[:0]
             for heading, column in (
-                ("area, by Grad-CAM", "grad_cam"),
-                ("by other images' maps", "other"),
-                ("at random", "random"),
+                ("area below the deletion curve, Grad-CAM", "grad_cam"),
+                ("area, maps of other images", "other"),
+                ("area, random maps", "random"),
             ):
                 row[heading] = interval(estimate(own[column].tolist() if len(own) else []), "{:.3f}")
             for rival, heading in RIVALS.items():
                 row[heading] = interval(over_images(runs, layer, rival), "{:.3f}")
-            for heading, name in (("correlation, last layer randomised", "first"), ("all randomised", "all")):
+            for heading, name in (
+                ("rank correlation, last layer randomised", "first"),
+                ("rank correlation, all layers randomised", "all"),
+            ):
                 values = own[f"{name}_randomised"].dropna().tolist() if f"{name}_randomised" in own else []
                 row[heading] = number(_mean(estimate(values)), "{:.2f}") + _blank(own, name)
             rows.append(row)
@@ -107,6 +113,6 @@ def label(interpretation: Analysed, found: Found) -> str:
     counts = {run["deletion"]["images"] for v in interpretation.variants for run in complete(found, v)}
     images = " or ".join(str(count) for count in sorted(counts))
     counted = f"on the first {images} test images, in eval mode, fp32" if counts else "nothing measured yet"
-    named = diverged(found)
+    named = diverged(found, interpretation.variants)
     left_out = f" Diverged: {', '.join(named)}." if named else ""
     return f"**{first.spec.data.name}, {scale_label(first.scale)}**; {counted}.{left_out}"

@@ -87,12 +87,12 @@ def left_out(study: Study, runs: Path) -> list[str]:
     """Return the probed runs that are not complete, which enter nothing."""
     probed = [(v, s) for v in study.variants if v.spec.probe for s in v.seeds]
     states = [(v, s, records.state(runs / v.spec.run / f"seed{s}")) for v, s in probed]
-    return [f"{v.name} seed {s} ({state})" for v, s, state in states if state != "complete"]
+    return [f"{v.title} seed {s} ({state})" for v, s, state in states if state != "complete"]
 
 
 HEAD = """\
-**{label}**; medians over probed steps and seeds. BN / without: paired by step and seed, the median over
-steps (of logarithms); over seeds their geometric mean and 95 % t interval.{left_out}
+**{label}**; medians over probed steps and seeds. Ratios are paired by step and seed: the median over steps
+(of logarithms); over seeds their geometric mean and 95 % t interval.{left_out}
 """
 
 
@@ -106,19 +106,19 @@ def sheet(study: Study, table: pd.DataFrame, missing: Sequence[str] = ()) -> She
     columns = {
         "trajectory": shown["trajectory"].tolist(),
         "quantity": [NAMES[q] for q in shown["quantity"]],
-        "along": [_along(row) for _, row in shown.iterrows()],
+        "probed along": [_along(row) for _, row in shown.iterrows()],
         "layer": shown["layer"].tolist(),
-        "with BN": [number(v, "{:.3g}") for v in shown["bn"]],
-        "without": [number(v, "{:.3g}") for v in shown["plain"]],
-        "BN / without": [_ratio(row) for _, row in shown.iterrows()],
-        "pairs": [number(v, "{:.0f}") for v in shown["steps"]],
+        "with batch norm": [number(v, "{:.3g}") for v in shown["bn"]],
+        "without batch norm": [number(v, "{:.3g}") for v in shown["plain"]],
+        "ratio with / without": [_ratio(row) for _, row in shown.iterrows()],
+        "probed steps": [number(v, "{:.0f}") for v in shown["steps"]],
         "seeds": [number(v, "{:.0f}") for v in shown["seeds"]],
     }
-    for kind, heading in (("infinite", "diverging probes"), ("undefined", "0 / 0")):
+    for kind, heading in (("infinite", "diverging probes"), ("undefined", "undefined (0 / 0)")):
         counts = [shown[f"{kind}_{network}"].astype(int).tolist() for network in NETWORKS]
         if any(map(any, counts)):
             pairs_ = zip(*counts, strict=True)
-            columns[f"{heading}, BN / without"] = [f"{bn} / {plain}" for bn, plain in pairs_]
+            columns[f"{heading}, with / without"] = [f"{bn} / {plain}" for bn, plain in pairs_]
     return Sheet(head.strip(), pd.DataFrame(columns))
 
 

@@ -16,8 +16,8 @@ METHODS = {"path": "last selected first", "magnitude": "smallest first", "random
 COLUMNS = ["variant", "seed", "state", "method", "percent", "draw", "accuracy", "loss", "outside_support"]
 NARROWED = {
     "parameters": "parameters",
-    "nonzero": "of them not zero",
-    "macs": "MACs an image",
+    "nonzero": "parameters that are not zero",
+    "macs": "MACs per image",
 }
 SIZES = list(NARROWED)  # of the narrowed network
 
@@ -118,8 +118,9 @@ def _label(pruning: Analysed, found: pd.DataFrame) -> str:
     over = {0: "nothing measured yet", 1: "1 seed, so no interval"}.get(
         seeds, f"{seeds} seeds, mean ± 95 % interval"
     )
+    titles = {variant.name: variant.title for variant in pruning.variants}
     diverged = found[found["state"] == "diverged"]
-    named = [f"{v} seed {s}" for v, s in diverged[["variant", "seed"]].drop_duplicates().to_numpy()]
+    named = [f"{titles[v]} seed {s}" for v, s in diverged[["variant", "seed"]].drop_duplicates().to_numpy()]
     left_out = f" Diverged: {', '.join(named)}." if named else ""
     layers = " and ".join(pruning.settings.layers)
     what = f"test accuracy (%) with units of {layers} removed"

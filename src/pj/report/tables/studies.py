@@ -200,7 +200,8 @@ def sheet(study: StudyRuns) -> Sheet:
     columns |= _reported(table)
     if study.study.reference is not None:
         chosen = HEADINGS[study.compared].removeprefix("test, ")
-        columns[f"minus {study.study.reference} ({chosen})"] = _intervals(table, "difference", "{:+.2f}")
+        reference = next(v.title for v in study.study.variants if v.name == study.study.reference)
+        columns[f"minus {reference} ({chosen})"] = _intervals(table, "difference", "{:+.2f}")
         if "reported_difference" in table:
             columns["report's difference"] = [number(v, "{:+.2f}") for v in table["reported_difference"]]
     columns["seconds"] = [number(v, "{:,.1f}") for v in table["seconds"]]

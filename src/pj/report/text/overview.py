@@ -23,6 +23,8 @@ def standing(judgements: Sequence[Judgement]) -> tuple[str, str]:
     held = sum(found.verdict in HELD for found in tested)
     if len(tested) == len(judgements):
         return f"{held} of {counted(len(tested), 'claim')} held", ""
+    if not tested:
+        return "No claim is tested at full scale yet", counted(len(judgements), "claim")
     open_ = len(judgements) - len(tested)
     return (
         f"{held} of {counted(len(tested), 'tested claim')} held",
