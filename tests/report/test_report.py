@@ -154,6 +154,9 @@ def test_differences_to_the_reference_are_paired_by_seed(tmp_path):
     assert rows[1]["minus a (best validation)"] == f"+2.00 ± {half:.2f}"
     assert rows[1]["report's difference"] == "-2.08"
     assert rows[0]["minus a (best validation)"] == ""
+    named = study(a.model_copy(update={"title": "Plain net"}), b, reference="a")
+    rows = cells(studies.sheet(studies.collect(named, tmp_path)).markdown())
+    assert "minus Plain net (best validation)" in rows[0]
 
 
 def test_a_difference_uses_only_seeds_that_both_completed(tmp_path):

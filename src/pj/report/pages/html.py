@@ -139,7 +139,7 @@ def _look(found: Judgement, source: Source) -> dict[str, Any]:
         "p_equivalent": None if found.p_equivalent is None else f"{found.p_equivalent:.2g}",
         "predicted": found.predicted and "{:.2f} … {:.2f}".format(*found.predicted),
         "by_seed": {seed: f"{value:.3f}" for seed, value in found.values.items()},
-        "notes": found.notes,
+        "notes": [names.titled(note, found.cells or cells(claim), source.config) for note in found.notes],
         "source": found.source,
         "drawing": _drawing(found),
         "runs": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pj.claims.schema import of_runs, study_of
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
@@ -42,6 +44,13 @@ def cell(key: str, config: Config) -> str:
     named = [f"{column.replace('_', ' ')} {part}" for column, part in zip(declared.rows, parts, strict=False)]
     last = [part.replace("_", " ") for part in parts[len(declared.rows) :]]
     return ", ".join([_variant(study, variant, config), *named, *last])
+
+
+def titled(text: str, keys: Iterable[str], config: Config) -> str:
+    """Return a text with the titles of some cells in the place of their keys."""
+    for key in sorted(keys, key=len, reverse=True):
+        text = text.replace(key, cell(key, config))
+    return text
 
 
 def place(key: str, config: Config) -> str:
