@@ -267,11 +267,21 @@ def test_the_page_of_several_machines_shows_each_by_its_name(kept, tmp_path):
     html.write(judgements, sources, told, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     html5lib.HTMLParser(strict=True).parse(text)
-    assert all(f"<h3>{s.name}</h3>" in text for s in sources)
+    assert all(f'<th scope="col">{s.name}</th>' in text for s in sources)
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(set(ids)) == len(ids)
     assert len(text) < 10_000_000
     assert set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r'data-of="([^"]+)"', text)) <= set(ids)
+
+
+def test_the_markdown_page_begins_with_what_held_and_what_was_run(kept, tmp_path):
+    sources, judgements, told = kept
+    markdown.write(judgements, sources, told, tmp_path / "report.md")
+    text = (tmp_path / "report.md").read_text()
+    first = text[: text.index("## Claims")]
+    assert re.search(r"\*\*\d+ of \d+ (tested )?claims? held\*\*", first)
+    for fact in ("runs: ", "data: ", "scale: ", "machines: ", "training: "):
+        assert f"\n- {fact}" in first
 
 
 def test_links_to_figures_hold_from_where_the_page_lies(kept):

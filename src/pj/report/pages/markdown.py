@@ -15,7 +15,7 @@ from pj.config.settings import Study
 from pj.config.words import Words
 from pj.report.pages.source import Source
 from pj.report.tables import claims
-from pj.report.text import caveats
+from pj.report.text import caveats, overview
 from pj.report.text.captions import OF_STUDIES
 from pj.report.text.labels import reduced, study_label
 
@@ -24,8 +24,10 @@ INTRODUCTION = """\
 
 {whose}{scope}
 
+{overview}
+
 Test accuracies are in percent. *Last epoch* and *best validation* are honest choices; *best test epoch*
-is shown only to stand beside numbers that were chosen so. A diverged run is a result: it is named, and no
+is shown only beside numbers that were chosen so. A diverged run is a result: it is named, and no
 mean contains it. Seconds are wall time of a run with its measurements after each epoch.
 """
 REDUCED = "**All of it at {label}: too small to say anything about the reported numbers.**"
@@ -34,7 +36,7 @@ MEASURED = """\
 ## How it was measured
 
 {assumptions}
-- Each study's runs stand in its `runs.csv`, one row per run.
+- Each study's runs are in its `runs.csv`, one row per run.
 """
 PATHS = """\
 DessiLBI carries beside the weights W a sparse Γ, which begins at zero; a unit is in the support once its Γ is
@@ -71,7 +73,11 @@ cosine stand beside it.
 
 def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Words, output: Path) -> None:
     """Write the report from the tables of the sources, with links to the figures beside them."""
-    parts = [INTRODUCTION.format(whose=_ended(words.introduction), scope=_scope(sources))]
+    parts = [
+        INTRODUCTION.format(
+            whose=_ended(words.introduction), scope=_scope(sources), overview=_overview(judgements, sources)
+        )
+    ]
     if judgements:
         parts += [CLAIMS, claims.sheet(judgements).markdown()]
     if doubts := caveats.doubts(judgements, sources):
@@ -85,6 +91,14 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Wor
     if words.assumptions:
         parts.append(MEASURED.format(assumptions=words.assumptions.strip()))
     files.write_text(output, "\n".join(parts))
+
+
+def _overview(judgements: Sequence[Judgement], sources: Sequence[Source]) -> str:
+    """Return how many claims held, and what was run, in a few lines."""
+    standing, rest = overview.standing(judgements)
+    held = [f"**{standing}**" + (f" ({rest})." if rest else ".")] if standing else []
+    facts = [f"- {key}: {value}" for key, value in overview.facts(sources).items()]
+    return "\n".join([*held, "", *facts]).strip()
 
 
 def _ended(text: str) -> str:

@@ -66,10 +66,13 @@ def doubts(judgements: Sequence[Judgement], sources: Sequence[Source]) -> list[s
         sentences.append(f"One seed only, so no interval: {_listed(single)}.")
     if few:
         sentences.append(f"Fewer than {FEW} seeds, so wide intervals: {_listed(few)}.")
+    where: dict[str, list[str]] = {}
     for source in sources:
-        where = f"{source.name}: " if source.name else ""
-        sentences += [where + sentence for sentence in _of_source(judgements, source)]
-    return sentences
+        for sentence in _of_source(judgements, source):
+            where.setdefault(sentence, []).append(source.name)
+    return sentences + [
+        ": ".join(filter(None, (", ".join(names), sentence))) for sentence, names in where.items()
+    ]
 
 
 def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
