@@ -105,7 +105,7 @@ def analysed(wildcards):
     there = CONFIG.analyses(wildcards.analysis)
     if wildcards.name not in there:
         raise WorkflowError(
-            f"there is no {wildcards.name!r} in {wildcards.analysis}; there are: {', '.join(there)}"
+            f"there is no {wildcards.name!r} in {wildcards.analysis}; available: {', '.join(there)}"
         )
     return CONFIG.analysed(wildcards.analysis, wildcards.name)
 
@@ -139,7 +139,7 @@ def figure_code(wildcards):
     figures = ANALYSES[wildcards.analysis].figures
     if wildcards.figure not in figures:
         raise WorkflowError(
-            f"{wildcards.analysis} have no figure {wildcards.figure!r}; there are: {', '.join(figures)}"
+            f"{wildcards.analysis} have no figure {wildcards.figure!r}; available: {', '.join(figures)}"
         )
     return code("analysis_figure.py", targets=[figures[wildcards.figure].draw])
 

@@ -10,7 +10,7 @@ from typing import Any
 def find(registry: Mapping[str, str], name: str, kind: str) -> Any:
     """Return the object of that name, importing its module; ValueError names those that there are."""
     if name not in registry:
-        raise ValueError(f"no {kind} named {name!r}; there are: {', '.join(registry)}")
+        raise ValueError(f"no {kind} named {name!r}; available: {', '.join(registry)}")
     return resolve_name(registry[name])
 
 

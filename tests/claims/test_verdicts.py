@@ -244,13 +244,16 @@ def test_the_claims_of_both_reports_are_all_there_and_about_what_config_has():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("contrast: {own/a: 1, own/z: -1}", "claim 1: own: 'z'; allowed: a, b, c"),
-        ("contrast: {owm/a: 1}", "study: 'owm'; allowed: own; did you mean 'own'"),
-        ("contrast: {prunings/q/a/magnitude/0: 1}", "prunings: 'q'; allowed: p"),
+        ("contrast: {own/a: 1, own/z: -1}", "claim 1: own: unknown name 'z'. Allowed: a, b, c"),
+        ("contrast: {owm/a: 1}", "study: unknown name 'owm'. Allowed: own. Did you mean 'own'"),
+        ("contrast: {prunings/q/a/magnitude/0: 1}", "prunings: unknown name 'q'. Allowed: p"),
         ("contrast: {prunings/p/a: 1}", "allowed: prunings/<name>/<variant>/…, of 5 parts"),
         ("contrast: {}", "contrast"),
-        ("contrast: {own/a: 1}, quantity: acuracy", "quantity: 'acuracy'; allowed: last, selected"),
-        ("contrast: {own/a: 1}, expekt: above", "unknown key; allowed:"),
+        (
+            "contrast: {own/a: 1}, quantity: acuracy",
+            "quantity: unknown name 'acuracy'. Allowed: last, selected",
+        ),
+        ("contrast: {own/a: 1}, expekt: above", "unknown key 'expekt'. Allowed:"),
         ("contrast: {own/a: 1}, reported: .nan", "allowed: a finite number"),
     ],
 )
@@ -275,19 +278,25 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
     ("text", "message"),
     [
         ("contrast: {own: 1}", "'own'; allowed: <study>/<variant>, or a name of best_of"),
-        ("contrast: {prunings/p/a/magnitudo/0: 1}", "prunings.p: 'magnitudo'; allowed: magnitude"),
-        ("contrast: {prunings/p/a/magnitude/5: 1}", "prunings.p: '5'; allowed: 0, 50"),
-        ("contrast: {own/a: 1}, best_of: {x: [own/a]}", "best_of: 'x'; allowed: own/a"),
-        ("contrast: {x: 1}, best_of: {x: [own/z]}", "own: 'z'; allowed: a, b, c"),
+        (
+            "contrast: {prunings/p/a/magnitudo/0: 1}",
+            "prunings.p: unknown name 'magnitudo'. Allowed: magnitude",
+        ),
+        ("contrast: {prunings/p/a/magnitude/5: 1}", "prunings.p: unknown name '5'. Allowed: 0, 50"),
+        ("contrast: {own/a: 1}, best_of: {x: [own/a]}", "best_of: unknown name 'x'. Allowed: own/a"),
+        ("contrast: {x: 1}, best_of: {x: [own/z]}", "own: unknown name 'z'. Allowed: a, b, c"),
         ("contrast: {own/a: 1}, quantity: support", "support_<layer>"),
-        ("contrast: {own/a: 1}, also: [{statement: so, statistic: contrast}]", "also.0.contrast: is missing"),
+        (
+            "contrast: {own/a: 1}, also: [{statement: so, statistic: contrast}]",
+            "also.0.contrast: required key is missing",
+        ),
         (
             "contrast: {own/a: 1}, also: [{statement: so, statistic: diverged, expect: all, cells: [own/z]}]",
-            "claim 1: own: 'z'; allowed: a, b, c",
+            "claim 1: own: unknown name 'z'. Allowed: a, b, c",
         ),
     ],
 )
-def test_faults_of_cells_best_choices_and_further_looks_are_told(text, message, loaded, tmp_path):
+def test_faults_of_values_best_choices_and_further_checks_are_reported(text, message, loaded, tmp_path):
     test_what_a_claim_names_wrongly_is_a_fault_with_its_path(text, message, loaded, tmp_path)
 
 

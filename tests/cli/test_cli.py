@@ -37,8 +37,8 @@ def test_train_makes_one_run_without_snakemake(here, digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["table", "mlpcnn"], "did you mean 'mlp_cnn'?"),
-        (["train", "mlp_cnn", "mpl", "--output", "x"], "did you mean 'mlp'?"),
+        (["table", "mlpcnn"], "Did you mean 'mlp_cnn'?"),
+        (["train", "mlp_cnn", "mpl", "--output", "x"], "Did you mean 'mlp'?"),
         (["train", "mlp_cnn", "mlp", "--output", "x"], "results/data/cifar10.npz is missing"),
         (["runs", "--configfile", "none.yaml"], "none.yaml: cannot be read"),
     ],

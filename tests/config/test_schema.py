@@ -73,7 +73,7 @@ def test_the_projects_own_files_fit_and_name_their_schema(schemas, file, kind):
         ("scale: {name: small, width: 2}", "scale.width"),
     ],
 )
-def test_what_is_mistyped_is_found_where_it_stands(schemas, text, where):
+def test_what_is_mistyped_is_found_where_it_is(schemas, text, where):
     assert any(place.startswith(where) for place in problems(schemas["config"], yaml.safe_load(text)))
 
 

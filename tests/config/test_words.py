@@ -34,9 +34,9 @@ def test_the_words_of_the_two_reports_are_data(config):
     [
         (
             "introdution: Hello",
-            "words.yaml: introdution: unknown key; allowed: introduction, assumptions, notes",
+            "words.yaml: introdution: unknown key 'introdution'. Allowed: introduction, assumptions, notes",
         ),
-        ("notes: {los: Hello}", "words.yaml: notes: 'los'; allowed: .*did you mean 'loss'"),
+        ("notes: {los: Hello}", "words.yaml: notes: unknown name 'los'. Allowed: .*Did you mean 'loss'"),
         ("introduction: 3", "words.yaml: introduction: 3"),
         ("[]", "holds a list at the top"),
     ],

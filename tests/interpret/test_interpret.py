@@ -140,7 +140,7 @@ def test_blocks_are_the_groups_and_conv1_the_stem(images):
 
 def test_an_unknown_layer_is_refused_with_the_known_ones(images):
     for layer in ("block4", "linear1"):
-        with pytest.raises(ValueError, match=f"'{layer}' with feature maps; there are: conv1, .*, features"):
+        with pytest.raises(ValueError, match=f"'{layer}' with feature maps; available: conv1, .*, features"):
             looking.grad_cam(network(), layer, images)
 
 
@@ -412,7 +412,7 @@ def test_an_image_that_is_not_there_is_refused(run, digits):
 
 
 def test_a_layer_that_is_not_there_is_refused_with_the_known_ones(run, digits):
-    with pytest.raises(UserError, match="'block9' with feature maps; there are: conv1"):
+    with pytest.raises(UserError, match="'block9' with feature maps; available: conv1"):
         interpretation.measure(
             finished.load(run, digits, precision="fp32"), VIEW.model_copy(update={"grad_cam": ["block9"]})
         )

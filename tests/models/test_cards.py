@@ -78,8 +78,8 @@ def test_a_networks_defaults_are_those_of_its_card(name):
         channels = 1 if name == "lenet" else 3
         plain = models.create(name, in_channels=channels)
         card = MODELS[name].settings.model_validate({"name": name}).model_dump(exclude={"name"})
-        told = models.create(name, in_channels=channels, **card)
-    assert str(plain) == str(told)
+        stated = models.create(name, in_channels=channels, **card)
+    assert str(plain) == str(stated)
 
 
 ALL = {
@@ -156,12 +156,12 @@ def test_a_card_is_read_without_importing_its_module(net):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("other=3", r"own_net.py, line 15: option other has no type"),
-        ("other: Amount = 3", r"option other: name 'Amount' is not defined; allowed are the types of"),
-        ("other: int = min(1, 2)", r"option other: its default, min\(1, 2\), is no literal"),
+        ("other=3", r"own_net.py, line 15: option other has no type annotation"),
+        ("other: Amount = 3", r"option other: name 'Amount' is not defined; allowed: the types of"),
+        ("other: int = min(1, 2)", r"option other: its default min\(1, 2\) must be a literal"),
     ],
 )
-def test_an_option_that_cannot_be_told_from_the_syntax_is_named(net, argument, message):
+def test_an_option_that_cannot_be_read_from_the_syntax_is_named(net, argument, message):
     with pytest.raises(UserError, match=message):
         net(argument)
 
@@ -169,20 +169,20 @@ def test_an_option_that_cannot_be_told_from_the_syntax_is_named(net, argument, m
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('{"conv": 1, "linear": 0}', "dict(conv=1)", r"own_net.py, line 13: LAYERS is no literal"),
-        ("LAYERS", "LAYRES", r"model 'net' \(own_net:Net\) does not state LAYERS, a class attribute"),
-        ("num_classes", "classes", r"option classes has no type"),
+        ('{"conv": 1, "linear": 0}', "dict(conv=1)", r"own_net.py, line 13: LAYERS must be a literal"),
+        ("LAYERS", "LAYRES", r"model 'net' \(own_net:Net\) lacks the class attribute LAYERS"),
+        ("num_classes", "classes", r"option classes has no type annotation"),
         ("num_classes=10, ", "", r"model 'net' .* does not take num_classes; needed: num_classes"),
         ("class Net:", "class Other:", r"own_net.py has no class or function Net, which"),
         (
             "def __init__",
             "def create",
-            r"Net has no constructor in this file, from which",
+            r"Net has no constructor in this file; its options",
         ),
         ("-> None", "->", r"own_net.py, line 15: "),
     ],
 )
-def test_a_model_that_cannot_be_told_from_the_syntax_is_one_clear_error(net, old, new, message):
+def test_a_model_that_cannot_be_read_from_the_syntax_is_one_clear_error(net, old, new, message):
     with pytest.raises(UserError, match=message):
         net("", (old, new))
 

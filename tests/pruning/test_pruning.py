@@ -151,7 +151,7 @@ def test_weights_of_a_linear_layer_are_zeroed_one_by_one():
 
 def test_an_unknown_layer_is_refused_with_the_prunable_ones():
     model, _ = network("dessi_vgg", width=0.1)
-    with pytest.raises(ValueError, match=r"'conv4'; there are: conv1, conv2, conv3, linear1, linear2"):
+    with pytest.raises(ValueError, match=r"'conv4'; available: conv1, conv2, conv3, linear1, linear2"):
         networks.masked(model, {"conv4": torch.tensor([0])})
 
 
@@ -207,7 +207,7 @@ def test_what_is_selected_last_goes_first_and_the_share_outside_the_support_is_t
         (
             {"layers": ["conv9"]},
             ["magnitude"],
-            "'conv9'; there are: conv1, conv2, conv3",
+            "'conv9'; available: conv1, conv2, conv3",
         ),
     ],
 )
@@ -330,7 +330,7 @@ def test_the_narrowed_network_is_exported_as_a_program_of_its_own(run, tmp_path,
     ("arguments", "message"),
     [
         (["--layers", "conv3", "--percent", "100"], "--percent 100; allowed: from 0 to less than 100"),
-        (["--layers", "conv7", "--percent", "10"], "no prunable layer named 'conv7'; there are: conv1"),
+        (["--layers", "conv7", "--percent", "10"], "no prunable layer named 'conv7'; available: conv1"),
         (["--layers", "fc2", "conv3", "--percent", "10"], "no prunable layer named 'fc2'"),
         (["--layers", "conv3", "conv3", "--percent", "10"], "--layers conv3 conv3; allowed: each once"),
         (

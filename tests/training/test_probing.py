@@ -146,7 +146,7 @@ def test_layers_have_one_name_with_and_without_batch_norm():
 
 def test_a_probed_layer_that_does_not_exist_is_told_before_training(spec):
     with pytest.raises(
-        ValidationError, match=r"probe\.ics: no layer named 'conv9'; there are: conv1, .*linear1"
+        ValidationError, match=r"probe\.ics: no layer named 'conv9'; available: conv1, .*linear1"
     ):
         spec(probe={"ics": ["conv9"]})
 

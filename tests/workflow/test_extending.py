@@ -106,7 +106,7 @@ def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_looked_in
         assert "tiny" in (results / table / "table.csv").read_text()
     (project / "wrong.yaml").write_text("studies: {own: {base: {model: {secnd: false}}}}")
     output = snakemake(project, "-n", config=("wrong.yaml",), check=False)
-    assert "secnd: unknown key; allowed: name, width, second; did you mean 'second'?" in output
+    assert "secnd: unknown key 'secnd'. Allowed: name, width, second. Did you mean 'second'?" in output
 
 
 DECLARED = '''

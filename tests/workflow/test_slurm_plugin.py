@@ -24,7 +24,7 @@ def profiles(tmp_path, monkeypatch):
 @pytest.mark.parametrize("call", ["--workflow-profile profiles/slrum -n", "-n --workflow-profile=slrum"])
 def test_a_workflow_profile_that_is_not_there_is_told_with_those_that_are(profiles, call):
     with pytest.raises(
-        UserError, match=r"slrum.*no such profile; there are: profiles/default, profiles/slurm"
+        UserError, match=r"slrum.*no such profile; available: profiles/default, profiles/slurm"
     ):
         slurm.check_profile(call.split(), profiles)
 

@@ -166,7 +166,7 @@ def test_config_faults_end_the_workflow_before_any_job(project):
 
 def test_a_profile_that_is_not_there_ends_the_workflow_before_any_job(project):
     output = snakemake(project, "-n", "--workflow-profile", "profiles/slrum", check=False)
-    assert "there is no such profile; there are: profiles/default, profiles/slurm" in output
+    assert "there is no such profile; available: profiles/default, profiles/slurm" in output
     assert "Traceback" not in output
 
 

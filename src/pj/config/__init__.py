@@ -1,4 +1,4 @@
-"""What may stand in config.yaml, and what comes of it: studies, variants and runs. Imports no torch."""
+"""The configuration: from config.yaml to studies, variants and runs. Imports no torch."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 A network, loss, optimizer, schedule or data source is declared once, where it is made: the arguments of its
 constructor (or function), with their types and defaults, are its options; the ``Args`` of its docstring say
-what they mean; capital class attributes are facts about it. All of it is read as syntax, because importing
-the module would load torch into every job that parses the configuration.
+what they mean; class attributes in capitals are facts about it. All of it is read as syntax, because
+importing the module would load torch into every job that parses the configuration.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Card:
     """What is known of a component without importing it."""
 
     settings: type[Component]  # what may stand in a configuration
-    annotations: dict[str, str]  # of all arguments, as they are written
-    facts: dict[str, Any] = field(default_factory=dict)  # capital class attributes that are literals
+    annotations: dict[str, str]  # of all arguments, as in the source
+    facts: dict[str, Any] = field(default_factory=dict)  # class attributes in capitals, literals only
 
 
 def read(
@@ -57,14 +57,14 @@ def read(
     Args:
         module: that has the ``REGISTRY``, a dictionary from names to "module:object".
         kind: what the components are, in one word.
-        given: arguments that are no options, because whoever makes the component gives them.
-        optional: the same, of which a component may take any or none.
-        facts: class attributes that every component must state.
+        given: arguments that every component takes and that are not options: the caller passes them.
+        optional: the same, but a component need not take them.
+        facts: class attributes that every component must have.
         key: which key names the component in a configuration.
-        more: fields that all components have besides, as pydantic's ``create_model`` takes them.
+        more: fields that all components have in addition, as pydantic's ``create_model`` takes them.
 
     Raises:
-        UserError: what cannot be told from the syntax, of which component, and where it stands.
+        UserError: what cannot be read from the syntax, of which component, and where it is.
 
     """
     path = Path(str(module.__file__))
@@ -80,7 +80,7 @@ def read(
         if lacking := [argument for argument in given if argument not in card.annotations]:
             raise UserError(f"{where} does not take {', '.join(lacking)}; needed: {', '.join(given)}")
         if lacking := [fact for fact in facts if fact not in card.facts]:
-            raise UserError(f"{where} does not state {', '.join(lacking)}, a class attribute")
+            raise UserError(f"{where} lacks the class attribute {', '.join(lacking)}")
         cards[name] = card
     return cards
 
@@ -103,7 +103,7 @@ def _card(
     lineage = list(_lineage(thing, definitions))
     function = next((found for node in lineage if (found := _constructor(node))), None)
     if function is None:
-        raise UserError(f"{path}: {thing} has no constructor in this file, from which its options are read")
+        raise UserError(f"{path}: {thing} has no constructor in this file; its options are read from there")
     meanings: dict[str, str] = {}
     for node in (function, *lineage):
         meanings = _meanings(ast.get_docstring(node) or "") | meanings
@@ -133,7 +133,7 @@ def _file(module: str, name: str) -> Path:
     """Return a module's file, importing only the packages that it is in."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise UserError(f"there is no module {module}, which the registry names for {name!r}")
+        raise UserError(f"the module {module}, which the registry names for {name!r}, does not exist")
     return Path(spec.origin)
 
 
@@ -183,23 +183,23 @@ def _arguments(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | 
 
 def _type(argument: ast.arg, where: str) -> Any:
     if argument.annotation is None:
-        raise UserError(f"{where} has no type")
+        raise UserError(f"{where} has no type annotation")
     expression = compile(ast.Expression(argument.annotation), where, "eval")
     try:
         return eval(expression, {"__builtins__": {}}, VOCABULARY)
     except NameError as error:
-        raise UserError(f"{where}: {error}; allowed are the types of pj.config.types") from None
+        raise UserError(f"{where}: {error}; allowed: the types of pj.config.types") from None
 
 
 def _field(default: ast.expr | None, meaning: str | None, where: str) -> Any:
-    # without a meaning of its own, an option has that of its type
+    # an option without a meaning of its own has that of its type
     described: dict[str, Any] = {"description": meaning} if meaning else {}
     if default is None:
         return Field(**described)
     try:
         value = ast.literal_eval(default)
     except ValueError:
-        raise UserError(f"{where}: its default, {ast.unparse(default)}, is no literal") from None
+        raise UserError(f"{where}: its default {ast.unparse(default)} must be a literal") from None
     value = list(value) if isinstance(value, tuple) else value
     return Field(value, validate_default=True, **described)
 
@@ -214,7 +214,7 @@ def _facts(node: ast.ClassDef | ast.FunctionDef, path: Path) -> dict[str, Any]:
             try:
                 found[name] = ast.literal_eval(statement.value)
             except ValueError:
-                raise UserError(f"{path}, line {statement.lineno}: {name} is no literal") from None
+                raise UserError(f"{path}, line {statement.lineno}: {name} must be a literal") from None
     return found
 
 

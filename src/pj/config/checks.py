@@ -1,4 +1,4 @@
-"""What is wrong with a configuration as a whole, its parts being right. Imports no torch."""
+"""Faults of a configuration as a whole, once its parts are valid. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pj.config.types import Strict
 
 
 def label(name: str, source: Source) -> str:
-    """Return what a dataset is called in run names and tables: its label, or its key."""
+    """Return a dataset's name in run names and tables: its label, or its key."""
     return source.label or name
 
 
 def faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return the faults, one a line."""
+    """Return the faults, one per line."""
     return [
         *_label_faults(settings),
         *_probe_faults(settings, variants),
@@ -31,7 +31,7 @@ def faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
 
 
 def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return what studies of probed runs show without measuring it."""
+    """Return the studies that are to show probes which none of their runs measures."""
     faults = []
     for name, study in settings.studies.items():
         own = [v for v in variants if v.study == name]
@@ -51,12 +51,14 @@ def _probe_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
 
 
 def _band_faults(path: str, view: ProbeView, variants: Sequence[Variant]) -> list[str]:
-    """Return why the bands of a study cannot be had, or would mix what does not belong together."""
+    """Return why the bands of a study cannot be drawn, or would mix runs that are not comparable."""
     if view.bands and view.show not in ("loss_range", "ics"):
-        return [f"{path}: nothing to draw beside {view.show}; allowed with loss_range and ics"]
+        return [f"{path}: {view.show} has no bands; allowed with: loss_range, ics"]
     if view.bands and view.show == "ics" and view.layer is None:
         where = path.removesuffix("bands")
-        return [f"{where}layer: is missing; the bands of ics are of the covariate shift of one layer"]
+        return [
+            f"{where}layer: required key is missing; the bands of ics show the covariate shift of one layer"
+        ]
     faults = []
     for batch_norm in (True, False):
         own = [v.spec for v in variants if v.spec.probe and v.spec.has_batch_norm == batch_norm]
@@ -68,7 +70,7 @@ def _band_faults(path: str, view: ProbeView, variants: Sequence[Variant]) -> lis
             if rates and (missing := [f"{lr:g}" for lr in wanted if lr not in rates]):
                 faults.append(
                     f"{path}.{band}: no probed variant {network} batch norm has the learning rate "
-                    f"{', '.join(missing)}; there are: {', '.join(f'{lr:g}' for lr in sorted(rates))}"
+                    f"{', '.join(missing)}; available: {', '.join(f'{lr:g}' for lr in sorted(rates))}"
                 )
             if len({_but_for_the_rate(spec) for spec in own if spec.optimizer.lr in wanted}) > 1:
                 faults.append(f"{path}.{band}: its variants differ in more than learning rate and batch norm")
@@ -99,22 +101,22 @@ def _label_faults(settings: Settings) -> list[str]:
         if other.model_copy(update={"label": None}) != source.model_copy(update={"label": None}):
             faults.append(
                 f"datasets.{name}.label: {label(name, source)!r} already names datasets.{other_name}, "
-                "which is defined otherwise; give each its own label"
+                "which has another definition; give each its own label"
             )
     return faults
 
 
 def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return the studies that show a regularisation path, or a layer's weights, without having them."""
+    """Return the studies that are to show a regularisation path or a layer's weights but have none."""
     faults = []
     for name, study in settings.studies.items():
         own = [v.spec for v in variants if v.study == name]
         if study.path is None or not own:
             continue
-        # a variant that is faulty has been reported already, and may have been the one
+        # a faulty variant has been reported already, and may be the one with dessilbi
         whole = len(own) == len(study.variants)
         if whole and not any(spec.optimizer.name == "dessilbi" for spec in own):
-            faults.append(f"studies.{name}.path: none of its variants is trained with dessilbi")
+            faults.append(f"studies.{name}.path: needs a variant that is trained with dessilbi")
         layer = study.path.weights_of
         missing = next((spec.layers for spec in own if layer not in spec.layers), None)
         if missing is not None:
@@ -123,7 +125,7 @@ def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
 
 
 def _analysis_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
-    """Return what analyses name that is not there, or cannot be had of a run."""
+    """Return what analyses name that does not exist, or that cannot be measured of a run."""
     faults: list[str] = []
     specs = {(v.study, v.name): v.spec for v in variants}
     sources = {label(name, source): source for name, source in settings.datasets.items()}
@@ -137,8 +139,8 @@ def _analysis_faults(settings: Settings, variants: Sequence[Variant]) -> list[st
                     other, same = asked.setdefault(spec.run, (variant, frame.asked(variant)))
                     if same != frame.asked(variant):
                         faults.append(
-                            f"{key}.{name}.{frame.where()}: {other} and {variant} are one run (their "
-                            "specifications are equal); give both the same"
+                            f"{key}.{name}.{frame.where()}: {other} and {variant} are the same run (their "
+                            "specifications are equal), so both need the same settings"
                         )
                     count = spec.data.test or _test_images(sources[spec.data.name])
                     faults += analysis.faults(f"{key}.{name}", frame, variant, spec, count)
@@ -146,7 +148,7 @@ def _analysis_faults(settings: Settings, variants: Sequence[Variant]) -> list[st
 
 
 def _test_images(source: Source) -> int | None:
-    """Return how many test images a source has, without reading them; None if that cannot be told."""
+    """Return how many test images a source has, without reading them; None if that is not known."""
     if source.source == "folder":
         return sum(1 for path in Path(source.path).glob("test/*/*") if path.is_file()) or None
     if source.source == "npz":
@@ -160,5 +162,5 @@ def _rows(path: Path, array: str) -> int | None:
         with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as file:
             found = re.search(rb"'shape': \((\d+),", file.read(256))
     except (OSError, KeyError, zipfile.BadZipFile):
-        return None  # the job that reads the data says what is wrong with it
+        return None  # the job that reads the data reports what is wrong with it
     return int(found[1]) if found else None

@@ -1,6 +1,6 @@
-"""What a training is made of, typed: data, model, loss, optimizer, schedule, probes.
+"""The typed parts of a training: data, model, loss, optimizer, schedule, probes.
 
-Models, losses, optimizers, schedules and data sources have their options where they are made
+The options of models, losses, optimizers, schedules and data sources are declared by their constructors
 (`pj.config.cards`). Imports no torch: every cluster job parses this.
 """
 
@@ -23,7 +23,7 @@ LOSSES = cards.read(losses, "loss", ("logits", "target"))
 for _name, _card in MODELS.items():
     if not isinstance(_card.facts["LAYERS"], dict) or set(_card.facts["LAYERS"]) != {"conv", "linear"}:
         raise UserError(
-            f"model {_name!r}: LAYERS is {_card.facts['LAYERS']!r}; needed: how many conv and linear"
+            f"model {_name!r}: LAYERS is {_card.facts['LAYERS']!r}; needed: a dictionary of conv and linear"
         )
 OPTIMIZERS = cards.read(optim, "optimizer", ("params",), optional=("reach",))
 SCHEDULES = cards.read(schedule, "schedule", ("progress", "epochs"))
@@ -32,7 +32,7 @@ SOURCES = cards.read(
     "source",
     (),
     key="source",
-    label=(Label | None, Field(None, description="what names of runs and tables call the data")),
+    label=(Label | None, Field(None, description="the data's name in run names and tables")),
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ else:
 
 
 def counted(model: Component) -> dict[str, int]:
-    """Return how many layers of each kind a model has: its LAYERS, in which a text is a sum of options."""
+    """Return how many layers of each kind a model has: its LAYERS, texts evaluated over its options."""
     functions = {"__builtins__": {}, "max": max, "min": min, "round": round}
     options, found = model.model_dump(), {}
     for kind, number in MODELS[model.name].facts["LAYERS"].items():
@@ -68,26 +68,28 @@ class CutMix(Strict):
 
 
 class Data(Strict):
-    """Which images, how many, how prepared. Splits go by position: ``train`` first, then ``validation``."""
+    """Which images, how many, how prepared. Splits are by position: ``train`` first, then ``validation``."""
 
     name: str = Field(description="a key of datasets")
-    train: Count | None = Field(None, description="images to train on; null: all that validation leaves")
-    validation: Index = Field(0, description="images held out of the training set, which may select")
+    train: Count | None = Field(None, description="images to train on; null: all but those for validation")
+    validation: Index = Field(0, description="images held out of the training set, to select an epoch")
     test: Count | None = Field(None, description="test images; null: all")
     crop: Annotated[int, Field(ge=0, le=16)] = Field(
-        0, description="random crop after zero padding by so many pixels"
+        0, description="random crop after zero padding by this many pixels"
     )
     flip: bool = Field(False, description="mirror half of the images at random")
     cutmix: CutMix | None = Field(None, description="paste rectangles from image to image")
     mean: list[float] | None = Field(
         None, description="subtracted from pixels in [0, 1], one number per channel; null: nothing"
     )
-    std: list[Positive] | None = Field(None, description="what is left is divided by, given with mean")
+    std: list[Positive] | None = Field(
+        None, description="divides pixels after mean is subtracted; needed with mean"
+    )
 
     @model_validator(mode="after")
     def _mean_and_std_together(self) -> Data:
         if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
-            raise ValueError("mean and std are given together, one number a channel each")
+            raise ValueError("mean and std must be given together, each with one number per channel")
         return self
 
 
@@ -105,7 +107,7 @@ class Line(Strict):
 
 
 class Probe(Strict):
-    """What to measure around the weights along a run, which it does not change. Step losses always are."""
+    """What to measure around the weights along a run, without changing it. All step losses are recorded."""
 
     every: Count = Field(30, description="steps between probes")
     gradient: Line | None = Field(None, description="probe along the negative gradient")

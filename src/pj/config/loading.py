@@ -28,7 +28,7 @@ from pj.errors import UserError
 
 
 class ConfigError(UserError):
-    """Everything that is wrong with a configuration, one fault a line."""
+    """Everything that is wrong with a configuration, one fault per line."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = list(faults)
@@ -38,7 +38,7 @@ class ConfigError(UserError):
 
 @dataclass(frozen=True)
 class Run:
-    """A specification with every seed that some study asks for, and the variants it serves."""
+    """A specification, every seed that some study asks for, and the variants that use it."""
 
     spec: RunSpec
     seeds: tuple[int, ...]
@@ -66,7 +66,7 @@ class Config:
         return dict(getattr(self.settings, key))
 
     def analysed(self, key: str, name: str) -> Analysed:
-        """Return what an analysis is about, with its study's variants."""
+        """Return the settings of an analysis with its variants resolved."""
         frame = self.analyses(key)[name]
         content = dict(frame) | {"variants": self._variants_of(frame.study, frame.analysed())}
         return ANALYSED[key].model_validate(content | {"name": name})
@@ -114,7 +114,7 @@ def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] |
 
 
 def of_settings(settings: Mapping[str, Any]) -> Config:
-    """Return the configuration of settings that were written down, such as those `pj keep` keeps."""
+    """Return the configuration of saved settings, such as those that `pj keep` copies."""
     return _resolve(dict(settings), [])
 
 
@@ -143,7 +143,7 @@ def _variant_faults(merged: dict[str, Any]) -> list[str]:
         try:
             faults += _variants(Settings.model_validate(rest))[1]
         except ValidationError:
-            continue  # the study's own frame is faulty, which has been reported already
+            continue  # the study's own keys are faulty, which has been reported already
     return faults
 
 
@@ -175,7 +175,7 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 continue
             except _ScaleError as error:
                 where = (*path, "scale") if study.scale else ("scale",)
-                faults.append(f"{'.'.join(where)}: cannot be had for {study_name}/{name}: {error}")
+                faults.append(f"{'.'.join(where)}: does not work for {study_name}/{name}: {error}")
                 continue
             variants.append(
                 Variant(
@@ -188,7 +188,7 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                     reported=head.reported,
                 )
             )
-    return variants, list(dict.fromkeys(faults))  # a fault in the base is one fault, not one a variant
+    return variants, list(dict.fromkeys(faults))  # a fault in the base is reported once
 
 
 def _dataset_faults(merged: Mapping[str, Any], path: tuple[str, ...], settings: Settings) -> list[str]:
@@ -206,7 +206,7 @@ class _ScaleError(ValueError):
 def _at_scale(spec: RunSpec, scale: Scale, source: Source, base_epochs: Any) -> RunSpec:
     """Return the specification reduced to a scale, its dataset's key replaced by the label.
 
-    A variant keeps the ratio of its epochs to those of its study's base, if that says how many.
+    A variant keeps the ratio of its epochs to those of its study's base, if the base sets them.
     """
 
     def least(count: int | None, limit: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Pydantic's errors in our words: the key path in the file, what is allowed, the nearest valid name."""
+"""Pydantic's errors as messages for users: the key's path in the file, what is allowed, the nearest name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def faults_of(
     changes: Mapping[str, Any] | None = None,
     variant: str = "",
 ) -> list[str]:
-    """Return pydantic's errors in our words. With ``changes``, say whether base or variant is at fault."""
+    """Return pydantic's errors as messages. With ``changes``, they name the base or the variant at fault."""
     faults = []
     for item in error.errors(include_url=False):
         keys = _keys(model, item["loc"])
@@ -37,7 +37,7 @@ def _holds(changes: Any, keys: tuple[str, ...]) -> bool:
         return True
     if isinstance(changes, Mapping) and keys[0] in changes:
         return not isinstance(changes[keys[0]], Mapping) or _holds(changes[keys[0]], keys[1:])
-    # a component that the variant names anew is the variant's, with all that is missing in it
+    # if the variant names the component, what the component lacks is the variant's fault
     return isinstance(changes, Mapping) and len(keys) == 1 and bool({"name", "source"} & changes.keys())
 
 
@@ -45,15 +45,16 @@ def _reason(item: Any, model: type[BaseModel]) -> str:
     kind, given, context = item["type"], item["input"], item.get("ctx", {})
     if kind == "extra_forbidden":
         key = str(item["loc"][-1])
-        return f"unknown key; {_allowed(key, _fields(model, item['loc']))}"
+        return f"unknown key {key!r}. {_allowed(key, _fields(model, item['loc']))}"
     if kind == "missing":
-        return "is missing"
+        return "required key is missing"
     if kind in ("union_tag_invalid", "literal_error"):
         choices = (context.get("expected_tags") or context.get("expected", "")).replace(" or ", ", ")
         wrong = context.get("tag", given)
-        return f"{_shown(wrong)}; {_allowed(str(wrong), [c.strip(chr(39)) for c in choices.split(', ')])}"
+        allowed = _allowed(str(wrong), [c.strip(chr(39)) for c in choices.split(", ")])
+        return f"unknown value {_shown(wrong)}. {allowed}"
     if kind == "union_tag_not_found":
-        return f"{_shown(given)}; needs the key {context.get('discriminator', 'name')}"
+        return f"{_shown(given)} lacks the required key {context.get('discriminator', 'name')}"
     if isinstance(given, str) and kind in ("float_type", "int_type"):
         number = yaml_files.as_number(given)
         if not isinstance(number, str):
@@ -76,12 +77,12 @@ def _shown(value: Any) -> str:
 def _allowed(given: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     near = difflib.get_close_matches(given, choices, n=1)
-    return f"allowed: {', '.join(choices)}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"Allowed: {', '.join(choices)}" + (f". Did you mean {near[0]!r}?" if near else "")
 
 
 def choice_fault(path: tuple[str, ...], given: str, choices: Iterable[str]) -> str:
-    """Return the fault of a name that is none of the choices."""
-    return f"{'.'.join(path)}: {given!r}; {_allowed(given, choices)}"
+    """Return the message about a name that is none of the choices."""
+    return f"{'.'.join(path)}: unknown name {given!r}. {_allowed(given, choices)}"
 
 
 def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ def _unwrapped(annotation: Any) -> Any:
 
 
 def _inside(annotation: Any, part: int | str) -> tuple[Any, bool]:
-    """Return the type one step of a location leads to, and whether that step is a union's tag."""
+    """Return the type that one part of a location leads to, and whether that part is a union's tag."""
     annotation = _unwrapped(annotation)
     if get_origin(annotation) in (Union, types.UnionType):
         return next((m for m in get_args(annotation) if part in _tags(m)), None), True

@@ -1,7 +1,7 @@
-"""The keys of config.yaml and claims.yaml, as JSON schemas for editors and as docs/reference/config.md.
+"""The keys of config.yaml and claims.yaml, as JSON schemas for editors and as a page for readers.
 
-Both come from the types and descriptions of settings, so that nothing is said twice. An overlay may leave
-out anything, and a variant most of a specification: the schemas ask for no key; reading a file does.
+Both are generated from the types and descriptions of settings. An overlay may leave out anything, and a
+variant most of a specification, so the schemas require no key; required keys are checked on reading.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Schema = dict[str, Any]
 
 def of_config() -> Schema:
     """Return the schema of config.yaml and its overlays."""
-    return _relaxed(_of(Settings, "What may stand in config.yaml and in overlays of it."))
+    return _relaxed(_of(Settings, "The keys of config.yaml and of overlays of it."))
 
 
 def of_claims(claims: type[BaseModel]) -> Schema:
     """Return the schema of claims.yaml, whose type `pj.claims` has."""
-    return _relaxed(_of(claims, "What may stand in claims.yaml."))
+    return _relaxed(_of(claims, "The keys of claims.yaml."))
 
 
 def _of(model: type[BaseModel], description: str) -> Schema:
@@ -33,7 +33,7 @@ def _of(model: type[BaseModel], description: str) -> Schema:
 
 
 def _relaxed(node: Any) -> Any:
-    """Return a schema that asks for no key, and of several kinds takes any that fits."""
+    """Return a schema that requires no key, and accepts whichever of several alternatives fit."""
     if isinstance(node, list):
         return [_relaxed(item) for item in node]
     if not isinstance(node, dict):

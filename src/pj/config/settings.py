@@ -1,4 +1,4 @@
-"""What may stand in config.yaml: data sources, studies, scales, and the studies they resolve to.
+"""The keys of config.yaml (data sources, studies, scales), and the studies that they resolve to.
 
 Imports no torch: every cluster job parses this.
 """
@@ -37,11 +37,11 @@ def _device(value: str) -> str:
 
 
 class Scale(Strict):
-    """What a reduced run takes away from a study; every table names it. All unset: full scale."""
+    """How studies are reduced; every table states it. All unset: full scale."""
 
-    name: Name = Field("full", description="what tables call it; full: nothing is taken away")
+    name: Name = Field("full", description="its name in tables; full: nothing is reduced")
     epochs: Count | None = Field(
-        None, description="of a study's base; a variant of twice as many epochs keeps twice as many"
+        None, description="epochs of a study's base, at most; a variant of twice as many keeps twice as many"
     )
     train: Count | None = Field(None, description="training images, at most")
     validation: Count | None = Field(None, description="validation images, at most")
@@ -50,44 +50,47 @@ class Scale(Strict):
 
     @property
     def reductions(self) -> dict[str, int | float]:
-        """What is taken away; empty at full scale."""
+        """What is reduced, and to what; empty at full scale."""
         return self.model_dump(exclude={"name"}, exclude_none=True)
 
     @model_validator(mode="after")
     def _only_the_whole_is_full(self) -> Scale:
         if self.name == "full" and self.reductions:
-            raise ValueError("a scale that takes something away has a name of its own, not 'full'")
+            raise ValueError(
+                f"reduces {', '.join(self.reductions)} but is named 'full'; give it another name, "
+                "such as name: small"
+            )
         return self
 
 
 class Reported(Strict):
-    """The source's printed numbers for a variant."""
+    """The paper's printed numbers for a variant."""
 
     accuracy: float | None = Field(None, description="test accuracy, percent")
     train: float | None = Field(None, description="training accuracy, percent")
     validation: float | None = Field(None, description="validation accuracy, percent")
     test: float | None = Field(None, description="test accuracy of the selected network, percent")
     difference: float | None = Field(None, description="this variant minus the study's reference, points")
-    seconds: float | None = Field(None, description="of training")
+    seconds: float | None = Field(None, description="training time, seconds")
     parameters_millions: float | None = Field(None, description="parameters of the network, millions")
 
 
 class Head(Strict):
-    """What a variant has besides what it changes."""
+    """The keys of a variant that change nothing in its base."""
 
-    title: str | None = Field(None, description="what the table calls it (default: its name)")
-    reported: Reported = Field(Reported(), description="the source's printed numbers")
+    title: str | None = Field(None, description="its title in tables and figures (default: its name)")
+    reported: Reported = Field(Reported(), description="the paper's printed numbers")
 
 
 class Changes(Head, RunSpec):
-    """What a variant changes in its study's base, its title and reported numbers."""
+    """What a variant changes in its study's base, with its title and reported numbers."""
 
 
 @dataclass(frozen=True)
 class Partial:
-    """Marks a mapping that holds some keys of a model, which others complete: only the whole is checked.
+    """Marks a mapping with only some keys of a model: it is checked after it has been merged with the rest.
 
-    In JSON schemas it stands as the model.
+    Its JSON schema is that of the model.
     """
 
     model: type[Strict]
@@ -97,21 +100,21 @@ class Partial:
 
 
 class ProbeView(Strict):
-    """Which of four quantities a study of probed runs is about, and the bands beside it.
+    """Which quantity a study of probed runs shows, and the bands beside it.
 
-    A band is the range of a quantity over separate runs at several learning rates, which is what the
-    source may draw: of the training loss, or of the covariate shift at one ``layer``.
+    A band is the range of a quantity over separate runs at several learning rates, as the source paper may
+    draw it: of the training loss, or of the covariate shift at one ``layer``.
     """
 
     show: Literal["loss_range", "predictiveness", "beta", "ics"] = Field(
-        description="the quantity that the study's probe table and figure are about"
+        description="the quantity of the study's probe table and figure"
     )
-    bands: dict[Name, Rates] = Field({}, description="for each band, the learning rates that it runs over")
-    layer: str | None = Field(None, description="of which the bands of ics show the covariate shift")
+    bands: dict[Name, Rates] = Field({}, description="for each band, the learning rates of its runs")
+    layer: str | None = Field(None, description="the layer whose covariate shift the bands of ics show")
 
 
 class PathView(Strict):
-    """What a study of DessiLBI runs shows besides its table: |supp Γ| over epochs, and a layer's weights."""
+    """What a study of DessiLBI runs shows besides its table: |supp Γ| by epoch, and a layer's weights."""
 
     weights_of: str = Field(description="the layer whose weights are shown: conv1, linear1, …")
 
@@ -120,51 +123,51 @@ class StudySettings(Strict):
     """A table of trained variants: a base specification and what each row changes."""
 
     title: str = Field(description="the heading of its table and figures")
-    report: str = Field("", description="where the source paper has it, such as A 1.2")
+    report: str = Field("", description="where the source paper reports it, such as A 1.2")
     base: Annotated[dict[str, Any], Partial(RunSpec)] = Field(
-        description="the specification that its variants change"
+        description="the specification that the variants change"
     )
     variants: Annotated[dict[Name, Annotated[dict[str, Any], Partial(Changes)]], Field(min_length=1)] = Field(
         description="rows of the table: what each changes in the base, its title and reported numbers"
     )
     compare: Literal["best_test", "selected"] = Field(
-        "selected", description="the accuracy that differences are taken of: what the paper printed"
+        "selected", description="which test accuracy is compared: the kind that the paper prints"
     )
     reference: str | None = Field(None, description="the variant that the others are subtracted from")
     probes: ProbeView | None = Field(None, description="what a study of probed runs shows")
     path: PathView | None = Field(None, description="what a study of DessiLBI runs shows")
-    seeds: Seeds | None = Field(None, description="instead of the configuration's")
-    scale: Scale | None = Field(None, description="instead of the configuration's")
+    seeds: Seeds | None = Field(None, description="seeds of this study instead of the configuration's")
+    scale: Scale | None = Field(None, description="scale of this study instead of the configuration's")
 
 
 class _Settings(Strict):
-    """The whole of config.yaml, analyses apart."""
+    """The whole of config.yaml except analyses."""
 
     standalone: bool = Field(
         False, description="a whole configuration: given by --configfile it replaces config.yaml"
     )
-    datasets: dict[Name, Source] = Field(description="where images come from, by the name that data has")
-    seeds: Seeds = Field(description="of every variant, one training each")
-    claims: str | None = Field(None, description="a file of claims about the studies")
-    words: str | None = Field(None, description="a file of what the pages say about the paper")
+    datasets: dict[Name, Source] = Field(description="where images come from, by the name that data uses")
+    seeds: Seeds = Field(description="random seeds; every variant is trained once per seed")
+    claims: str | None = Field(None, description="path of a file of claims about the studies")
+    words: str | None = Field(None, description="path of a file of texts about the paper, for the pages")
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)] = Field(
         description="tables of trained variants, by name"
     )
-    scale: Scale = Field(Scale(), description="what is taken away from every study")
+    scale: Scale = Field(Scale(), description="how every study is reduced")
     device: Annotated[str, AfterValidator(_device)] = Field(
         "auto", description="auto, cpu, cuda or cuda:<index>"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of specifications that do not say; auto: bf16 where the device computes in it"
+        "auto", description="where a specification sets none; auto: bf16 where the hardware computes in it"
     )
-    threads: Count = Field(2, description="of a job on the CPU")
+    threads: Count = Field(2, description="CPU threads of a job")
     max_seconds: Count | None = Field(
-        None, description="end a training job after so long, to go on when called again"
+        None, description="end a training job after this many seconds; called again, it continues"
     )
 
 
 if taken := sorted(set(ANALYSES) & set(_Settings.model_fields)):
-    raise UserError(f"the analysis {taken[0]!r} has the key of a setting; give it another")
+    raise UserError(f"the analysis {taken[0]!r} has the same key as a setting; give it another")
 
 if TYPE_CHECKING:
     Settings: TypeAlias = _Settings
@@ -193,7 +196,7 @@ class Variant(Strict):
 
 
 class Study(Strict):
-    """A study, its rows' specifications resolved. Rules hand it on as JSON."""
+    """A study with its variants' specifications resolved. Rules pass it to scripts as JSON."""
 
     name: str
     title: str
@@ -206,7 +209,7 @@ class Study(Strict):
 
 
 class Analysed(AnalysisSettings):
-    """What an analysis is about: its settings, with the variants resolved. Rules hand it on as JSON."""
+    """The settings of an analysis with its variants resolved. Rules pass it to scripts as JSON."""
 
     name: str
     variants: tuple[Variant, ...]

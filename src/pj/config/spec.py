@@ -1,4 +1,4 @@
-"""What decides a training: the typed specification of one run, apart from its seed.
+"""The typed specification of one run: everything that determines a training, apart from its seed.
 
 Imports no torch: every cluster job parses this.
 """
@@ -24,15 +24,15 @@ class RunSpec(Strict):
     loss: Loss = Field(description="the loss and its options")
     optimizer: Optimizer = Field(description="the optimizer and its options")
     schedule: Schedule = Field(
-        {"name": "constant"}, validate_default=True, description="what the learning rate does over epochs"
+        {"name": "constant"}, validate_default=True, description="how the learning rate changes over epochs"
     )
     epochs: Count = Field(description="passes over the training images")
     batch_size: Count = Field(description="images per step")
     select: Literal["last", "best_validation"] = Field(
-        "last", description="whose weights are kept: of the last epoch, or of the best validation accuracy"
+        "last", description="the epoch whose weights are kept: the last, or that of best validation accuracy"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the forward pass; auto: bf16 where the device computes in it"
+        "auto", description="of the forward pass; auto: bf16 where the hardware computes in it"
     )
     compile: Annotated[bool | None, AfterValidator(lambda value: value or None)] = Field(
         None, description="train through torch.compile"
@@ -49,11 +49,11 @@ class RunSpec(Strict):
         for key in ("inner", "base"):  # an optimizer inside of another one
             inside = getattr(self.optimizer, key, "sgd")
             if inside in ("adam", "adamw") and self.optimizer.model_dump().get("momentum"):
-                raise ValueError(f"optimizer.momentum belongs to {key}: sgd; {inside} has its own (betas)")
+                raise ValueError(f"optimizer.momentum is allowed with {key}: sgd only; {inside} has betas")
         if self.batch_size == 1 and self.has_batch_norm:
             raise ValueError(
-                f"batch_size 1 gives batch norm nothing to normalise over; allowed with {self.model.name}: "
-                "2 or more, or a net without batch norm"
+                f"batch_size 1 gives batch norm nothing to normalise over; with {self.model.name} use 2 or "
+                "more, or a network without batch norm"
             )
         if self.data.train is not None and self.batch_size > self.data.train:
             raise ValueError(
@@ -61,14 +61,14 @@ class RunSpec(Strict):
             )
         if self.data.cutmix and LOSSES[self.loss.name].annotations["target"] == "Indices":
             raise ValueError(
-                f"data.cutmix mixes labels, and the loss {self.loss.name} takes none that are mixed; "
-                "allowed: any other loss (cross_entropy is the same function as nll), or cutmix: null"
+                f"data.cutmix mixes labels, which the loss {self.loss.name} does not accept; allowed: any "
+                "other loss (cross_entropy is the same function as nll), or cutmix: null"
             )
         unknown = [name for name in (self.probe.ics if self.probe else ()) if name not in self.layers]
         if unknown:
             raise ValueError(
                 f"probe.ics: no layer named {', '.join(map(repr, unknown))}; "
-                f"there are: {', '.join(self.layers)}"
+                f"available: {', '.join(self.layers)}"
             )
         return self
 
@@ -79,7 +79,7 @@ class RunSpec(Strict):
 
     @property
     def maps(self) -> list[str]:
-        """The names of the places whose feature maps `pj.interpret.maps` can show."""
+        """The names of the layers whose feature maps `pj.interpret.maps` can show."""
         convolutions = [name for name in self.layers if name.startswith("conv")]
         return [*convolutions, *self._facts.get("MAPS", ())]
 
@@ -93,7 +93,7 @@ class RunSpec(Strict):
 
     @property
     def has_batch_norm(self) -> bool:
-        """Whether the net normalises over the batch."""
+        """Whether the network normalises over the batch."""
         return bool(getattr(self.model, "batch_norm", self._facts.get("BATCH_NORM", True)))
 
     @property
@@ -102,7 +102,7 @@ class RunSpec(Strict):
 
     @cached_property
     def json_text(self) -> str:
-        """Canonical JSON. What is switched off (None) is absent, so a new optional part renames no run."""
+        """Canonical JSON. What is switched off (None) is left out, so a new optional part renames no run."""
         return json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True)
 
     @cached_property

@@ -16,7 +16,7 @@ __all__ = ["Annotated", "Literal"]  # part of the vocabulary of annotations, too
 
 
 class Strict(BaseModel):
-    """Nothing unknown, nothing converted, no NaN, nothing changed afterwards."""
+    """A model that accepts no unknown key, converts nothing, allows no NaN and is immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 

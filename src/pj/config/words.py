@@ -1,4 +1,4 @@
-"""What the pages say about the source paper, as data beside config.yaml."""
+"""The texts about the source paper on the pages, as data beside config.yaml."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pj.config.types import Name, Strict
 
 
 class Words(Strict):
-    """The whole of a file of words, in Markdown."""
+    """The content of words.yaml, in Markdown."""
 
     introduction: str = Field("", description="the first sentence of the page")
-    assumptions: str = Field("", description="a list of what the paper leaves open and was assumed")
-    notes: dict[Name, str] = Field({}, description="for single studies, what stands below their table")
+    assumptions: str = Field("", description="a list of what was assumed where the paper is silent")
+    notes: dict[Name, str] = Field({}, description="by study, a text below its table")
 
 
 def of(config: Config) -> Words:

@@ -29,14 +29,14 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{path}: cannot be read: {error}"]
     except yaml.YAMLError as error:
-        return {}, [f"{path}: is not YAML: {_complaint(text, error)}"]
+        return {}, [f"{path}: is not valid YAML: {_complaint(text, error)}"]
     if not isinstance(content, dict | None):
         return {}, [f"{path}: holds a {type(content).__name__} at the top; allowed: a mapping"]
     return content or {}, faults
 
 
 def _complaint(text: str, error: yaml.YAMLError) -> str:
-    """Return why a text is not YAML in the words of PyYAML's own reader, which names and shows the place."""
+    """Return why a text is not YAML as PyYAML's own reader says it, which quotes the faulty line."""
     try:
         yaml.safe_load(text)
     except yaml.YAMLError as found:
@@ -45,11 +45,11 @@ def _complaint(text: str, error: yaml.YAMLError) -> str:
 
 
 def _key_faults(node: yaml.Node | None) -> Iterator[str]:
-    """Yield every key that is given twice in one mapping, or is no text."""
+    """Yield every key that is given twice in one mapping, or is not text."""
     pending, done = deque([node]), set()
     while pending:
         node = pending.popleft()
-        if node is None or id(node) in done:  # an anchor's mapping stands in many places
+        if node is None or id(node) in done:  # an anchor's mapping is reached several times
             continue
         done.add(id(node))
         if isinstance(node, yaml.SequenceNode):
@@ -72,7 +72,7 @@ def merge(base: Any, changes: Any) -> Any:
     """Return ``base`` with ``changes`` laid over it: mappings merge by key, anything else is replaced.
 
     A mapping that names another component (its ``name`` or ``source`` differs) replaces the old one
-    whole, since the options of the one mean nothing to the other.
+    whole, since the options of one mean nothing to the other.
     """
     if not (isinstance(base, Mapping) and isinstance(changes, Mapping)):
         return changes

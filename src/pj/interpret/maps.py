@@ -84,7 +84,7 @@ def _watched(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
     """Put what a layer returns into a list, as leaves, so that gradients stop there; in eval mode."""
     places = layer_names.maps(model)
     if layer not in places:
-        raise ValueError(f"no layer named {layer!r} with feature maps; there are: {', '.join(places)}")
+        raise ValueError(f"no layer named {layer!r} with feature maps; available: {', '.join(places)}")
     seen: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:

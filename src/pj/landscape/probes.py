@@ -199,4 +199,4 @@ def check_layers(names: Sequence[str], groups: Mapping[str, object]) -> None:
     """Raise ValueError for a name that is no layer's."""
     unknown = [name for name in names if name not in groups]
     if unknown:
-        raise ValueError(f"no layer named {', '.join(map(repr, unknown))}; there are: {', '.join(groups)}")
+        raise ValueError(f"no layer named {', '.join(map(repr, unknown))}; available: {', '.join(groups)}")

@@ -208,7 +208,7 @@ def _check(
         if not 0 <= value < 1:
             raise ValueError(f"DessiLBI needs {name} in [0, 1), not {name}={value}")
     if inner not in INNER:
-        raise ValueError(f"DessiLBI has no inner {inner!r}; there are: {', '.join(INNER)}")
+        raise ValueError(f"DessiLBI has no inner {inner!r}; available: {', '.join(INNER)}")
     if inner == "adam" and momentum:
         raise ValueError("DessiLBI has momentum with inner sgd; adam has its own (betas)")
     if set(lambdas) != set(LAMBDAS) or not all(0 <= value < inf for value in lambdas.values()):

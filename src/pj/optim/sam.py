@@ -56,7 +56,7 @@ class SAM(torch_optim.WithoutCompiler):
         **options: Any,
     ) -> None:
         if base not in BASES:
-            raise ValueError(f"SAM has no base optimizer {base!r}; there are: {', '.join(BASES)}")
+            raise ValueError(f"SAM has no base optimizer {base!r}; available: {', '.join(BASES)}")
         if rho < 0 or eta < 0:
             raise ValueError(f"SAM needs rho >= 0 and eta >= 0, not rho={rho}, eta={eta}")
         self.rho, self.adaptive, self.eta = rho, adaptive, eta

@@ -63,7 +63,7 @@ def order(
     if method == "magnitude":
         return found
     if method != "path":
-        raise ValueError(f"no order {method!r}; there are: {', '.join(METHODS)}")
+        raise ValueError(f"no order {method!r}; available: {', '.join(METHODS)}")
     if gamma is None or selected is None:
         raise ValueError("the order of selection needs a Γ, which only training with dessilbi leaves")
     # stable sorts by the least important key first
@@ -91,7 +91,7 @@ def check_prunable(model: nn.Module, names: Iterable[str]) -> None:
     known = prunable(model)
     for name in names:
         if name not in known:
-            raise ValueError(f"no prunable layer named {name!r}; there are: {', '.join(known)}")
+            raise ValueError(f"no prunable layer named {name!r}; available: {', '.join(known)}")
 
 
 def count(units: int, percent: float) -> int:

@@ -32,7 +32,7 @@ def check_profile(arguments: Sequence[str], workflow: Path) -> None:
     there = ", ".join(
         f"profiles/{path.parent.name}" for path in sorted(workflow.glob("profiles/*/config.yaml"))
     )
-    raise UserError(f"--workflow-profile {name}: there is no such profile; there are: {there or 'none'}")
+    raise UserError(f"--workflow-profile {name}: there is no such profile; available: {there or 'none'}")
 
 
 def check_controller(executor: str) -> None:

@@ -11,4 +11,4 @@ from pj.errors import UserError
 DECLARED = (PRUNING, INTERPRET, LANDSCAPE)
 ANALYSES: dict[str, Analysis] = {analysis.key: analysis for analysis in DECLARED}
 if len(ANALYSES) < len(DECLARED):
-    raise UserError("two analyses have one key; give each its own")
+    raise UserError("two analyses have the same key; give each its own")

@@ -1,7 +1,7 @@
-"""What an analysis of finished runs is: declared once, and everything else follows from it.
+"""The declaration of an analysis of finished runs, from which everything else is derived.
 
-From a declaration follow what may stand in config.yaml, the jobs of the rules, tables and figures, their
-places on the pages, what `pj keep` keeps, and the cells that claims may name. Imports no torch.
+A declaration determines the keys of config.yaml, the jobs of the rules, tables and figures and their places
+on the pages, what `pj keep` copies, and the numbers that claims may refer to. Imports no torch.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Variants = Annotated[list[Name], Field(min_length=1), AfterValidator(distinct)]
 
 
 class AnalysisSettings(Strict):
-    """Which finished runs are analysed: what all analyses have."""
+    """Settings that all analyses have: which finished runs are analysed."""
 
     title: str = Field(description="the heading of its table and figures")
-    report: str = Field("", description="where the source paper has it, such as A 3.1")
+    report: str = Field("", description="where the source paper reports it, such as A 3.1")
     study: Name = Field(description="the study whose runs are analysed")
 
     def analysed(self) -> Sequence[str]:
@@ -37,13 +37,13 @@ class AnalysisSettings(Strict):
         return "variants"
 
     def asked(self, variant: str) -> Strict:
-        """Return what is asked of a variant's runs: the second argument of the measurement."""
+        """Return what to measure of a variant's runs: the second argument of the measurement."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: the function that draws it, and what it shows to those who cannot see it."""
+    """A figure: the function that draws it, and a text alternative."""
 
     draw: str  # "module:function", of the analysis and what was measured
     shows: str
@@ -51,12 +51,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cells:
-    """How claims name a number of an analysis: ``<key>/<name>/<variant>`` and some parts more.
+    """How a claim refers to a number of an analysis: ``<key>/<name>/<variant>/…``.
 
     Args:
-        rows: columns of its table by whose values the parts pick rows.
-        values: columns that a claim may be about. If there are several, the last part is one of them.
-        choices: for each of ``rows``, what a variant has in it.
+        rows: columns of its table; one further part of the path per column selects rows by value.
+        values: columns that a claim may use. If there are several, the last part of the path names one.
+        choices: for a variant, the values that each column of ``rows`` can have.
 
     """
 
@@ -79,11 +79,11 @@ class Analysis:
         settings: what may stand below that key, by name.
         asked: the type of what `AnalysisSettings.asked` returns.
         measure: "module:function" that measures a finished run as asked, and returns what JSON can hold.
-        precision: of the measurement; None is the run's own.
+        precision: of the measurement; None uses the run's own.
         table: a module with ``table`` (one row per run and more, for programs) and ``sheet`` (for people).
         figures: by name of file; the last one is shown with claims.
-        title, text: what pages say above its tables.
-        cells: how claims name its numbers.
+        title, text: heading and introduction of its tables on the pages.
+        cells: how claims refer to its numbers.
         faults: yields what is wrong with settings, given a variant and its specification.
 
     """
@@ -101,7 +101,7 @@ class Analysis:
     faults: Callable[[str, Any, str, RunSpec, int | None], Iterable[str]] = lambda *_: ()
 
     def cell_choices(self, settings: AnalysisSettings, variant: str) -> Iterator[list[str]]:
-        """Yield what each part of a cell after the variant may be."""
+        """Yield the allowed values of each part of the path after the variant."""
         yield from self.cells.choices(settings, variant)
         if len(self.cells.values) > 1:
             yield list(self.cells.values)

@@ -1,4 +1,4 @@
-"""What finished runs look at: feature maps, Grad-CAM, and whether Grad-CAM means something."""
+"""Inside finished networks: feature maps, Grad-CAM, and two tests of Grad-CAM."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ if TYPE_CHECKING:
 
 
 class View(Strict):
-    """What is looked at inside a network. Layers: conv1, …, and of residual nets block1, …, features."""
+    """What to show of a network. Layers are conv1, …; residual nets also have block1, … and features."""
 
-    image: Index = Field(0, description="of the test split, shown through the network")
-    feature_maps: Layers = Field(description="layers of which three channels each are shown")
-    grad_cam: Layers = Field(description="layers of the maps; the last one is of the sheet and the check")
+    image: Index = Field(0, description="index of the test image whose feature maps are shown")
+    feature_maps: Layers = Field(description="layers whose feature maps are shown, three channels each")
+    grad_cam: Layers = Field(
+        description="layers at which Grad-CAM is computed; the sheet and the check use the last one"
+    )
     per_class: Count = Field(3, description="images of each class on the sheet")
     images: Annotated[int, Field(ge=2)] = Field(
-        200, description="of the deletion curves and the check, the first test images"
+        200, description="how many test images the deletion curves and the check use, the first ones"
     )
-    draws: Count = Field(5, description="of random maps")
+    draws: Count = Field(5, description="number of random maps")
 
 
 class InterpretSettings(AnalysisSettings):
-    """Into which finished runs one looks."""
+    """Which finished networks are shown from inside, and how."""
 
-    variants: Variants = Field(description="of the study, whose runs are looked into")
-    view: View = Field(description="what is looked at")
+    variants: Variants = Field(description="variants of the study whose runs are analysed")
+    view: View = Field(description="what is shown and tested")
 
     def asked(self, variant: str) -> View:
-        """Return the view, which is that of every variant."""
+        """Return the view, which is the same for every variant."""
         return self.view
 
 
 def _faults(
     path: str, settings: InterpretSettings, variant: str, spec: RunSpec, test_images: int | None
 ) -> Iterator[str]:
-    """Yield the layers and images that are not there."""
+    """Yield the layers and images that do not exist."""
     view = settings.view
     for key in ("feature_maps", "grad_cam"):
         for layer in getattr(view, key):
@@ -75,12 +77,12 @@ INTERPRET = Analysis(
             "deletion curves by layer against random maps; correlations as weights are randomised",
         ),
     },
-    title="Looking inside",
+    title="Feature maps and Grad-CAM",
     text="""\
 The selected network on test images, in eval mode. *Feature maps*: the first three channels of a layer.
 *Grad-CAM* (Selvaraju et al. 2017) at a layer: its maps, weighted by the mean gradient of the predicted
-class's logit, summed and cut at zero, enlarged to the image; scaled to a maximum of 1 for looking at, the
-contour at one half. A picture convinces too easily, so two tests stand beside it. *Deletion*: pixels are
+class's logit, summed and cut at zero, enlarged to the image; scaled to a maximum of 1 for display, with a
+contour at one half. Such pictures convince too easily, so two tests check them. *Deletion*: pixels are
 replaced by the mean colour, the most important ones first; a map that shows what the network uses makes the
 probability of the class fall faster (a smaller area) than the maps of other images, or random maps of the
 same grid. *Randomised weights*: the rank correlation with the map of a network whose weights are shuffled,

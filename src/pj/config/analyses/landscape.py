@@ -13,21 +13,21 @@ from pj.config.types import Count, Index, Positive, Strict
 class Slices(Strict):
     """How the loss around a finished network is measured."""
 
-    images: Count = Field(1000, description="of the training split, its first ones")
-    radius: Positive = Field(1.0, description="how far to go, as a share of every filter's norm")
-    points: Annotated[int, Field(ge=3)] = Field(41, description="along a line")
-    side: Annotated[int, Field(ge=3)] = Field(15, description="of a plane, in points")
-    seed: Index = Field(0, description="of the directions")
+    images: Count = Field(1000, description="number of training images, the first ones")
+    radius: Positive = Field(1.0, description="distance to go, as a multiple of every filter's norm")
+    points: Annotated[int, Field(ge=3)] = Field(41, description="points along the line")
+    side: Annotated[int, Field(ge=3)] = Field(15, description="points along each side of the plane")
+    seed: Index = Field(0, description="random seed of the directions")
 
 
 class LandscapeSettings(AnalysisSettings):
-    """Around which finished runs the loss is measured."""
+    """Which finished networks the loss is measured around, and how."""
 
-    variants: Variants = Field(description="of the study, whose runs are measured")
+    variants: Variants = Field(description="variants of the study whose runs are analysed")
     slices: Slices = Field(Slices(), description="how it is measured")
 
     def asked(self, variant: str) -> Slices:
-        """Return the slices, which are those of every variant."""
+        """Return the slices, which are the same for every variant."""
         return self.slices
 
 
@@ -43,13 +43,14 @@ LANDSCAPE = Analysis(
             "pj.report.figures.landscape:draw", "the loss along one direction and over planes of two"
         )
     },
-    title="Landscape of finished networks",
+    title="Loss landscape of finished networks",
     text="""\
 The training loss around the selected weights, batch norm's statistics as trained. Directions are random and
 filter-normalised (Li et al. 2018): Gaussian, scaled filter by filter to the weights' norms, zero on biases
-and batch norm; every network sees the same draw. The eigenvalue is of the Hessian with respect to all
-parameters; networks that compute the same can differ in it (a kernel before batch norm and its running mean
-and deviation, all times c), so between networks with and without batch norm it says less than the slices.
+and batch norm; every network gets the same draw. The eigenvalue is of the Hessian with respect to all
+parameters. Networks that compute the same function can have different eigenvalues (multiply a kernel before
+batch norm, its running mean and its deviation by c), so for a comparison of networks with and without batch
+norm it says less than the slices.
 """,
     cells=Cells(rows=(), values=("loss", "eigenvalue", "loss_at_the_ends"), choices=lambda *_: []),
 )

@@ -1,4 +1,4 @@
-"""What finished runs keep of their accuracy as units are removed, in several orders."""
+"""The accuracy of finished runs as units are removed, in several orders."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ class Percents(Strict):
 
     layers: Layers = Field(description="conv1, linear1, …")
     percents: Annotated[list[Percent], Field(min_length=1), AfterValidator(ascending)] = Field(
-        description="of each layer's units that are removed, increasing"
+        description="percentages of each layer's units to remove, increasing"
     )
-    draws: Count = Field(5, description="of random orders")
+    draws: Count = Field(5, description="number of random orders")
 
 
 class Pruned(Percents):
     """What is removed of a run, and in which orders."""
 
-    methods: Methods = Field(description="orders in which units go")
+    methods: Methods = Field(description="orders in which units are removed")
 
 
 class PruningSettings(AnalysisSettings):
-    """Which runs are pruned: for each variant of a study the orders in which its units go."""
+    """Which runs are pruned: for each variant of a study the orders in which its units are removed."""
 
     methods: Annotated[dict[Name, Methods], Field(min_length=1)] = Field(
-        description="for each variant the orders in which its units go: path, magnitude, random"
+        description="for each variant the orders in which its units are removed: path, magnitude, random"
     )
     settings: Percents = Field(description="which layers are pruned, and by how much")
     reported: list[float | None] | None = Field(
-        None, description="the source's accuracy at each percentage, null where it has none"
+        None, description="the paper's accuracy at each percentage, null where it has none"
     )
 
     @model_validator(mode="after")
@@ -50,7 +50,7 @@ class PruningSettings(AnalysisSettings):
         if self.reported is not None and len(self.reported) != len(self.settings.percents):
             raise ValueError(
                 f"reported has {len(self.reported)} numbers for {len(self.settings.percents)} percents; "
-                "allowed: one each, null where the report has none"
+                "give one per percentage, null where the paper has none"
             )
         return self
 
@@ -70,8 +70,8 @@ def _faults(
     """Yield what cannot be pruned of a run."""
     if "path" in settings.methods[variant] and spec.optimizer.name != "dessilbi":
         yield (
-            f"{path}.methods.{variant}: path needs a Γ, which training with {spec.optimizer.name} does not "
-            "leave; allowed: magnitude, random"
+            f"{path}.methods.{variant}: the order path needs DessiLBI's Γ, which training with "
+            f"{spec.optimizer.name} does not have; allowed: magnitude, random"
         )
     for layer in settings.settings.layers:
         if layer not in spec.prunable:
@@ -92,11 +92,12 @@ PRUNING = Analysis(
     },
     title="Pruning",
     text="""\
-Units are removed from the selected network, which is not trained again, and the test set is measured once.
-*Last selected first* goes by the epoch at which a unit's Γ first was not zero, those never selected before
-all others, then by the norms of Γ and of W. *Smallest first* goes by the weights alone, which needs no
-DessiLBI, and *at random* is what any order must beat. A removed filter takes its bias with it and the scale
-and shift of its batch norm; the narrowed network, without the removed filters, computes the same.
+Units are removed from the selected network without training it again, and the test set is measured once.
+*Last selected first* orders units by the epoch at which their Γ first was not zero, the latest first and
+those never selected before all others; ties are broken by the norms of Γ and then of W. *Smallest first*
+orders them by the weights' norms alone, which needs no DessiLBI; *at random* is the baseline. Removing a
+filter also removes its bias and the scale and shift of its batch norm; the narrowed network, which lacks the
+removed filters, computes the same function.
 """,
     cells=Cells(
         rows=("method", "percent"),
