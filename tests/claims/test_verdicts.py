@@ -92,7 +92,7 @@ def test_diverged_runs_enter_no_mean_and_are_counted_in_sight(loaded, tmp_path):
     a = [*UP[:4], float("nan")]
     found = judged(contrast(), plant(tmp_path, a=a, b=B), loaded)
     assert found.seeds == 4 and found.value == pytest.approx(np.mean([2.0, 2.3, 1.8, 2.1]))
-    assert "diverged, in no mean: 1 of own/a" in found.notes
+    assert "diverged, excluded from means: 1 of own/a" in found.notes
 
 
 def test_the_false_alarms_of_a_study_stay_at_5_of_100_however_many_claims_it_has(loaded, tmp_path):
@@ -154,7 +154,7 @@ def test_the_best_of_a_study_is_best_in_95_of_100_bootstraps(loaded, tmp_path):
     assert judged(best, plant(tmp_path, a=B, b=UP, c=SAME), loaded).verdict == "reversed"
     assert judged(best, plant(tmp_path, a=NOISY, b=B, c=SAME), loaded).verdict == "inconclusive"
     one = judged(best, plant(tmp_path, a=[90.0], b=[80.0], c=[70.0]), loaded)
-    assert one.verdict == "inconclusive" and one.notes == ("a single seed: nothing to draw from",)
+    assert one.verdict == "inconclusive" and one.notes == ("a single seed: no bootstrap",)
 
 
 def test_divergence_is_counted_and_not_averaged(loaded, tmp_path):
@@ -214,7 +214,9 @@ def test_a_probed_ratio_is_judged_by_its_interval(low, high, wanted, loaded, tmp
     found = probed(tmp_path, loaded, row, **interval)
     assert (found.verdict, found.low, found.high) == (wanted, low, high)
     vague = probed(tmp_path, loaded, {"quantity": "beta"}, layer="all", **interval)
-    assert vague.notes == ("2 rows of the study's probes fit, not one",) and vague.verdict == "not run"
+    assert (
+        vague.notes == ("row selects 2 rows of the study's probes, not one",) and vague.verdict == "not run"
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_a_probed_cosine_is_judged_by_its_difference(difference, wanted, loaded,
     assert (found.verdict, found.low) == (wanted, pytest.approx(difference - 0.1))
 
 
-def test_probed_looks_of_one_study_are_adjusted_too(loaded, tmp_path):
+def test_probed_checks_of_one_study_are_adjusted_too(loaded, tmp_path):
     row = {"quantity": "beta", "layer": "all"}
     found = probed(tmp_path, loaded, row, ratio=0.8, ratio_low=0.65, ratio_high=0.8**2 / 0.65)
     assert found.verdict == "reproduced"
@@ -247,7 +249,7 @@ def test_the_claims_of_both_reports_are_all_there_and_about_what_config_has():
         ("contrast: {own/a: 1, own/z: -1}", "claim 1: own: unknown name 'z'. Allowed: a, b, c"),
         ("contrast: {owm/a: 1}", "study: unknown name 'owm'. Allowed: own. Did you mean 'own'"),
         ("contrast: {prunings/q/a/magnitude/0: 1}", "prunings: unknown name 'q'. Allowed: p"),
-        ("contrast: {prunings/p/a: 1}", "allowed: prunings/<name>/<variant>/…, of 5 parts"),
+        ("contrast: {prunings/p/a: 1}", "allowed: prunings/<name>/<variant>/…, with 5 parts"),
         ("contrast: {}", "contrast"),
         (
             "contrast: {own/a: 1}, quantity: acuracy",
@@ -330,16 +332,16 @@ def test_what_never_reached_70_percent_counts_as_an_epoch_more_than_it_had(loade
     runs.to_csv(path, index=False)
     found = judged(contrast(quantity="epochs_to_70"), Evidence(evidence.folder), loaded)
     assert found.values == {0: pytest.approx(16.0), 1: pytest.approx(12.0)}
-    assert "never in its epochs, counted as one more: 1 of own/a" in found.notes
+    assert "never reached 70 %, counted as one epoch more than the run had: 1 of own/a" in found.notes
 
 
 def test_a_further_look_has_a_verdict_of_its_own_and_decides_nothing(loaded, tmp_path):
-    look = contrast("below", statement="the other way round")
-    found = judged(contrast(also=[look]), plant(tmp_path, a=UP, b=B), loaded)
+    check = contrast("below", statement="the other way round")
+    found = judged(contrast(also=[check]), plant(tmp_path, a=UP, b=B), loaded)
     assert found.verdict == "reproduced" and [other.verdict for other in found.also] == ["reversed"]
 
 
-def test_further_looks_count_in_holms_adjustment(loaded, tmp_path):
+def test_further_checks_count_in_holms_adjustment(loaded, tmp_path):
     evidence = plant(tmp_path, a=UP, b=B)
     alone = judged(contrast(), evidence, loaded).p
     assert judged(contrast(also=[contrast(), contrast()]), evidence, loaded).p == pytest.approx(3 * alone)
@@ -370,7 +372,7 @@ def test_mcnemars_test_stands_beside_a_variant_against_its_studys_reference(coun
     runs = pd.read_csv(path)
     runs.loc[runs["variant"] == "a", ["right_alone", "reference_right_alone"]] = counts
     runs.to_csv(path, index=False)
-    note = f"McNemar, these very networks on the test images: p by seed {p}"
+    note = f"McNemar's test of these networks on the test images: p by seed {p}"
     assert note in judged(contrast(), Evidence(tmp_path), with_reference).notes
     other_way = contrast(contrast={"own/b": 1, "own/a": -1})  # a is not the reference
     assert not any("McNemar" in n for n in judged(other_way, Evidence(tmp_path), with_reference).notes)
@@ -418,18 +420,18 @@ def test_a_claim_with_a_missing_cell_is_not_run_and_names_it(loaded, tmp_path):
 def test_what_diverged_altogether_is_inconclusive_and_counted(loaded, tmp_path):
     nan = float("nan")
     found = judged(contrast(), plant(tmp_path, a=[nan] * 5, b=B), loaded)
-    assert found.verdict == "inconclusive" and "diverged, in no mean: 5 of own/a" in found.notes
+    assert found.verdict == "inconclusive" and "diverged, excluded from means: 5 of own/a" in found.notes
     found = judged(contrast(), plant(tmp_path, a=[90.0, nan], b=[nan, 80.0]), loaded)
-    assert found.verdict == "inconclusive" and "no seed that all cells share" in found.notes
+    assert found.verdict == "inconclusive" and "no seed has a value for every variant" in found.notes
     best = Best(**HEAD, statistic="best", study="own", variant="a")
     found = judged(best, plant(tmp_path, a=UP, b=B, c=[nan] * 5), loaded)
-    assert found.verdict == "reproduced" and "diverged, in no mean: 5 of own/c" in found.notes
+    assert found.verdict == "reproduced" and "diverged, excluded from means: 5 of own/c" in found.notes
 
 
 def test_a_quantity_that_an_older_table_lacks_is_not_run_and_says_so(loaded, tmp_path):
     found = judged(contrast(quantity="gradients"), plant(tmp_path, a=UP, b=B), loaded)
     assert found.verdict == "not run"
-    assert found.notes == ("no finite gradients of a complete run: own/a, own/b",)
+    assert found.notes == ("no complete run has a finite value of gradients: own/a, own/b",)
 
 
 def test_a_diverged_run_has_numbers_that_enter_no_mean(loaded, tmp_path):
@@ -454,14 +456,17 @@ def test_where_nothing_reached_70_percent_nothing_can_be_compared(loaded, tmp_pa
     path = tmp_path / "studies" / "own" / "runs.csv"
     pd.read_csv(path).assign(epochs=20, epochs_to_70=np.nan).to_csv(path, index=False)
     found = judged(contrast(quantity="epochs_to_70"), Evidence(tmp_path), loaded)
-    assert found.verdict == "inconclusive" and "nothing got there" in found.notes[-1]
+    assert found.verdict == "inconclusive" and "no run reached 70 %" in found.notes[-1]
 
 
 def test_a_ratio_leaves_out_what_is_not_above_zero(loaded, tmp_path):
     evidence = plant(tmp_path, a=[20.0, 0.0, 40.0], b=[10.0, 10.0, 10.0])
     claim = contrast(ratio=True, than=1.0, margin=0.1, quantity="seconds")
     found = judged(claim, evidence, loaded)
-    assert found.value == pytest.approx(8**0.5) and "no ratio of what is not above 0: seed 1" in found.notes
+    assert (
+        found.value == pytest.approx(8**0.5)
+        and "left out, since a ratio needs values above 0: seed 1" in found.notes
+    )
 
 
 @pytest.mark.parametrize(("than", "margin", "wanted"), [(2.0, 0.1, "reproduced"), (1.0, 0.1, "reversed")])
@@ -493,18 +498,18 @@ def test_a_number_is_reached_if_one_run_could_give_it_and_that_is_known(values, 
 
 
 def test_a_needed_look_holds_back_a_verdict(loaded, tmp_path):
-    look = contrast("same", statement="as good", contrast={"own/c": 1, "own/b": -1}, needed=True)
+    check = contrast("same", statement="as good", contrast={"own/c": 1, "own/b": -1}, needed=True)
     evidence = plant(tmp_path, a=UP, b=B, c=NOISY)
-    found = judged(contrast(also=[look]), evidence, loaded)
-    assert found.verdict == "inconclusive" and "needs: as good (inconclusive)" in found.notes
-    assert judged(contrast(also=[look]), plant(tmp_path, a=UP, b=B, c=SAME), loaded).verdict == "reproduced"
+    found = judged(contrast(also=[check]), evidence, loaded)
+    assert found.verdict == "inconclusive" and "needed check: as good (inconclusive)" in found.notes
+    assert judged(contrast(also=[check]), plant(tmp_path, a=UP, b=B, c=SAME), loaded).verdict == "reproduced"
 
 
 def test_a_further_look_may_come_from_another_source(loaded, tmp_path):
-    look = contrast(statement="elsewhere", contrast={"own/c": 1, "own/b": -1})
+    check = contrast(statement="elsewhere", contrast={"own/c": 1, "own/b": -1})
     first, second = plant(tmp_path / "x", a=UP, b=B), plant(tmp_path / "y", b=B, c=UP)
     sources = [Evidence(first.folder, "x"), Evidence(second.folder, "y")]
-    (found,) = verdicts.judge([contrast(also=[look])], sources, loaded)
+    (found,) = verdicts.judge([contrast(also=[check])], sources, loaded)
     assert (found.source, found.also[0].source, found.also[0].verdict) == ("x", "y", "reproduced")
 
 
@@ -586,6 +591,6 @@ def test_without_any_spread_over_seeds_no_difference_is_judged(loaded, tmp_path)
 def test_the_claims_about_supports_are_in_percent_as_metrics_are():
     root = Path(__file__).parents[2]
     found = load_claims(root / "claims.yaml", loading.load(root / "config.yaml"))
-    every = [look for claim in found for look in schema.looks(claim)]
-    about = [look for look in every if getattr(look, "quantity", "").startswith("support_")]
-    assert about and all(look.than == 100 for look in about)
+    every = [check for claim in found for check in schema.checks(claim)]
+    about = [check for check in every if getattr(check, "quantity", "").startswith("support_")]
+    assert about and all(check.than == 100 for check in about)

@@ -1,7 +1,7 @@
-"""What was measured, read from tables alone: those of results/, or those that were kept of a machine.
+"""Measured values, read from tables alone: those in results/, or those that `pj keep` copied.
 
-Both have the same layout (studies/<study>/runs.csv, prunings/<name>/table.csv, …), so that a claim is judged
-the same way from either.
+Both have the same layout (studies/<study>/runs.csv, prunings/<name>/table.csv, …), so a claim is judged the
+same way from either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pj.config.analyses import ANALYSES
 from pj.errors import UserError
 
 BySeed = dict[int, float]
-# Columns of text, however much their content looks like numbers or like nothing: a variant may be called 0.5.
+# Columns that are read as text even if they look like numbers or are empty: a variant may be called 0.5.
 TEXT = (
     *("study", "variant", "run", "data", "scale", "state", "components", "code", "commit"),
     *("method", "layer", "trajectory", "quantity", "line", "grid"),
@@ -37,7 +37,7 @@ class Evidence:
 
     Args:
         folder: results, or reference/<machine>.
-        name: what the page calls it, where it shows more than one.
+        name: its name on a page that shows several.
 
     """
 
@@ -45,7 +45,7 @@ class Evidence:
     name: str = ""
 
     def table(self, *parts: str, needed: Iterable[str] = ("variant", "seed", "state")) -> pd.DataFrame | None:
-        """Return a table with the columns that are ``needed``; None if it is not there or holds nothing."""
+        """Return a table with the columns that are ``needed``; None if it does not exist or is empty."""
         path = self.folder.joinpath(*parts)
         if path not in self._tables:
             try:
@@ -57,7 +57,7 @@ class Evidence:
         found = self._tables[path]
         missing = [] if found is None else [column for column in needed if column not in found]
         if missing:
-            raise UserError(f"{path} has no column {', '.join(missing)}; wanted: a table that pj wrote")
+            raise UserError(f"{path} has no column {', '.join(missing)}; needed: a table that pj wrote")
         return found
 
     @cached_property
@@ -65,7 +65,7 @@ class Evidence:
         return {}
 
     def runs(self, study: str) -> pd.DataFrame:
-        """Return a study's runs, a row each; no rows if there are none. An older table lacks some values."""
+        """Return a study's runs, one per row; no rows if there are none. Older tables lack some values."""
         if study not in self._runs:
             found = self.table("studies", study, "runs.csv")
             if found is None:
@@ -78,7 +78,7 @@ class Evidence:
         return {}
 
     def rows(self, cell: str) -> pd.DataFrame:
-        """Return the rows of a claim's cell in its table: by variant, and what else it names."""
+        """Return the rows that a claim's cell selects in its table."""
         kind, *rest = cell.split("/")
         if of_runs(cell):
             found = self.runs(kind)
@@ -92,21 +92,21 @@ class Evidence:
         named = pd.Series(True, index=own.index)
         for column, part in zip(columns, parts, strict=False):
             named &= own[column].map(_text) == part
-        # a diverged run has a row without any of what was measured
+        # a diverged run has one row, without measured values
         return own[named | (own["state"] != "complete")]
 
     def values(self, cell: str, quantity: str) -> BySeed:
-        """Return what a claim's cell came to, by seed; diverged and missing runs are left out."""
+        """Return the values of a claim's cell by seed; diverged and missing runs are left out."""
         own = self.rows(cell)
         if not of_runs(cell):
             key, *_, last = cell.split("/")
             values = ANALYSES[key].cells.values
             return _by_seed(own, last if len(values) > 1 else values[0])
         if quantity == "gap":
-            # clean, in eval mode, on both sides: a running training accuracy would mix in dropout and CutMix
+            # both in eval mode on clean images: running training accuracy would mix in dropout and CutMix
             own = own.assign(gap=own["train"] - own["selected"])
         if quantity == "epochs_to_70" and quantity in own:
-            # what never got there took longer than it had
+            # a run that never reached it took longer than it had
             own = own.assign(epochs_to_70=own["epochs_to_70"].fillna(own["epochs"] + 1))
         return _by_seed(own, quantity)
 

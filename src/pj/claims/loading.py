@@ -1,4 +1,4 @@
-"""Reading claims.yaml: all that is wrong with it, before any job."""
+"""Reading claims.yaml, and reporting all its faults before any job starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pj.claims.schema import (
     Probed,
     RankCorrelation,
     cells,
-    looks,
+    checks,
     of_runs,
 )
 from pj.config import yaml_files
@@ -39,7 +39,7 @@ def of(config: Config) -> list[Claim]:
 
 
 def load(path: Path, config: Config) -> list[Claim]:
-    """Read claims; ConfigError tells all faults: what is malformed, and what they name that is not there."""
+    """Read claims; ConfigError lists all faults: what is malformed, and names of what does not exist."""
     content, faults = yaml_files.read(path)
     if faults:
         raise ConfigError(faults)
@@ -50,8 +50,8 @@ def load(path: Path, config: Config) -> list[Claim]:
     found = [
         f"{path.name}: claim {claim.id}: {fault}"
         for claim in claims
-        for look in looks(claim)
-        for fault in _faults(look, config)
+        for check in checks(claim)
+        for fault in _faults(check, config)
     ]
     seen: set[int] = set()
     for claim in claims:
@@ -64,7 +64,7 @@ def load(path: Path, config: Config) -> list[Claim]:
 
 
 def _inherited(content: dict[str, Any]) -> dict[str, Any]:
-    """Give claims the file's quantity if they name none, and further checks what their claim has."""
+    """Give claims without a quantity that of the file, and entries of ``also`` the keys of their claim."""
     common = {"quantity": content["quantity"]} if "quantity" in content else {}
 
     def about(claim: dict[str, Any]) -> dict[str, Any]:
@@ -84,8 +84,8 @@ def _inherited(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _faults(claim: Claim, config: Config) -> Iterable[str]:
-    if any(look.also for look in claim.also):
-        yield "also: a further look has none of its own"
+    if any(check.also for check in claim.also):
+        yield "also: an entry of also cannot have an also of its own"
     if isinstance(claim, Contrast):
         unused = [name for name in claim.best_of if name not in claim.contrast]
         yield from (choice_fault(("best_of",), name, claim.contrast) for name in unused)
@@ -96,12 +96,12 @@ def _faults(claim: Claim, config: Config) -> Iterable[str]:
 
 
 def _cell_faults(cell: str, config: Config, *, whole: bool) -> Iterable[str]:
-    """Return what is wrong with a cell; with ``whole``, a study alone is one."""
+    """Return the faults of a cell; with ``whole``, the name of a study is allowed too."""
     kind, *rest = cell.split("/")
     if not of_runs(cell):
         known, parts = config.analyses(kind), 3 + ANALYSES[kind].cells.parts
         if len(rest) + 1 != parts:
-            yield f"{cell!r}; allowed: {kind}/<name>/<variant>/…, of {parts} parts"
+            yield f"{cell!r}; allowed: {kind}/<name>/<variant>/…, with {parts} parts"
         elif rest[0] not in known:
             yield choice_fault((kind,), rest[0], known)
         else:
@@ -115,7 +115,7 @@ def _cell_faults(cell: str, config: Config, *, whole: bool) -> Iterable[str]:
 
 
 def _parts(kind: str, frame: AnalysisSettings, name: str, variant: str, *rest: str) -> Iterable[str]:
-    """Return which parts of a cell an analysis lacks."""
+    """Return which parts of a cell do not exist in an analysis."""
     path = (kind, name)
     if variant not in frame.analysed():
         yield choice_fault(path, variant, frame.analysed())

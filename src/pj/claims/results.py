@@ -1,4 +1,4 @@
-"""What claims come to: the statistic of each, from tables alone, with its interval and its p values."""
+"""The statistic of each claim, computed from tables alone, with its interval and its p values."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pj.claims.schema import Best, Claim, Contrast, Diverged, Probed, RankCorrel
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The numbers of a claim; what cannot be had is None.
+    """The numbers of a claim; None where there is no number.
 
-    ``value`` is the statistic, ``low`` … ``high`` its 95 % interval, ``predicted`` where one more run (of the
-    report's kind: a single one) would lie with 95 %, ``p`` the p value against ``neutral``, the value of no
-    effect, ``p_equivalent`` that of equivalence, ``seeds`` how many stand behind it.
+    ``value`` is the statistic, ``low`` … ``high`` its 95 % interval, ``predicted`` the 95 % prediction
+    interval of one more run (the report's own is a single run), ``p`` the p value against ``neutral``, the
+    value of no effect, ``p_equivalent`` the p value of equivalence, ``seeds`` the number of seeds.
     """
 
     value: float | None = None
@@ -31,14 +31,14 @@ class Result:
     predicted: tuple[float, float] | None = None
     p: float | None = None
     p_equivalent: float | None = None
-    excluded: bool = False  # of a best variant: surely it is not
+    excluded: bool = False  # of the statistic best: the bootstraps exclude that the variant is best
     seeds: int = 0
-    values: dict[int, float] = field(default_factory=dict)  # by seed, where the statistic has one a seed
+    values: dict[int, float] = field(default_factory=dict)  # by seed, where there is one value per seed
     notes: tuple[str, ...] = ()
 
 
 SINGLE = ("a single seed: no interval",)
-NO_SPREAD = ("no spread over seeds: nothing to tell a difference from noise by",)
+NO_SPREAD = ("no spread over seeds: a difference cannot be distinguished from noise",)
 SHARE = 0.95  # of bootstraps
 
 
@@ -65,7 +65,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
     into, back = (log, exp) if claim.ratio else (float, float)
     than, margin = into(claim.than), log(1 + claim.margin) if claim.ratio else claim.margin
     if claim.ratio and (bad := [s for s in shared if any(values[s] <= 0 for values in found.values())]):
-        notes += (f"no ratio of what is not above 0: seed {', '.join(map(str, bad))}",)
+        notes += (f"left out, since a ratio needs values above 0: seed {', '.join(map(str, bad))}",)
         shared = [seed for seed in shared if seed not in bad]
     sums = {
         seed: sum(weight * into(found[name][seed]) for name, weight in claim.contrast.items())
@@ -78,9 +78,10 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
     predicted = statistics.prediction_interval(list(sums.values()))
     if claim.quantity == "epochs_to_70":
         never = {cell: evidence.never(cell) for cell in chosen.values() if cell}
-        notes += tuple(f"never in its epochs, counted as one more: {n} of {c}" for c, n in never.items() if n)
+        counted = "never reached 70 %, counted as one epoch more than the run had"
+        notes += tuple(f"{counted}: {n} of {c}" for c, n in never.items() if n)
         if all(n == len(evidence.values(cell, claim.quantity)) for cell, n in never.items()):
-            return Result(notes=(*notes, "nothing got there, so nothing can be compared"))
+            return Result(notes=(*notes, "no run reached 70 %, so nothing can be compared"))
     return Result(
         value=back(mean),
         low=None if half is None else back(mean - half),
@@ -99,8 +100,8 @@ def _nothing_shared(claim: Contrast, found: dict[str, BySeed]) -> tuple[str, ...
     """Say why there is no seed to pair."""
     without = [name for name, values in found.items() if not values]
     if without:
-        return (f"no finite {claim.quantity} of a complete run: {', '.join(without)}",)
-    return ("no seed that all cells share",)
+        return (f"no complete run has a finite value of {claim.quantity}: {', '.join(without)}",)
+    return ("no seed has a value for every variant",)
 
 
 def _chosen(claim: Contrast, name: str, evidence: Evidence) -> str | None:
@@ -109,12 +110,12 @@ def _chosen(claim: Contrast, name: str, evidence: Evidence) -> str | None:
 
 
 def _shared(found: dict[str, BySeed]) -> list[int]:
-    """Return the seeds that all have."""
+    """Return the seeds that all have in common."""
     return sorted(set.intersection(*map(set, found.values()))) if found else []
 
 
 def _wide(study: str, quantity: str, evidence: Evidence, among: Sequence[str] = ()) -> dict[str, BySeed]:
-    """Return what a study's variants came to, by seed, those that have anything."""
+    """Return the values of a study's variants by seed, without variants that have none."""
     names = list(among) or list(dict.fromkeys(evidence.runs(study)["variant"]))
     found = {name: evidence.values(f"{study}/{name}", quantity) for name in names}
     return {name: values for name, values in found.items() if values}
@@ -123,8 +124,8 @@ def _wide(study: str, quantity: str, evidence: Evidence, among: Sequence[str] = 
 def _best(claim: Best, evidence: Evidence) -> Result:
     """``value`` is the share of bootstraps in which the variant is best.
 
-    It is excluded by a rival that is best in 95 % of them; of an ordered study by the interval that holds the
-    best in 95 %.
+    It is excluded if a rival is best in 95 % of them; in an ordered study, if it lies outside the interval
+    that contains the best in 95 %.
     """
     found = _wide(claim.study, claim.quantity, evidence, claim.among)
     shared = _shared(found)
@@ -135,7 +136,7 @@ def _best(claim: Best, evidence: Evidence) -> Result:
     by_name = dict(zip(names, shares.tolist(), strict=True))
     rival = max((name for name in names if name != claim.variant), key=by_name.__getitem__)
     if len(shared) < 2:
-        return Result(value=by_name[claim.variant], seeds=1, notes=("a single seed: nothing to draw from",))
+        return Result(value=by_name[claim.variant], seeds=1, notes=("a single seed: no bootstrap",))
     notes = [f"best rival: {rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
     excluded = by_name[rival] >= SHARE
     if claim.ordered:
@@ -146,11 +147,11 @@ def _best(claim: Best, evidence: Evidence) -> Result:
 
 
 def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:
-    """Spearman's correlation a seed, over the variants; its mean and t interval over seeds.
+    """Spearman's correlation over the variants, one per seed; its mean and t interval over seeds.
 
-    That interval is about these variants, and narrow where the order of few is the same for every seed.
-    Whether as strong an order could be chance is what the exact permutation test of the variants' means says:
-    its p value is the claim's.
+    That interval is about these variants only, and narrow where a few variants have the same order for every
+    seed. Whether so strong an order could be chance is tested by the exact permutation test of the variants'
+    means, whose p value is the claim's.
     """
     found = _wide(claim.study, claim.quantity, evidence)
     shared = _shared(found)
@@ -161,7 +162,7 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:
 
     def correlation(values: Sequence[float]) -> float:
         if len(set(values)) == 1:
-            return float("nan")  # no order to speak of
+            return float("nan")  # all equal: no order
         return float(stats.spearmanr(sizes, values).statistic)
 
     by_seed = {seed: correlation([found[name][seed] for name in found]) for seed in shared}
@@ -200,7 +201,7 @@ def _diverged(claim: Diverged, evidence: Evidence) -> Result:
 
 
 def _probed(claim: Probed, evidence: Evidence) -> Result:
-    """With against without batch norm, of one row of the study's probes, with its interval over seeds."""
+    """With compared to without batch norm, in one row of the study's probes, with its interval over seeds."""
     needed = (*claim.row, "seeds", "ratio", "ratio_low", "ratio_high")
     table = evidence.table("studies", claim.study, "probes_table.csv", needed=needed)
     if table is None:
@@ -208,7 +209,7 @@ def _probed(claim: Probed, evidence: Evidence) -> Result:
     for column, value in claim.row.items():
         table = table[table[column] == value]
     if len(table) != 1:
-        return Result(notes=(f"{len(table)} rows of the study's probes fit, not one",))
+        return Result(notes=(f"row selects {len(table)} rows of the study's probes, not one",))
     row = table.iloc[0]
 
     def number(column: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The claims of a report or paper as data: its words, what measures them, and when they hold.
+"""The claims of a report or paper as data: their words, the statistic that tests each, and what is expected.
 
 Imports no torch and no pandas: the workflow parses this. `pj.claims.verdicts` judges them.
 """
@@ -38,16 +38,16 @@ def _quantity(value: str) -> str:
 
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
-Cells = Annotated[dict[str, float], Field(min_length=1)]
+Weights = Annotated[dict[str, float], Field(min_length=1)]
 QUANTITY = "selected"  # of claims in a file that names none
 MARGIN = 0.5  # percentage points within which accuracies count as equal
 
 
 class Statement(Strict):
-    """What all claims have: where they stand and what they say.
+    """What all claims have: where the paper makes them and what they say.
 
-    ``also`` are further checks, with verdicts of their own, which decide nothing unless they are ``needed``.
-    They have their claim's id, report and section.
+    ``also`` lists further checks with verdicts of their own; they do not change the claim's verdict, unless
+    they are ``needed``. They have their claim's id, report and section.
     """
 
     id: Annotated[int, Field(ge=1)] = Field(description="its number")
@@ -57,58 +57,60 @@ class Statement(Strict):
     reported: float | None = Field(None, description="the paper's number for the statistic")
     note: str = Field("", description="what a reader should know about the measurement")
     needed: bool = Field(
-        False, description="of an entry of also: unless it is reproduced, the claim is at most inconclusive"
+        False, description="for an entry of also: unless it is reproduced, the claim is at most inconclusive"
     )
     also: list[Claim] = Field([], description="further checks with verdicts of their own")
 
 
 class Contrast(Statement):
-    """A weighted sum of cells, paired by seed, against ``than``.
+    """A weighted sum of measured values, paired by seed, compared with ``than``.
 
-    A cell is ``study/variant`` (of which ``quantity`` is taken), or of an analysis of its runs, such as
-    ``prunings/<name>/<variant>/<order>/<percent>`` (`pj.config.analyses`).
-    A name of ``best_of`` stands for that one of its cells whose runs train best (`Evidence.trains_best`).
-    With ``ratio`` the sum is of logarithms, ``reported``, ``than`` and the result are ratios, and ``margin``
+    A value is named by its *cell*: ``study/variant``, whose ``quantity`` is used, or a number of an analysis
+    of its runs, such as ``prunings/<name>/<variant>/<order>/<percent>`` (`pj.config.analyses`).
+    A name of ``best_of`` means the one of its cells whose runs train best (`Evidence.trains_best`).
+    With ``ratio`` logarithms are summed; ``reported``, ``than`` and the result are ratios, and ``margin``
     is a share (0.1: within a tenth). ``reached`` expects ``reported`` to be a number that one run could give.
     """
 
-    statistic: Literal["contrast"] = Field(description="a weighted sum of cells, paired by seed")
-    contrast: Cells = Field(description="weights of cells, or of names of best_of")
-    best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
-        {}, description="names that stand for that one of their cells whose runs train best"
+    statistic: Literal["contrast"] = Field(description="a weighted sum of measured values, paired by seed")
+    contrast: Weights = Field(
+        description="the weight of each value, named study/variant, as a path into an analysis, or by best_of"
     )
-    quantity: Quantity = Field(QUANTITY, description="what of its runs it is about")
+    best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
+        {}, description="for a name, the variants (study/variant) of which the one that trains best is used"
+    )
+    quantity: Quantity = Field(QUANTITY, description="the quantity of the runs that is compared")
     expect: Literal["above", "below", "same", "reached"] = Field(description="what is claimed of the sum")
     than: float = Field(0.0, description="what the sum is compared with")
-    margin: Positive = Field(MARGIN, description="within which a difference counts as none")
-    ratio: bool = Field(False, description="the sum is of logarithms; numbers and margin are ratios")
+    margin: Positive = Field(MARGIN, description="a difference smaller than this counts as none")
+    ratio: bool = Field(False, description="logarithms are summed: numbers and margin are ratios")
 
     @model_validator(mode="after")
     def _whole(self) -> Contrast:
         if self.expect == "reached" and self.reported is None:
-            raise ValueError("'reached' is about a number of the report; give it as reported")
+            raise ValueError("expect: reached needs the paper's number; give it as reported")
         if self.ratio and ("margin" not in self.model_fields_set or self.than <= 0):
             raise ValueError("a ratio needs a margin of its own, such as 0.1, and a than above 0, such as 1")
         return self
 
 
 class Best(Statement):
-    """A variant has the highest mean of a study in at least 95 % of bootstraps over seeds."""
+    """A variant has the highest mean of its study in at least 95 % of bootstraps over seeds."""
 
     statistic: Literal["best"] = Field(description="a variant has the highest mean of its study")
-    study: str = Field(description="whose variants are compared")
-    variant: str = Field(description="the one that is claimed to be best")
+    study: str = Field(description="the study whose variants are compared")
+    variant: str = Field(description="the variant that is claimed to be best")
     among: list[str] = Field([], description="variants that are compared; all of the study if empty")
     ordered: bool = Field(False, description="the variants are points of a scale, in order")
-    quantity: Quantity = Field(QUANTITY, description="what of its runs it is about")
+    quantity: Quantity = Field(QUANTITY, description="the quantity of the runs that is compared")
 
 
 class RankCorrelation(Statement):
     """Accuracy rises with the number of parameters: Spearman's correlation over a study's variants."""
 
     statistic: Literal["rank_correlation"] = Field(description="accuracy rises with the number of parameters")
-    study: str = Field(description="over whose variants")
-    quantity: Quantity = Field(QUANTITY, description="what of its runs it is about")
+    study: str = Field(description="the study whose variants are correlated")
+    quantity: Quantity = Field(QUANTITY, description="the quantity of the runs that is correlated")
     expect: Literal["above"] = Field("above", description="above zero")
 
 
@@ -121,22 +123,22 @@ class Diverged(Statement):
 
 
 class Probed(Statement):
-    """The ratio (of the cosine: the difference) with / without batch norm, of a row of a study's probes."""
+    """The ratio (for the cosine: the difference) with / without batch norm, in a row of a study's probes."""
 
-    statistic: Literal["probed"] = Field(description="with against without batch norm, of a study's probes")
-    study: str = Field(description="of probed runs")
+    statistic: Literal["probed"] = Field(description="with / without batch norm, in a study's probes")
+    study: str = Field(description="a study of probed runs")
     row: dict[Literal["trajectory", "quantity", "line", "grid", "layer"], str] = Field(
-        description="what singles out a row of the study's probes_table.csv"
+        description="column values that select one row of the study's probes_table.csv"
     )
     expect: Literal["above", "below"] = Field(
-        description="the ratio against 1, of the cosine the difference against 0"
+        description="the ratio compared with 1; for the cosine, the difference compared with 0"
     )
 
 
 class Unmeasured(Statement):
-    """A claim that nothing here measures yet; ``note`` says why."""
+    """A claim that is not measured yet; ``note`` says why."""
 
-    statistic: Literal["unmeasured"] = Field(description="nothing here measures it yet; the note says why")
+    statistic: Literal["unmeasured"] = Field(description="not measured yet; the note says why")
 
 
 Claim = Annotated[
@@ -150,17 +152,17 @@ for _kind in KINDS:
 class Claims(Strict):
     """The whole of claims.yaml."""
 
-    quantity: Quantity = Field(QUANTITY, description="of claims that do not say what they are about")
+    quantity: Quantity = Field(QUANTITY, description="the quantity of claims that name none")
     claims: Annotated[list[Claim], Field(min_length=1)] = Field(description="in the order of the scorecard")
 
 
-def looks(claim: Claim) -> list[Claim]:
-    """Return a claim and the further looks at it."""
+def checks(claim: Claim) -> list[Claim]:
+    """Return a claim and its further checks."""
     return [claim, *claim.also]
 
 
 def cells(claim: Claim) -> list[str]:
-    """Return the cells that a claim is about, without its further looks; of a whole study, its name."""
+    """Return the cells that a claim is about, without its further checks; for a whole study, its name."""
     match claim:
         case Contrast():
             return [cell for name in claim.contrast for cell in claim.best_of.get(name, [name])]
@@ -175,7 +177,7 @@ def cells(claim: Claim) -> list[str]:
 
 
 def single_cells(claim: Claim, config: Config) -> list[str]:
-    """Return the cells that a claim is about, those of a whole study one by one."""
+    """Return the cells that a claim is about, a whole study replaced by its variants."""
     found: list[str] = []
     for cell in cells(claim):
         study = config.settings.studies.get(cell)
@@ -184,7 +186,7 @@ def single_cells(claim: Claim, config: Config) -> list[str]:
 
 
 def of_runs(cell: str) -> bool:
-    """Whether a cell is of runs themselves, not of what is measured of them afterwards."""
+    """Whether a cell names runs themselves, not an analysis of them."""
     return cell.split("/")[0] not in ANALYSES
 
 
@@ -198,9 +200,9 @@ def study_of(cell: str, config: Config) -> str | None:
 
 
 def tables(claims: Iterable[Claim], config: Config) -> list[str]:
-    """Return the tables that claims are judged by, below results: those of what they name, and no others."""
+    """Return the tables, below results, that claims are judged by: only those that they name."""
     found: dict[str, None] = {}
-    for claim in (look for whole in claims for look in looks(whole)):
+    for claim in (check for whole in claims for check in checks(whole)):
         for cell in cells(claim):
             study = study_of(cell, config)
             found[f"studies/{study}/runs.csv"] = None

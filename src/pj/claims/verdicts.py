@@ -1,4 +1,4 @@
-"""From claims and evidence to verdicts: what reproduced, and how sure that is.
+"""From claims and evidence to verdicts: what was reproduced, and how certain that is.
 
 Differences are paired by seed and tested with a t test, adjusted by Holm's method within a study; two
 one-sided tests say where a difference is equivalent to none. What was measured at a reduced scale says
@@ -22,7 +22,7 @@ from pj.claims.schema import (
     Probed,
     RankCorrelation,
     cells,
-    looks,
+    checks,
     of_runs,
     single_cells,
     study_of,
@@ -40,21 +40,21 @@ Verdict = Literal[
 ]
 NOT_TESTABLE: Verdict = "not testable at this scale"
 ALPHA = 0.05
-FEWEST = 5  # seeds to draw bootstraps from: of fewer, a draw repeats some of them too often
+FEWEST = 5  # seeds for a bootstrap: with fewer, a draw repeats some of them too often
 ACCURACIES = ("last", "selected", "best_test")
 HELD = ("reproduced", "direction only")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement(Result):
-    """A claim's verdict with the numbers it rests on, ``p`` after Holm's adjustment.
+    """A claim's verdict with the numbers it is based on, ``p`` after Holm's adjustment.
 
-    ``source`` names where they were measured, ``also`` holds the further looks at the claim, ``elsewhere``
-    what other machines or scales came to, which the verdict does not rest on.
+    ``source`` names where they were measured, ``also`` holds the claim's further checks, ``elsewhere`` the
+    results of other machines or scales, which do not enter the verdict.
     """
 
     claim: Claim
-    cells: tuple[str, ...] = ()  # that it is about, those of a whole study one by one
+    cells: tuple[str, ...] = ()  # what it is about, a whole study replaced by its variants
     verdict: Verdict = "not run"
     source: str = ""
     also: tuple[Judgement, ...] = ()
@@ -64,11 +64,11 @@ class Judgement(Result):
 def judge(claims: Sequence[Claim], sources: Sequence[Evidence], config: Config) -> list[Judgement]:
     """Return a verdict for each claim.
 
-    Each source is judged by itself: results of several machines never mix in a mean. Of several that
-    measured a claim, or a further look at it, the verdict is that of full scale before reduced ones, then of
-    most seeds, then of the first, whatever it says; the others stand beside it.
+    Each source is judged by itself: a mean never mixes results of several machines. If several sources
+    measured a claim or a further check, the verdict is that of full scale before reduced ones, then of the
+    most seeds, then of the first, whatever it says; the others are listed beside it.
     """
-    every = [look for claim in claims for look in looks(claim)]
+    every = [check for claim in claims for check in checks(claim)]
     by_source = [_judge(every, evidence, config) for evidence in sources]
     judged = iter([_strongest(found) for found in zip(*by_source, strict=True)])
     found = [replace(next(judged), also=tuple(next(judged) for _ in claim.also)) for claim in claims]
@@ -84,17 +84,19 @@ def _strongest(found: Sequence[Judgement]) -> Judgement:
 
 
 def _with_what_it_needs(found: Judgement) -> Judgement:
-    """Hold back a verdict until the looks that it needs hold, too."""
-    lacking = [look for look in found.also if look.claim.needed and look.verdict not in HELD]
+    """Make a verdict at most inconclusive if a check that it needs does not hold."""
+    lacking = [check for check in found.also if check.claim.needed and check.verdict not in HELD]
     if found.verdict not in HELD or not lacking:
         return found
-    notes = tuple(f"needs: {look.claim.statement} ({look.verdict})" for look in lacking)
+    notes = tuple(f"needed check: {check.claim.statement} ({check.verdict})" for check in lacking)
     return replace(found, verdict="inconclusive", notes=(*found.notes, *notes))
 
 
 def _judge(every: Sequence[Claim], evidence: Evidence, config: Config) -> list[Judgement]:
-    """Return a verdict for each claim and each further look, from one source."""
-    measured = [Judgement(claim=look, source=evidence.name, **vars(result(look, evidence))) for look in every]
+    """Return a verdict for each claim and each further check, from one source."""
+    measured = [
+        Judgement(claim=check, source=evidence.name, **vars(result(check, evidence))) for check in every
+    ]
     return [_verdict(found, config, evidence) for found in _adjusted(measured, config)]
 
 
@@ -112,7 +114,7 @@ def _adjusted(judgements: Sequence[Judgement], config: Config) -> list[Judgement
 
 
 def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
-    """Settle what stands before any statistics, then the statistic's own verdict."""
+    """Decide first whether anything was run and at which scale, then by the statistic."""
     claim, named = found.claim, single_cells(found.claim, config)
     missing = tuple(f"not run: {cell}" for cell in named if not _there(cell, evidence))
     if missing or not named:
@@ -125,7 +127,7 @@ def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
         notes += _same_images(claim, config, evidence)
     scales = _scales(claim, config, evidence)
     if len(scales) > 1:
-        notes += (f"of several scales: {', '.join(sorted(map(str, scales)))}",)
+        notes += (f"runs of several scales: {', '.join(sorted(map(str, scales)))}",)
     verdict = _open_verdict(found) if scales == {"full"} else NOT_TESTABLE
     return replace(found, verdict=verdict, notes=notes)
 
@@ -138,25 +140,25 @@ def _there(cell: str, evidence: Evidence) -> bool:
 def _measured(claim: Claim, named: Sequence[str], evidence: Evidence) -> bool:
     """Whether every cell's complete runs, if it has any, have the quantity that a claim is about."""
     if isinstance(claim, Probed):
-        return False  # its value is all there is
+        return False  # its value is its only measurement
     quantity = getattr(claim, "quantity", "")
     complete = [cell for cell in named if "complete" in evidence.states(cell).values()]
     return all(evidence.values(cell, quantity) for cell in complete)
 
 
 def _diverged_runs(claim: Claim, named: Sequence[str], evidence: Evidence) -> tuple[str, ...]:
-    """Count the diverged runs of a claim's cells, which enter no mean."""
+    """Count the diverged runs of a claim's cells, which are excluded from means."""
     if isinstance(claim, Diverged):
         return ()
     counts = {cell: evidence.diverged(cell) for cell in named}
-    return tuple(f"diverged, in no mean: {n} of {cell}" for cell, n in counts.items() if n)
+    return tuple(f"diverged, excluded from means: {n} of {cell}" for cell, n in counts.items() if n)
 
 
 def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str, ...]:
-    """Return McNemar's test of a variant against its study's reference, network by network.
+    """Return McNemar's test of a variant against its study's reference, one per seed.
 
-    It says whether these very networks differ on these test images, and nothing about another seed: a
-    secondary beside the interval over seeds.
+    It says whether these particular networks differ on these test images, and nothing about another seed; it
+    supplements the interval over seeds.
     """
     if not isinstance(claim, Contrast) or sorted(claim.contrast.values()) != [-1, 1] or claim.best_of:
         return ()
@@ -171,12 +173,14 @@ def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str,
     first, second = (evidence.values(variant, c) for c in ("right_alone", "reference_right_alone"))
     tests = [f"{statistics.mcnemar(int(first[s]), int(second[s])):.2g}" for s in first if s in second]
     return (
-        (f"McNemar, these very networks on the test images: p by seed {', '.join(tests)}",) if tests else ()
+        (f"McNemar's test of these networks on the test images: p by seed {', '.join(tests)}",)
+        if tests
+        else ()
     )
 
 
 def _scales(claim: Claim, config: Config, evidence: Evidence) -> set[object]:
-    """Return the scales of the runs of a claim's studies; one that is not known is in it as such."""
+    """Return the scales of the runs of a claim's studies; ``unknown`` where a table names none."""
     studies = {study_of(cell, config) for cell in cells(claim)}
     return {
         scale for study in studies if study for scale in set(evidence.runs(study)["scale"]) or {"unknown"}
@@ -209,7 +213,7 @@ def _open_verdict(found: Judgement) -> Verdict:
 
 
 def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
-    """Return the verdict of a paired difference, whose interval and p value are there from two seeds on."""
+    """Return the verdict of a paired difference, which has an interval and a p value from two seeds on."""
     if found.p is None or found.value is None:
         return "inconclusive"
     if claim.expect == "reached":
@@ -227,14 +231,14 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
 
 
 def _directed(found: Judgement, expect: str) -> Verdict:
-    """Return the verdict of what is surely above the value of no effect, or surely below."""
+    """Return the verdict of a value that is significantly above or below the value of no effect."""
     if found.value is None or (found.value > found.neutral) != (expect == "above"):
         return "reversed"
     return "reproduced" if _number_fits(found) else "direction only"
 
 
 def _reached(found: Judgement, claim: Contrast) -> Verdict:
-    """Return whether a run could give the report's number, as soon as the mean is known to the margin."""
+    """Return whether a run could give the report's number, once the mean is known to within the margin."""
     if found.predicted is None or found.high is None or found.low is None or claim.reported is None:
         return "inconclusive"
     if claim.reported < found.predicted[0]:
@@ -245,7 +249,7 @@ def _reached(found: Judgement, claim: Contrast) -> Verdict:
 
 
 def _number_fits(found: Judgement) -> bool:
-    """Whether the report's number is one that a single run could have given; true if it prints none."""
+    """Whether a single run could have given the report's number; true if it prints none."""
     reported = found.claim.reported
     if reported is None or found.predicted is None:
         return reported is None

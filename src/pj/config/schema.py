@@ -98,12 +98,12 @@ def _kind(field: Schema) -> str:
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(map(_kind, field["anyOf"])))
     if field.get("type") == "array":
-        return f"a list, each {_kind(field['items'])}" if field.get("items") else "a list"
+        return f"a list, each item {_kind(field['items'])}" if field.get("items") else "a list"
     if field.get("type") == "object":
         inside = field.get("additionalProperties") or next(
             iter(field.get("patternProperties", {}).values()), None
         )
-        return f"names, each with {_kind(inside)}" if isinstance(inside, dict) else "a mapping"
+        return f"a mapping of names to {_kind(inside)}" if isinstance(inside, dict) else "a mapping"
     kinds = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
     kind = kinds.get(field.get("type", ""), "null" if field.get("type") == "null" else "anything")
     return " ".join([kind, *_bounds(field)])

@@ -1,4 +1,4 @@
-"""The scorecard: which claims reproduced, and how surely."""
+"""The scorecard: which claims were reproduced, and how certain that is."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pj.report.text.sheet import Sheet
 ORDER = get_args(Verdict)
 MEANING = {
     "reproduced": "the interval excludes the alternative, and one run could give the printed number, if any",
-    "direction only": "the claim's direction, but another size than the report's number",
-    "equivalent": "a difference was claimed, and any there is lies within the margin",
+    "direction only": "the difference has the claimed direction, but not the size that the report prints",
+    "equivalent": "a difference was claimed, and the measured one lies within the margin",
     "reversed": "the opposite of the claim",
-    "inconclusive": "the runs so far say neither",
-    "not testable at this scale": "measured with fewer images or epochs, or a narrower net, than it is about",
+    "inconclusive": "the runs so far neither confirm nor refute it",
+    "not testable at this scale": "measured with fewer images or epochs, or a narrower net, than claimed",
     "not run": "nothing was measured",
 }
 
@@ -31,7 +31,7 @@ def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """Return one row per claim: verdict, numbers, evidence. ``main`` is false of its further checks."""
     main = {id(judgement) for judgement in judgements}
     rows: list[dict[str, Any]] = []
-    for found in (look for judgement in judgements for look in (judgement, *judgement.also)):
+    for found in (check for judgement in judgements for check in (judgement, *judgement.also)):
         claim = found.claim
         low, high = found.predicted or (None, None)
         rows.append(
@@ -49,7 +49,7 @@ def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
 
 
 def counts(judgements: Sequence[Judgement]) -> dict[str, int]:
-    """Return how many claims each verdict has, those that none has left out."""
+    """Return how many claims have each verdict, without verdicts that none has."""
     verdicts_given = [found.verdict for found in judgements]
     return {name: verdicts_given.count(name) for name in ORDER if name in verdicts_given}
 
@@ -61,7 +61,7 @@ def headline(judgements: Sequence[Judgement]) -> str:
 
 
 def shown(found: Judgement) -> str:
-    """Return a claim's statistic with its interval, in words; nothing if it was not measured."""
+    """Return a claim's statistic with its interval as text; empty if it was not measured."""
     if found.value is None:
         return ""
     style = _style(found)
@@ -87,12 +87,12 @@ def _style(found: Judgement) -> str:
 
 
 def where(claim: Claim) -> str:
-    """Return where a claim stands, such as ``A 1.2``."""
+    """Return where the paper makes a claim, such as ``A 1.2``."""
     return " ".join(filter(None, (claim.report, claim.section)))
 
 
 def sheet(judgements: Sequence[Judgement]) -> Sheet:
-    """Return the table for people, under the headline; nothing if there are no claims."""
+    """Return the table for people, under the headline; an empty one if there are no claims."""
     if not judgements:
         return Sheet("", pd.DataFrame())
     sources = {found.source for found in judgements}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pj.claims.schema import cells, looks, study_of
+from pj.claims.schema import cells, checks, study_of
 from pj.claims.verdicts import Judgement
 from pj.report.pages.source import Source
 from pj.report.text.labels import counted
@@ -97,7 +97,7 @@ def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
 
 def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
     """Name the studies whose runs were made with different code, machines or versions of torch."""
-    claims = [look for judgement in judgements for look in looks(judgement.claim)]
+    claims = [check for judgement in judgements for check in checks(judgement.claim)]
     named = {study_of(cell, source.config) for claim in claims for cell in cells(claim)}
     sentences = []
     for study in [s for s in source.config.settings.studies if s in named]:
