@@ -48,7 +48,7 @@ def test_a_users_mistake_is_one_message_and_exit_status_1(here, capsys, argument
     assert message in capsys.readouterr().err
 
 
-def test_runs_lists_what_each_run_serves_and_its_state(here, capsys):
+def test_runs_lists_the_variants_of_each_run_and_its_state(here, capsys):
     cli.main(["runs", "--configfile", "config.smoke.yaml"])
     lines = capsys.readouterr().out.splitlines()
     shared = next(line for line in lines if "architecture/resnet9, loss/cross_entropy" in line)
@@ -78,14 +78,14 @@ def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
     line = watch.progress_lines(folder, 1001.0)[0]
     for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "0:50 left"):
         assert part in line
-    assert "no update for 600 s" in watch.progress_lines(folder, 1600.0)[0]
+    assert "no update for 600 s (killed or stuck?)" in watch.progress_lines(folder, 1600.0)[0]
     monkeypatch.chdir(tmp_path)
     cli.main(["watch", "--once"])
     assert "digits-mlp-1" in capsys.readouterr().out
 
 
 def test_watch_says_when_nothing_is_in_training(tmp_path):
-    assert watch.progress_lines(tmp_path, 0.0) == ["nothing is in training"]
+    assert watch.progress_lines(tmp_path, 0.0) == ["no run is in training"]
 
 
 def test_help_lists_the_commands(capsys):
@@ -202,7 +202,7 @@ def test_train_refuses_a_folder_that_holds_another_finished_run(here, digits, ca
     assert cli.main([*arguments, "0"]) == 0
     before = (here / "run" / "run.json").read_text()
     assert cli.main([*arguments, "1"]) == 1
-    assert "finished run of something else" in capsys.readouterr().err
+    assert "finished run of another specification or seed" in capsys.readouterr().err
     assert (here / "run" / "run.json").read_text() == before
 
 
@@ -220,7 +220,7 @@ def test_train_of_a_finished_run_says_so_and_does_nothing(here, digits, capsys):
     assert cli.main(arguments) == 0
     before = (here / "run" / "run.json").stat().st_mtime_ns
     assert cli.main(arguments) == 0
-    assert "holds this run already, complete" in capsys.readouterr().out
+    assert "already holds this run (complete)" in capsys.readouterr().out
     assert (here / "run" / "run.json").stat().st_mtime_ns == before
 
 
@@ -267,7 +267,7 @@ def test_broken_and_stale_files_are_no_state(here, capsys):
     (progress / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
     assert cli.main(["runs", "--configfile", "config.smoke.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
-    assert watch.progress_lines(progress, 2.0) == ["nothing is in training"]
+    assert watch.progress_lines(progress, 2.0) == ["no run is in training"]
 
 
 def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):

@@ -39,7 +39,7 @@ def test_a_file_that_is_out_of_date_is_named(tmp_path, capsys, monkeypatch):
     assert cli.main(["schema", "--check"]) == 0
     (tmp_path / "claims.schema.json").write_text("{}")
     assert cli.main(["schema", "--check"]) == 1
-    assert "out of date: claims.schema.json; `pj schema` writes them" in capsys.readouterr().err
+    assert "out of date: claims.schema.json; run `pj schema` to write them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

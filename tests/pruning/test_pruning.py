@@ -332,7 +332,10 @@ def test_the_narrowed_network_is_exported_as_a_program_of_its_own(run, tmp_path,
         (["--layers", "conv3", "--percent", "100"], "--percent 100; allowed: from 0 to less than 100"),
         (["--layers", "conv7", "--percent", "10"], "no prunable layer named 'conv7'; available: conv1"),
         (["--layers", "fc2", "conv3", "--percent", "10"], "no prunable layer named 'fc2'"),
-        (["--layers", "conv3", "conv3", "--percent", "10"], "--layers conv3 conv3; allowed: each once"),
+        (
+            ["--layers", "conv3", "conv3", "--percent", "10"],
+            "--layers: conv3 is listed twice; list each once",
+        ),
         (
             ["--layers", "conv3", "--percent", "10", "--output", "."],
             "allowed: a file whose name ends in .pt2",

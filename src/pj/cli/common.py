@@ -22,7 +22,7 @@ def load(options: argparse.Namespace) -> Config:
 
 
 def study_of(loaded: Config, name: str) -> Study:
-    """Return a study; UserError names those that there are."""
+    """Return a study; for an unknown name, UserError lists the studies."""
     if name not in loaded.settings.studies:
         raise UserError(choice_fault(("study",), name, loaded.settings.studies))
     return loaded.study(name)
@@ -51,7 +51,7 @@ def variants(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 
 def json_of(path: Path) -> dict[str, Any]:
-    """Return a JSON object, empty where there is none or only a part of one."""
+    """Return the JSON object in a file, empty if the file is missing or incomplete."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

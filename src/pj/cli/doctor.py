@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the findings; the exit status says whether one is a fault."""
+    """Print the findings; the exit status is 1 if one of them is a fault."""
     from pj.workflow import doctor
 
     findings = []

@@ -16,14 +16,16 @@ EXAMPLES = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, help="such as reference/<machine>")
+    parser.add_argument("folder", type=Path, help="where to copy to, such as reference/<machine>")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Keep what is finished in a folder."""
+    """Copy what is finished into a folder."""
     from pj.report.pages.keep import keep  # loads pandas
 
     kept = keep(load(options), RESULTS, options.folder)
     if not kept:
-        raise UserError(f"{RESULTS.absolute()} holds no finished run of this configuration (--configfile)")
+        raise UserError(
+            f"{RESULTS.absolute()} holds no finished run of this configuration; check --configfile"
+        )
     print(f"kept in {options.folder}: {', '.join(kept)}")

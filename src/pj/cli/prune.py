@@ -9,6 +9,7 @@ from typing import get_args
 from pj import files
 from pj.cli.common import RESULTS
 from pj.config.analyses.pruning import Order, Pruned
+from pj.config.types import distinct
 from pj.errors import UserError
 from pj.runs import records
 
@@ -25,28 +26,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("run", type=Path, help="folder of the run, such as results/runs/<run>/seed0")
     parser.add_argument("--layers", nargs="+", required=True, metavar="LAYER", help="conv3, linear1, …")
-    parser.add_argument("--percent", type=float, required=True, help="of each layer's units, in [0, 100)")
+    parser.add_argument(
+        "--percent", type=float, required=True, help="percentage of each layer's units to remove, in [0, 100)"
+    )
     parser.add_argument(
         "--order",
         choices=get_args(Order),
         default="magnitude",
-        help="in which units go (default: magnitude, the smallest first)",
+        help="in which order units are removed (default: magnitude, the smallest first)",
     )
-    parser.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
+    parser.add_argument("--data", type=Path, help="data file (default: results/data/<dataset>.npz)")
     parser.add_argument(
         "--output", type=Path, required=True, help="a .pt2 file, which torch.export.load reads"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the smaller network, and say what is left of it."""
+    """Write the smaller network, and print its size and accuracy."""
     from pj.pruning import curve  # load torch
     from pj.runs import finished
 
     if not 0 <= options.percent < 100:
         raise UserError(f"--percent {options.percent:g}; allowed: from 0 to less than 100")
-    if len(set(options.layers)) < len(options.layers):
-        raise UserError(f"--layers {' '.join(options.layers)}; allowed: each once")
+    try:
+        distinct(options.layers)
+    except ValueError as error:
+        raise UserError(f"--layers: {error}") from None
     if options.output.suffix != ".pt2" or options.output.is_dir():
         raise UserError(f"--output {options.output}; allowed: a file whose name ends in .pt2")
     files.check_writable(options.output.parent)
@@ -60,4 +65,4 @@ def run(options: argparse.Namespace) -> None:
     left += f", {after['nonzero']:,} of them not zero"
     print(f"removed {removed}; test accuracy {row['accuracy']:.2f} %")
     print(left)
-    print(f"{after['macs']:,} of {before['macs']:,} MACs an image; written to {options.output}")
+    print(f"{after['macs']:,} of {before['macs']:,} MACs per image; written to {options.output}")

@@ -23,15 +23,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="FOLDER",
-        help="what pj keep kept, such as reference/<machine>; of several each is judged by itself; "
-        "default: results. Claims are those of the configuration here (--configfile)",
+        help="folders that pj keep wrote, such as reference/<machine> (default: results); each is judged by "
+        "itself, by the claims of the configuration here (--configfile)",
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="a .html (one file that needs nothing else) or a .md, which links to the figures; default: "
-        "report.html and report.md in the folder, of several in the one that holds them",
+        help="a .html file (self-contained) or a .md file (which links to the figures); default: report.html "
+        "and report.md in the folder, or in its parent if there are several",
     )
 
 

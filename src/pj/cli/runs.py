@@ -1,4 +1,4 @@
-"""pj runs: every run, what it serves, its state and its test accuracy."""
+"""pj runs: every run, the variants that use it, its state and its test accuracy."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def run(options: argparse.Namespace) -> None:
         for seed in run.seeds:
             state, accuracy = _state(RESULTS / "runs" / name / f"seed{seed}")
             rows.append((name, str(seed), state, accuracy, serves))
-    _print_table(("run", "seed", "state", "test %", "serves"), rows)
+    _print_table(("run", "seed", "state", "test %", "used by"), rows)
 
 
 def _state(folder: Path) -> tuple[str, str]:
-    """Return a run's state and its selected test accuracy, as far as they are known."""
+    """Return a run's state and the test accuracy of its selected epoch, as far as they are known."""
     for file in (records.EVALUATION, records.RUN):
         record = json_of(folder / file)
         if "state" in record:

@@ -36,16 +36,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
     parser.add_argument(
-        "--output", type=Path, default=Path(), metavar="FOLDER", help="of the files (default: here)"
+        "--output",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="where to write the files (default: here)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the files, or say which are out of date."""
+    """Write the files, or report which are out of date."""
     found = {options.output / name: text for name, text in contents(options.output).items()}
     stale = [p for p, text in found.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     if options.check and stale:
-        raise UserError(f"out of date: {', '.join(map(str, stale))}; `pj schema` writes them")
+        raise UserError(f"out of date: {', '.join(map(str, stale))}; run `pj schema` to write them")
     if not options.check:
         for path, text in found.items():
             files.write_text(path, text)

@@ -1,4 +1,4 @@
-"""pj table: a study's table from whatever runs are there."""
+"""pj table: a study's table from the runs finished so far."""
 
 from __future__ import annotations
 

@@ -32,19 +32,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     study_argument(parser)
     variant = parser.add_argument("variant", help="a variant of the study")
     variant.completer = variants  # type: ignore[attr-defined]
-    parser.add_argument("--seed", type=_seed, default=0)
-    parser.add_argument("--data", type=Path, help="default: results/data/<dataset>.npz")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--seed", type=_seed, default=0, help="random seed (default: 0)")
+    parser.add_argument("--data", type=Path, help="data file (default: results/data/<dataset>.npz)")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write the run to")
     parser.add_argument(
         "--max-seconds",
         type=_count,
         metavar="N",
-        help="end after so many seconds with exit code 75 (default: max_seconds of config.yaml)",
+        help="end after N seconds with exit status 75; the same command continues the run (default: "
+        "max_seconds of the configuration)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train the run, or go on with it."""
+    """Train the run, or continue it."""
     from pj.training import loop  # loads torch
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     code = run_fingerprint(Path(loop.__file__), spec)
     if (options.output / records.RUN).exists() and records.read_run(options.output)["code"] == code:
         state = records.state(options.output)
-        print(f"{options.output} holds this run already, {state}; delete it to train it again")
+        print(f"{options.output} already holds this run ({state}); delete it to train it again")
         return
     loop.train(
         spec,
@@ -73,13 +74,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _refuse_another_run(folder: Path, spec: RunSpec, seed: int) -> None:
-    """Raise UserError if ``folder`` cannot be written or holds a finished run of something else."""
+    """Raise UserError if ``folder`` cannot be written or holds another finished run."""
     files.check_writable(folder)
     if not (folder / records.RUN).exists():
         return
     record = records.read_run(folder)
     if (record["spec"], record["seed"]) != (json.loads(spec.json_text), seed):
-        raise UserError(f"{folder} holds a finished run of something else; choose another --output")
+        raise UserError(
+            f"{folder} holds a finished run of another specification or seed; choose another --output"
+        )
 
 
 def _seed(text: str) -> int:

@@ -13,11 +13,11 @@ from typing import Any
 from pj.cli.common import RESULTS, json_of
 
 EXAMPLES = {
-    "pj watch": "anew every two seconds, until Ctrl-C",
+    "pj watch": "refreshed every two seconds, until Ctrl-C",
     "pj watch --once": "once, for scripts",
 }
 
-STALE = 60.0  # seconds after which a silent run is shown as such
+STALE = 60.0  # seconds without an update after which a run is shown as possibly dead
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def progress_lines(folder: Path, now: float) -> list[str]:
-    """Return a line for each run in training, from the small files that they write."""
+    """Return one line per run in training, from the progress files that they write."""
     lines = []
     for path in sorted(folder.glob("*.json")):
         p = json_of(path)
@@ -54,14 +54,16 @@ def progress_lines(folder: Path, now: float) -> list[str]:
             f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",
             f"epoch {p['epoch'] + 1}/{p['epochs']}",
             *([] if last is None else [f"test {last:.2f} %"]),
-            f"{_duration(left)} left" if alive(p, now) else f"no update for {now - p['time']:.0f} s",
+            f"{_duration(left)} left"
+            if alive(p, now)
+            else f"no update for {now - p['time']:.0f} s (killed or stuck?)",
         ]
         lines.append("  ".join(parts))
-    return lines or ["nothing is in training"]
+    return lines or ["no run is in training"]
 
 
 def alive(progress: dict[str, Any], now: float) -> bool:
-    """Whether the process that wrote a progress file is still at work, as far as can be told from here."""
+    """Whether the process that wrote a progress file is still running, as far as this machine can know."""
     if progress.get("host") == socket.gethostname():
         try:
             os.kill(progress["pid"], 0)
