@@ -1,5 +1,5 @@
-# The configuration, and what rules ask of it. Settings reach a rule as one sorted JSON string and its
-# code as one fingerprint, because Snakemake compares parameters as an unordered set of values.
+# The configuration, and what the rules take from it. A rule gets its settings as one sorted JSON string and
+# its code as one fingerprint, because Snakemake compares parameters as an unordered set of values.
 import json
 import sys
 import time
@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from pj.errors import UserError
 
-try:  # a faulty component is found when its card is read
+try:  # these imports read the declarations of all components and report faulty ones
     from pj import files
     from pj.claims import schema
     from pj.claims.loading import of as load_claims
@@ -23,7 +23,7 @@ except UserError as error:
 
 STARTED = time.time()
 share_package()
-slurm.mend_slurm_plugin()
+slurm.patch_slurm_plugin()
 
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 SCRIPTS = HERE / "workflow" / "scripts"
@@ -36,17 +36,17 @@ try:
         overrides=workflow.config_settings.config,
     )
     claims = load_claims(CONFIG)
-    words.of(CONFIG)  # its faults
+    words.of(CONFIG)  # checks it
     files.check_writable(Path("results"))
 except UserError as error:
     raise WorkflowError(str(error))
 
-# The file of claims, and the tables that they are judged by.
+# The files of claims and of texts, and the tables that claims are judged by.
 CLAIMS = [CONFIG.settings.claims] if claims else []
 WORDS = [CONFIG.settings.words] if CONFIG.settings.words else []
 EVIDENCE = [f"results/{table}" for table in schema.tables(claims, CONFIG)]
 TABLES, FIGURES = outputs.tables(CONFIG), outputs.figures(CONFIG)  # what the pages show
-GPU = int(CONFIG.settings.device != "cpu")  # what a job that computes asks for
+GPU = int(CONFIG.settings.device != "cpu")  # GPUs of a job that computes
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
@@ -58,11 +58,11 @@ PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study
 
 
 def one_of(names):
-    """Return a pattern that matches these names; of none, one that matches nothing."""
+    """Return a pattern that matches these names; without names, one that matches nothing."""
     return "|".join(sorted(names)) or "(?!)"
 
 
-# Not the names of all runs: Snakemake goes through a pattern anew for every file of every job.
+# Not the names of all runs: Snakemake evaluates the pattern for every file of every job.
 RUN = "[a-z0-9][A-Za-z0-9_.-]*"
 
 

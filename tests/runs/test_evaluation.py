@@ -74,7 +74,7 @@ def test_a_diverged_run_has_no_selected_weights(spec, digits, tmp_path):
 def test_other_data_than_the_run_was_trained_on_are_refused(spec, digits, tmp_path, arrays):
     loop.train(spec(epochs=1), 0, digits, tmp_path)
     store.save(store.checked(arrays, 3, "other"), tmp_path / "other.npz")
-    with pytest.raises(DataError, match="not what"):
+    with pytest.raises(DataError, match="is not the data that"):
         evaluate(tmp_path, tmp_path / "other.npz", tmp_path / "evaluation.json")
     assert not (tmp_path / "evaluation.json").exists()
 

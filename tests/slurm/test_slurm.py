@@ -230,8 +230,8 @@ def test_a_drained_node_and_a_stopped_workflow_end_readably_and_a_later_call_goe
     process = start(folder, slurm, "--", "results/studies/long/table.md")
     waiting = "squeue", "--noheader", "--states=PENDING", "--format=%r"
     assert until(lambda: client(slurm, *waiting).strip())
-    told = _python(folder, "from pj import cli; cli.main(['doctor'])", slurm.environment)
-    assert "drain" in told and "maintenance" in told
+    printed = _python(folder, "from pj import cli; cli.main(['doctor'])", slurm.environment)
+    assert "drain" in printed and "maintenance" in printed
     process.send_signal(signal.SIGINT)
     output = ended(folder, process, 120)
     assert process.returncode != 0
@@ -247,7 +247,7 @@ def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
     text = LONG.replace("EPOCHS", "3").replace("VARIANTS", "{run: {}}").replace("cnn", "mlp")
     folder = project(text.replace("[0]", "[0, 1, 2]"))
     fault = (
-        "    if len([*Path('results/runs').glob('*/*/run.json')]) == 2 and not Path('mended').exists():\n"
+        "    if len([*Path('results/runs').glob('*/*/run.json')]) == 2 and not Path('repaired').exists():\n"
         "        raise SystemExit('a fault for the test')\n    spec, script"
     )
     edit(folder, "workflow/scripts/train.py", "    spec, script", fault)
@@ -255,7 +255,7 @@ def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
     options = "--config", "device=cpu", "--retries", "0", "--", "results/studies/long/table.md"
     assert "error" in ended(folder, start(folder, slurm, *options)).lower()
     assert log_of(folder).count("begins at its first step") == 2
-    (folder / "mended").touch()
+    (folder / "repaired").touch()
     output = ended(folder, start(folder, slurm, *options))
     assert "steps (100%) done" in output, output
     log = log_of(folder)  # of the second call: Snakemake deletes a job's log with its output
@@ -282,7 +282,7 @@ def test_a_controller_that_is_down_meanwhile_loses_no_job(project, slurm):
     assert "steps (100%) done" in output and "Trying to restart job" not in output, output
 
 
-def test_a_wrong_partition_is_told_in_slurms_own_words(project, slurm):
+def test_a_wrong_partition_is_reported_in_slurms_own_words(project, slurm):
     """And every attempt asks for more time than the one before."""
     folder = project(LONG.replace("EPOCHS", "2").replace("VARIANTS", "{run: {}}"))
     before = len(slurm.calls("sbatch"))

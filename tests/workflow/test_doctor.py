@@ -46,7 +46,7 @@ def test_a_cluster_of_which_no_node_takes_jobs_is_a_fault(tmp_path, monkeypatch)
     assert found.fault and "no power" in found.found
 
 
-def test_a_cluster_without_gpus_accounting_or_controller_is_told_what_to_do(tmp_path, monkeypatch):
+def test_a_cluster_without_gpus_accounting_or_controller_gets_advice(tmp_path, monkeypatch):
     no_gpus, no_accounting = slurm(tmp_path, monkeypatch, sinfo="2|idle|(null)|none", sacct=None)
     assert "--config device=cpu" in no_gpus.remedy
     assert "--slurm-no-account" in no_accounting.remedy
@@ -77,9 +77,9 @@ def test_a_controller_that_does_not_answer_is_a_fault(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("here", "advice"), [(True, "only its nodes need one"), (False, "leave out --resources")]
+    ("here", "advice"), [(True, "only the nodes need one"), (False, "leave out --resources")]
 )
-def test_a_machine_without_a_gpu_is_told_what_fits_it(here, advice, tmp_path, monkeypatch):
+def test_a_machine_without_a_gpu_gets_advice_that_fits_it(here, advice, tmp_path, monkeypatch):
     folder = clients(tmp_path / "bin")
     monkeypatch.setenv("PATH", folder if here else str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -108,7 +108,7 @@ def test_data_that_is_not_prepared_says_whether_it_can_be(source, found, fault, 
     assert found in finding.found and (finding.fault and bool(finding.remedy)) == fault
 
 
-def test_prepared_data_are_counted_and_damaged_ones_told(digits, tmp_path):
+def test_prepared_data_are_counted_and_damaged_ones_reported(digits, tmp_path):
     (tmp_path / "data").mkdir()
     path = tmp_path / "data" / "d.npz"
     path.write_bytes(digits.read_bytes())
@@ -126,7 +126,7 @@ def test_a_faulty_configuration_is_a_finding_and_the_exit_status_says_so(tmp_pat
     assert "BAD   configuration: " in printed and "seeds.0" in printed and "ok    torch: " in printed
 
 
-def test_the_configuration_is_read_last_so_that_all_else_is_told(tmp_path):
+def test_the_configuration_is_read_last_so_that_all_else_is_reported(tmp_path):
     def load():
         raise UserError("no")
 

@@ -22,9 +22,9 @@ def profiles(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("call", ["--workflow-profile profiles/slrum -n", "-n --workflow-profile=slrum"])
-def test_a_workflow_profile_that_is_not_there_is_told_with_those_that_are(profiles, call):
+def test_an_unknown_workflow_profile_is_reported_with_the_existing_ones(profiles, call):
     with pytest.raises(
-        UserError, match=r"slrum.*no such profile; available: profiles/default, profiles/slurm"
+        UserError, match=r"slrum.*this profile does not exist; available: profiles/default, profiles/slurm"
     ):
         slurm.check_profile(call.split(), profiles)
 
@@ -61,7 +61,7 @@ def plugin(monkeypatch):
 def test_how_long_slurm_remembers_jobs_stays_known_while_its_controller_is_down(plugin):
     answers = iter([None, 300, None, 400])
     plugin.get_min_job_age = lambda: next(answers)
-    slurm.mend_slurm_plugin()
+    slurm.patch_slurm_plugin()
     assert [plugin.get_min_job_age() for _ in range(4)] == [None, 300, 300, 400]
 
 
@@ -71,13 +71,13 @@ def test_a_job_that_was_cancelled_or_preempted_is_in_a_state_that_the_plugin_kno
         return (states if command else None), 0.5
 
     plugin.query_job_status = query
-    slurm.mend_slurm_plugin()
+    slurm.patch_slurm_plugin()
     states = {"1": "CANCELLED", "2": "CANCELLED", "3": "RUNNING"}
     assert asyncio.run(plugin.query_job_status("squeue", None)) == (states, 0.5)
     assert asyncio.run(plugin.query_job_status("", None)) == (None, 0.5)
 
 
-def test_what_is_mended_in_the_plugin_is_what_it_asks():
+def test_what_is_patched_in_the_plugin_is_what_it_asks():
     plugin = pytest.importorskip(slurm.PLUGIN)
     asked = plugin.Executor.check_active_jobs.__code__.co_names
     assert {"get_min_job_age", "query_job_status"} <= set(asked) & set(vars(plugin))

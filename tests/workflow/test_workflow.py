@@ -83,7 +83,7 @@ def test_editing_the_figures_code_draws_figures_only(project):
 
 
 def test_editing_the_tables_code_writes_tables_only(project):
-    edit(project, "src/pj/report/tables/studies.py", "test, last epoch", "test, at the end")
+    edit(project, "src/pj/report/tables/studies.py", "test (%), last epoch", "test (%), at the end")
     assert scheduled(project) == {"tables": 2}
 
 
@@ -166,7 +166,7 @@ def test_config_faults_end_the_workflow_before_any_job(project):
 
 def test_a_profile_that_is_not_there_ends_the_workflow_before_any_job(project):
     output = snakemake(project, "-n", "--workflow-profile", "profiles/slrum", check=False)
-    assert "there is no such profile; available: profiles/default, profiles/slurm" in output
+    assert "this profile does not exist; available: profiles/default, profiles/slurm" in output
     assert "Traceback" not in output
 
 
@@ -318,7 +318,7 @@ def test_another_device_or_archive_folder_is_no_reason_to_run_again(project):
     assert "Nothing to be done" in output
 
 
-def test_results_that_cannot_be_written_are_told_before_any_job(project):
+def test_results_that_cannot_be_written_are_reported_before_any_job(project):
     shutil.rmtree(project / "results")
     (project / "results").write_text("a file where the folder should be")
     output = snakemake(project, "-n", check=False)

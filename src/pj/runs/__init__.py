@@ -1,1 +1,1 @@
-"""A run's folder: what it holds, what its readers accept, how it was made and with which code."""
+"""A run's folder: its files, the checks on reading them, their provenance and the code they depend on."""

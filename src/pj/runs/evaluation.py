@@ -1,4 +1,4 @@
-"""What a finished run is worth: its selected weights measured once on every split."""
+"""The evaluation of a finished run: its selected weights measured once on every split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pj.runs.provenance import provenance
 from pj.training.accuracy import loss_and_accuracy, predict
 
 log = logging.getLogger(__name__)
-FAST = 70.0  # percent of test accuracy, the first epoch at which is noted: how fast a run converges
+FAST = 70.0  # percent; the first epoch that reaches this test accuracy measures how fast a run converges
 
 
 def evaluate(
@@ -26,8 +26,8 @@ def evaluate(
     ``selected`` holds loss and accuracy (percent) of the checkpoint on train (clean images, eval mode),
     validation and test, the test confusion matrix (rows: true class), the classes ``predicted`` for the test
     images in their order, and which of them are ``wrong``. ``last``, ``best_test`` and ``epochs_to_70``
-    (None: never) come from metrics.csv; ``best_test`` is the reports' way of choosing and nothing else uses
-    it. A diverged run has no ``selected``, and only its epochs before the divergence count.
+    (None: never) come from metrics.csv; ``best_test`` is the epoch that some reports print, and selects
+    nothing here. A diverged run has no ``selected``, and only its epochs before the divergence count.
 
     Raises RecordError for an unfinished run, DataError for data other than the run was trained on.
     """
@@ -64,13 +64,13 @@ def evaluate(
 
 
 def confusion(logits: torch.Tensor, split: Split, classes: int) -> list[list[int]]:
-    """Return how often each true class (row) was taken for each class (column)."""
+    """Return how often each true class (row) was predicted as each class (column)."""
     pairs = split.labels * classes + logits.argmax(dim=1)
     return torch.bincount(pairs, minlength=classes**2).view(classes, classes).tolist()
 
 
 def _epochs(metrics: list[dict[str, float]], *, diverged: bool) -> dict[str, Any]:
-    """Return the last epoch, that of best test accuracy, and the first fast one; None where there is none."""
+    """Return the last epoch, that of best test accuracy, and the first that reaches `FAST`, or None each."""
     rows = metrics[:-1] if diverged else metrics
     best = max(rows, key=lambda row: row["test_accuracy"], default=None)  # the earliest of equals
     fast = next((int(row["epoch"]) for row in rows if row["test_accuracy"] >= FAST), None)

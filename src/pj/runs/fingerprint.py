@@ -1,11 +1,10 @@
-"""Which code a result depends on, as one hash.
+"""The code that a result depends on, as one hash.
 
 Snakemake can compare a rule's parameters, so each rule carries the fingerprint of the code that its
-script reaches: the import closure inside `pj`, hashed as syntax trees without comments, docstrings,
-formatting and annotations of functions. Where a module stands, what it is called and in which order things
-are imported does not count: an imported name is hashed as the content of the module it comes from. Other
-files of the package that a module names (a template) count with their content. Imports no torch and runs
-nothing of what it reads.
+script reaches: all modules of `pj` that it imports, directly or not, hashed as syntax trees without comments,
+docstrings, formatting and annotations of functions. A module's place and name and the order of imports do not
+count: an imported name is hashed as the content of the module it comes from. Other files of the package that
+a module names (a template) count with their content. Imports no torch and executes nothing of what it reads.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from pj.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 REGISTRY = "REGISTRY"
-# These cannot change a result: they check settings (which stand in the rules' parameters themselves),
-# word messages, or note what a result was made with.
+# These cannot change a result: they check settings (which are in the rules' parameters themselves), write
+# messages, or record what a result was made with.
 WITHOUT_EFFECT = ("pj.config", "pj.workflow", "pj.errors", "pj.runs.provenance", "pj.training.progress")
 
 
@@ -33,7 +32,7 @@ def fingerprint(entry: Path, choices: Mapping[str, str] | None = None, targets: 
 
     Args:
         entry: the file where the work begins.
-        targets: what it resolves by name besides, as "module" or "module:object".
+        targets: what it resolves by name in addition, as "module" or "module:object".
         choices: for a registry module (``pj.models``) the one name that is used. Of its dictionary
             ``REGISTRY`` (name -> "module:object") only that entry counts and only its module is
             followed, so that another model's code, or a new entry, changes nothing. Registries that are
@@ -62,7 +61,7 @@ def run_fingerprint(entry: Path, spec: RunSpec, targets: Iterable[str] = ()) -> 
 
 
 def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
-    """Raise UserError if the code on disk is not the one that had this fingerprint before it was loaded."""
+    """Raise UserError if the code on disk is not that which had this fingerprint when it was loaded."""
     if all(path.is_file() and path.read_bytes() == content for path, content in _CONTENTS.items()):
         return
     _CONTENTS.clear()
@@ -70,8 +69,8 @@ def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
         function.cache_clear()
     if run_fingerprint(entry, spec) != code:
         raise UserError(
-            "the source was edited while this run was loading it, so that nobody could tell which code it "
-            "used; call again"
+            "the source was edited while this run was loading it, so the code that it used is not known; "
+            "run the command again"
         )
 
 
@@ -98,7 +97,7 @@ def _fingerprint(entry: Path, choices: tuple[tuple[str, str], ...], targets: tup
         dump, imports = _read(path, chosen.get(module_name(path) or ""))
         dumps.add(dump)
         pending += imports
-    # sorted, so that the hash depends on no name and no order; a package's empty __init__ says nothing
+    # sorted, so that the hash depends on no name and no order; an empty __init__ does not count
     return hashlib.sha256("\n".join(sorted(filter(None, dumps))).encode()).hexdigest()[:16]
 
 
@@ -174,7 +173,7 @@ def _bindings(tree: ast.Module, path: Path) -> Iterator[tuple[str, tuple[str, st
 
 
 def _identified(module: str, name: str, importer: Path) -> str:
-    """Return what an imported name is, wherever it stands: its module's content and its name there."""
+    """Return what identifies an imported name independently of its place: its module's content, its name."""
     file = _file(module)
     if file is None:
         return ".".join(filter(None, (module, name)))
@@ -187,7 +186,7 @@ def _identified(module: str, name: str, importer: Path) -> str:
 
 @cache
 def _identity(path: Path) -> str:
-    """Return a hash of a module's own content: without its registry's entries, whatever it imports."""
+    """Return a hash of a module's own content, without its registry's entries and what it imports."""
     tree = _parsed(path)
     _forget_registry(tree)
     names = {
@@ -257,7 +256,7 @@ def _entries(node: Any) -> list[tuple[ast.expr, ast.expr]]:
 
 
 def _strip_inert(tree: ast.Module) -> None:
-    """Take out docstrings, and what is imported for type checkers alone."""
+    """Remove docstrings, and what is imported only for type checkers."""
     for node in ast.walk(tree):
         if _is_for_type_checkers(node):
             node.body = [ast.Pass()]  # type: ignore[attr-defined]

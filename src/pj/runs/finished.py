@@ -1,4 +1,4 @@
-"""A finished run, loaded for whatever looks at it afterwards."""
+"""Loading a finished run for evaluation and analyses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def load(
         folder: of the run.
         data: a file of `pj.data.store`.
         device: auto, cpu, cuda or cuda:<index>.
-        precision: auto, fp32 or bf16; None is the run's own.
+        precision: auto, fp32 or bf16; None uses the run's own.
         threads: of the CPU.
 
     Raises:
@@ -59,10 +59,10 @@ def load(
     record = records.read_run(folder)
     if record["state"] == "diverged":
         step = record["diverged_at_step"]
-        raise UserError(f"{folder} diverged at step {step}: there is nothing to see in its weights")
+        raise UserError(f"{folder} diverged at step {step}, so it has no usable weights")
     dataset = store.load(data)
     if dataset.sha256 != record["data_sha256"]:
-        raise store.DataError(f"{data} is not what {folder} was trained on; train that run again")
+        raise store.DataError(f"{data} is not the data that {folder} was trained on; train that run again")
     spec = RunSpec.model_validate(record["spec"])
     conditions = configure(device, precision or spec.precision, threads)
     model = build.network(spec, dataset, conditions.device)

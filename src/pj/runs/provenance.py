@@ -1,4 +1,4 @@
-"""On what and with what a result was made."""
+"""The machine, the versions and the commit that a result was made with."""
 
 from __future__ import annotations
 

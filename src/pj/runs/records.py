@@ -1,4 +1,4 @@
-"""A run's folder: what is written there, and what its readers accept."""
+"""The files of a run's folder, and the checks on reading them."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ class RecordError(UserError):
 def read_run(folder: Path) -> dict[str, Any]:
     """Return run.json of a finished run.
 
-    Raises RecordError for a folder that is half there: no run.json, one of an unfinished run, or a
-    checkpoint other than the one it records.
+    Raises RecordError for an incomplete folder: no run.json, that of an unfinished run, or a checkpoint
+    other than the one it records.
     """
     path = folder / RUN
     if not folder.is_dir():
-        found = "is a file" if folder.exists() else "is not there"
-        raise RecordError(f"{folder} {found}; wanted: a run's folder, such as results/runs/<run>/seed0")
+        found = "is a file" if folder.exists() else "does not exist"
+        raise RecordError(f"{folder} {found}; needed: a run's folder, such as results/runs/<run>/seed0")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RecordError(f"{path} is missing: no run, or one that has not finished") from None
+        raise RecordError(f"{path} is missing: the run has not finished, or this is not a run") from None
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}); delete {folder} and train again") from error
     state = record.get("state") if isinstance(record, dict) else None
     if state not in FINISHED:
-        raise RecordError(f"{path} says state {state!r}, not {' or '.join(FINISHED)}; train this run again")
+        raise RecordError(f"{path} has state {state!r}, not {' or '.join(FINISHED)}; train this run again")
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file() or sha256(checkpoint) != record.get("checkpoint_sha256"):
-        raise RecordError(f"{checkpoint} is not the one that {path} records; delete {folder} and train again")
+        raise RecordError(
+            f"{checkpoint} is not the checkpoint that {path} records; delete {folder} and train again"
+        )
     return record
 
 

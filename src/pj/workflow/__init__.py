@@ -1,1 +1,1 @@
-"""What Snakemake and SLURM need of us: jobs, slots of GPUs, checks before and around jobs."""
+"""What the workflow needs around its jobs: logs, slots of GPUs, SLURM, outputs, checks before jobs."""

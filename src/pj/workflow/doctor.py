@@ -1,4 +1,4 @@
-"""`pj doctor`: what this machine has for the workflow, what is wrong with it, and what to do about it."""
+"""`pj doctor`: what this machine provides for the workflow, what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pj.errors import UserError
 from pj.workflow.slots import VISIBLE, visible_devices
 
 ENOUGH = 10 * 2**30  # bytes of disk for states and checkpoints of a study of wide nets
-REMEMBERED = 300  # seconds; the SLURM plugin looks for jobs that have ended every 180 s at the latest
+REMEMBERED = 300  # seconds; the SLURM plugin asks for ended jobs at least every 180 s
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was looked at; a fault has a remedy, and a note is no fault."""
+    """The result of one check. With a remedy it is a fault, or a note if ``fault`` is false."""
 
     what: str
     found: str
@@ -31,13 +31,13 @@ class Finding:
     fault: bool = True
 
     def __str__(self) -> str:
-        """Return it as a line or two."""
+        """Return it as one line, or two with a remedy."""
         mark = "ok  " if not self.remedy else "BAD " if self.fault else "note"
         return f"{mark}  {self.what}: {self.found}" + (f"\n      → {self.remedy}" if self.remedy else "")
 
 
 def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
-    """Yield what is found, from the ground up.
+    """Yield the findings: software first, then cluster, disk, configuration and data.
 
     Args:
         load: reads the configuration; its UserError is a finding.
@@ -54,7 +54,7 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
     yield from _slurm(loaded.settings.device if loaded else "auto")
     yield _disk(results)
     if loaded is None:
-        yield Finding("configuration", fault, "correct config.yaml or the overlay")
+        yield Finding("configuration", fault, "fix the errors above in config.yaml or your overlay")
         return
     yield Finding("configuration", f"{len(loaded.settings.studies)} studies, {len(loaded.runs())} runs")
     for name, source in loaded.sources().items():
@@ -63,7 +63,7 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     try:
-        import torch  # here, so that the rest is said even where it cannot be loaded
+        import torch  # here, so that the other checks run even where it cannot be loaded
     except (ImportError, OSError) as error:  # a library that is missing or broken is an OSError
         yield Finding("torch", f"cannot be imported: {error}", "pip install --upgrade torch torchvision")
         return
@@ -77,24 +77,24 @@ def _torch() -> Iterator[Finding]:
     elif cards:
         remedy = "install a CUDA build of torch (pip install torch), or a newer driver (nvidia-smi shows its)"
         if VISIBLE in os.environ:
-            remedy = f"{VISIBLE} names them: correct or unset it; else {remedy}"
-        yield Finding("GPU", f"there are {', '.join(cards)}, but torch sees none", remedy)
+            remedy = f"they are named by {VISIBLE}: correct or unset it; otherwise {remedy}"
+        yield Finding("GPU", f"this machine has {', '.join(cards)}, but torch sees none", remedy)
     else:
         from pj.training.device import cpu_computes_bf16
 
         precision = "bf16" if cpu_computes_bf16() else "fp32"
         remedy = (
-            "on a cluster only its nodes need one; what SLURM has is listed below"
+            "on a cluster only the nodes need one; SLURM's are listed below"
             if shutil.which("sbatch")
-            else "leave out --resources and give --cores what the machine has; the full job takes weeks"
+            else "leave out --resources and set --cores to the machine's number; the full job takes weeks"
         )
-        yield Finding("GPU", f"none; runs go to the CPU, in {precision}", remedy, fault=False)
+        yield Finding("GPU", f"none; runs use the CPU, in {precision}", remedy, fault=False)
     try:
         import torchvision
 
         yield Finding("torchvision", torchvision.__version__)
     except (ImportError, RuntimeError) as error:  # operators of another torch are a RuntimeError
-        remedy = "pip install --upgrade torch torchvision, both at once"
+        remedy = "pip install --upgrade torch torchvision, both in one command"
         yield Finding("torchvision", f"cannot be imported: {error}", remedy)
     if not any(map(shutil.which, ("c++", "g++", "clang++"))):
         remedy = "install g++, or set compile: false in the study final"
@@ -110,13 +110,13 @@ def _snakemake() -> Iterator[Finding]:
 
 def _slurm(device: str) -> Iterator[Finding]:
     if not shutil.which("sbatch"):
-        yield Finding("SLURM", "none on this machine")
+        yield Finding("SLURM", "not installed on this machine")
         return
     if not find_spec("snakemake_executor_plugin_slurm"):
-        yield Finding("SLURM", "Snakemake's plugin for it is not installed", "pip install -e '.[slurm]'")
+        yield Finding("SLURM", "Snakemake's SLURM plugin is not installed", "pip install -e '.[slurm]'")
     nodes = _answer("sinfo", "--noheader", "--format=%D|%T|%G|%E")
     if nodes is None:
-        remedy = "ask the site, or wait: jobs that run go on, and the workflow can be called again"
+        remedy = "ask the site, or wait: running jobs continue, and the workflow can be started again"
         yield Finding("SLURM", "its controller does not answer (sinfo)", remedy)
         return
     yield from _nodes([line.split("|", 3) for line in nodes.splitlines() if line.count("|") >= 3], device)
@@ -124,13 +124,13 @@ def _slurm(device: str) -> Iterator[Finding]:
 
 
 def _nodes(nodes: Sequence[Sequence[str]], device: str) -> Iterator[Finding]:
-    """Return what nodes take jobs; each is a count, a state, its GPUs and a reason."""
+    """Yield which nodes take jobs; each entry is a count, a state, the GPUs and a reason."""
     none_usable = not any(_usable(state) for _, state, _, _ in nodes)
     for count, state, gpus, reason in nodes:
         usable = _usable(state)
         found = f"{count} node(s) {state}, {gpus if 'gpu' in gpus else 'without GPUs'}"
         found += "" if usable else f": {reason}"
-        remedy = "" if usable else "jobs wait for another node; scontrol show node says more"
+        remedy = "" if usable else "jobs wait for another node; see scontrol show node"
         yield Finding("SLURM", found, remedy, fault=none_usable)
     if device != "cpu" and not any("gpu" in gpus for _, _, gpus, _ in nodes):
         remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
@@ -138,7 +138,7 @@ def _nodes(nodes: Sequence[Sequence[str]], device: str) -> Iterator[Finding]:
 
 
 def _finished_jobs() -> Iterator[Finding]:
-    """Return whether SLURM remembers jobs that have ended for as long as the workflow needs."""
+    """Yield whether SLURM remembers ended jobs for as long as the workflow needs."""
     accounting = _answer("sacct", "--noheader", "--starttime=now") is not None
     if not accounting:
         yield Finding("SLURM", "no accounting (sacct)", "add --slurm-no-account", fault=False)
@@ -147,14 +147,14 @@ def _finished_jobs() -> Iterator[Finding]:
         remedy = (
             "add --slurm-status-command sacct"
             if accounting
-            else f"ask the site for MinJobAge={REMEMBERED}; a job that ends unseen is waited for without end"
+            else f"ask the site for MinJobAge={REMEMBERED}; otherwise Snakemake may wait forever for a job"
         )
         found = f"squeue forgets a job {remembers[1]} s after its end (MinJobAge)"
         yield Finding("SLURM", found, remedy)
 
 
 def _usable(state: str) -> bool:
-    """Whether nodes take jobs, now or when others end; a suffix (``idle~``: powered down) does not matter."""
+    """Whether nodes take jobs, now or when others end; a suffix (``idle~``: powered down) is ignored."""
     word = re.sub(r"[^a-z].*", "", state.lower())
     return word in ("idle", "mixed", "allocated", "completing", "planned")
 
@@ -172,7 +172,7 @@ def _disk(results: Path) -> Finding:
     there = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
     free = shutil.disk_usage(there).free
     found = f"{free / 2**30:.0f} GiB free at {there}"
-    remedy = "" if free >= ENOUGH else "free some, or work elsewhere: states and checkpoints take gigabytes"
+    remedy = "" if free >= ENOUGH else "free some space, or work elsewhere: checkpoints take gigabytes"
     return Finding("disk", found, remedy)
 
 
@@ -185,17 +185,17 @@ def _data(name: str, source: Source, results: Path) -> Finding:
         try:
             dataset = store.load(path)
         except UserError as error:
-            return Finding(f"data {name}", str(error), f"delete {path}; the workflow makes it again")
+            return Finding(f"data {name}", str(error), f"delete {path}; the workflow recreates it")
         counts = f"{len(dataset.y_train):,} training and {len(dataset.y_test):,} test images"
         return Finding(f"data {name}", f"{path}, {counts}")
     match source.source:
         case "torchvision":
             folder = Path(source.folder)
-            found = f"not prepared; its archive is looked for in {folder.absolute()} and else downloaded"
+            found = f"not prepared; its archive is taken from {folder.absolute()}, or else downloaded"
             remedy = "" if folder.is_dir() else f"without internet, put the official archive into {folder}"
             return Finding(f"data {name}", found, remedy, fault=False)
         case "npz" | "folder":
             there = Path(source.path).exists()
             remedy = "" if there else f"put it there, or correct datasets.*.path ({source.path})"
-            return Finding(f"data {name}", f"{source.path} is {'there' if there else 'missing'}", remedy)
+            return Finding(f"data {name}", f"{source.path} {'exists' if there else 'is missing'}", remedy)
     return Finding(f"data {name}", "not prepared; it needs no file")

@@ -28,14 +28,14 @@ def share_package() -> None:
 
 @contextmanager
 def logged(path: str | Path) -> Iterator[None]:
-    """Send `pj`'s log to a job's log file; end a user's error with its message instead of a traceback."""
+    """Send `pj`'s log to a job's log file; after a UserError, exit with its message and no traceback."""
     logger = logging.getLogger("pj")
     logger.setLevel(logging.INFO)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, encoding="utf-8")  # a resumed run goes on in its log
+    file = logging.FileHandler(path, encoding="utf-8")  # a resumed run appends to its log
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     console = logging.StreamHandler()
-    console.setLevel(logging.WARNING)  # a job's epochs belong in its log, not between other jobs' lines
+    console.setLevel(logging.WARNING)  # progress goes to the log only, not between other jobs' lines
     logger.addHandler(file)
     logger.addHandler(console)
     try:

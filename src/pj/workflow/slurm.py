@@ -1,4 +1,4 @@
-"""What Snakemake and its plugin for SLURM leave open, and this project promises."""
+"""Checks and corrections around Snakemake and its SLURM plugin."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Query = Callable[..., Awaitable[tuple[dict[str, str] | None, float | None]]]
 
 
 def check_profile(arguments: Sequence[str], workflow: Path) -> None:
-    """Raise UserError if a call of Snakemake names a workflow profile that is not there.
+    """Raise UserError if a call of Snakemake names a workflow profile that does not exist.
 
-    Snakemake goes on without any (github.com/snakemake/snakemake/issues/4276), and would
-    train on the machine where it is called instead of on the cluster.
+    Snakemake continues without a profile (github.com/snakemake/snakemake/issues/4276), and would train on
+    the machine where it is called instead of on the cluster.
     """
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--workflow-profile")
@@ -32,13 +32,13 @@ def check_profile(arguments: Sequence[str], workflow: Path) -> None:
     there = ", ".join(
         f"profiles/{path.parent.name}" for path in sorted(workflow.glob("profiles/*/config.yaml"))
     )
-    raise UserError(f"--workflow-profile {name}: there is no such profile; available: {there or 'none'}")
+    raise UserError(f"--workflow-profile {name}: this profile does not exist; available: {there or 'none'}")
 
 
 def check_controller(executor: str) -> None:
     """Raise UserError if jobs are to go to a SLURM that does not answer.
 
-    Each job would find that out by itself, one after another, until all have spent their attempts.
+    Otherwise all jobs would fail one after another, each after all its attempts.
     """
     if executor != "slurm":
         return
@@ -47,18 +47,19 @@ def check_controller(executor: str) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         why = (getattr(error, "stderr", None) or str(error)).strip()
         raise UserError(
-            f"SLURM does not answer ({why}); nothing was submitted. Call again when it does; "
-            "`pj doctor` says more"
+            f"SLURM does not answer ({why}); nothing was submitted. Run the command again when it does; see "
+            "`pj doctor`"
         ) from error
 
 
-def mend_slurm_plugin() -> None:
-    """Let the SLURM plugin (2.8), if it is there, lose no job whose state it does not understand.
+def patch_slurm_plugin() -> None:
+    """Patch the SLURM plugin (2.8), if it is installed, so that it loses no job.
 
-    Before each look at the jobs it asks the controller how long that remembers them (MinJobAge), and without
-    an answer it turns to sacct, which knows nothing on a site without accounting: all jobs would be lost. The
-    last answer is as good. States that it has no rule for are waited for without end, ``CANCELLED by 1000``
-    among them, and PREEMPTED, after which only SLURM's own requeuing goes on.
+    Before each query of the jobs' states it asks the controller how long ended jobs are remembered
+    (MinJobAge). Without an answer it switches to sacct, which knows nothing on a site without accounting, and
+    all jobs would be lost; the last known answer is used instead. It also waits forever for a job in a state
+    that it does not know, such as ``CANCELLED by 1000``, or PREEMPTED, which ends the job unless SLURM itself
+    requeues it.
     """
     plugin = sys.modules.get(PLUGIN)  # Snakemake has loaded every executor that is installed
     for name, corrected in (("get_min_job_age", last_known), ("query_job_status", plain_states)):
@@ -67,7 +68,7 @@ def mend_slurm_plugin() -> None:
 
 
 def plain_states(query: Query) -> Query:
-    """Return ``query`` with states of one word, and preempted jobs, which nobody requeues, as cancelled."""
+    """Return ``query`` with states of one word, and preempted jobs (never requeued here) as cancelled."""
 
     async def answer(*arguments: Any) -> tuple[dict[str, str] | None, float | None]:
         states, seconds = await query(*arguments)
@@ -77,13 +78,13 @@ def plain_states(query: Query) -> Query:
 
 
 def plain_state(state: str) -> str:
-    """Return the first word of a job's state; of PREEMPTED, what it comes to."""
+    """Return the first word of a job's state; CANCELLED for PREEMPTED."""
     word = state.partition(" ")[0]
     return "CANCELLED" if word == "PREEMPTED" else word
 
 
 def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:
-    """Return ``ask``, which answers what it answered last where it now answers nothing."""
+    """Return ``ask``, changed to repeat its last answer when it has none."""
     known = None
 
     def answer() -> int | None:
