@@ -69,7 +69,7 @@ def test_a_missing_or_truncated_npz_is_refused_with_its_path(tmp_path, arrays):
     with pytest.raises(DataError, match=r"own\.npz cannot be read"):
         sources.read(given)
     path.unlink()
-    with pytest.raises(DataError, match=r"own\.npz is not there"):
+    with pytest.raises(DataError, match=r"own\.npz does not exist"):
         sources.read(given)
 
 
@@ -97,7 +97,7 @@ def test_class_folders_become_arrays_in_a_mixed_order(tmp_path):
 
 
 def test_missing_class_folders_are_refused(tmp_path):
-    with pytest.raises(DataError, match="one folder of images a class"):
+    with pytest.raises(DataError, match="one folder of images per class"):
         sources.read(source("folder", path=str(tmp_path)))
 
 
@@ -220,7 +220,7 @@ def test_two_writers_at_once_leave_one_whole_file(tmp_path, arrays):
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
-def test_a_damaged_data_file_is_refused_with_the_way_to_mend_it(tmp_path, arrays, damage):
+def test_a_damaged_data_file_is_refused_with_the_way_to_repair_it(tmp_path, arrays, damage):
     path = tmp_path / "d.npz"
     store.save(store.checked(arrays, 3, "test"), path)
     content = bytearray(path.read_bytes())
@@ -234,7 +234,7 @@ def test_a_damaged_data_file_is_refused_with_the_way_to_mend_it(tmp_path, arrays
 
 
 def test_a_missing_data_file_is_refused_with_the_way_to_make_it(tmp_path):
-    with pytest.raises(DataError, match="is missing; `snakemake"):
+    with pytest.raises(DataError, match="is missing; create it with `snakemake"):
         store.load(tmp_path / "d.npz")
 
 

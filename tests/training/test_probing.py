@@ -144,7 +144,7 @@ def test_layers_have_one_name_with_and_without_batch_norm():
     assert names[0] == [*(f"conv{i}" for i in range(1, 9)), "linear1", "linear2", "linear3"]
 
 
-def test_a_probed_layer_that_does_not_exist_is_told_before_training(spec):
+def test_a_probed_layer_that_does_not_exist_is_reported_before_training(spec):
     with pytest.raises(
         ValidationError, match=r"probe\.ics: no layer named 'conv9'; available: conv1, .*linear1"
     ):

@@ -1,7 +1,7 @@
-"""Images: where they come from, how they are kept, how they reach the device.
+"""Images: their sources, their storage, and batches of them on the device.
 
-What mixes images is named instead of imported, so that nothing here loads torch and its code is part of
-the fingerprint of those runs alone that mix.
+Mixing is named in a registry instead of imported, so that nothing here loads torch and its code is part of
+the fingerprint of only those runs that mix images.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ REGISTRY = {"cutmix": "pj.data.mixing:CutMix"}
 
 
 def create_mixing(name: str, **options: Any) -> Any:
-    """Return what mixes the images of a batch, by name."""
+    """Return the object of that name that mixes the images of a batch."""
     return resolve_name(REGISTRY[name])(**options)
 
 
@@ -35,8 +35,8 @@ def cutmix(
         labels: int64 [N].
         num_classes: K.
         generator: on the CPU; draws lambda, the rectangle and the permutation.
-        adjust_lambda: count the label of an image by the pixels it keeps; False keeps the drawn lambda,
-            which is wrong by what the image's edge clips off the rectangle (as reported).
+        adjust_lambda: weight the label of an image by the pixels it keeps; False uses the drawn lambda,
+            which ignores what the image's edge clips off the rectangle (as reported).
         alpha: of Beta(alpha, alpha), from which lambda comes; ValueError unless above 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Images that live on the device, and batched augmentation there."""
+"""Images on the device, and batched augmentation there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Split:
 
 
 class Normalise:
-    """uint8 [B, H, W, C] in 0…255 to float32 [B, C, H, W], standardised a channel at a time."""
+    """uint8 [B, H, W, C] in 0…255 to float32 [B, C, H, W], standardised per channel."""
 
     def __init__(self, data: Data, channels: int, device: torch.device) -> None:
         mean, std = data.mean or [0.0], data.std or [1.0]
@@ -36,19 +36,19 @@ class Normalise:
         self.shift = (-torch.tensor(mean) / torch.tensor(std)).to(device)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return a view in channels_last order; nothing is copied to permute it."""
+        """Return the images as a view in channels_last order, permuted without a copy."""
         return torch.addcmul(self.shift, images.float(), self.scale).permute(0, 3, 1, 2)
 
 
 def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Split]:
-    """Return train, validation (if any) and test, cut by position; DataError if there are too few images."""
+    """Return train, validation (if any) and test, split by position; DataError for too few images."""
     available = len(dataset.y_train)
     train = data.train if data.train is not None else available - data.validation
     test = data.test if data.test is not None else len(dataset.y_test)
     if train < 1 or train + data.validation > available:
         raise DataError(
-            f"{data.name} has {available} training images; train {max(train, 0)} and "
-            f"validation {data.validation} do not fit"
+            f"{data.name} has {available} training images, too few for train {max(train, 0)} and "
+            f"validation {data.validation}"
         )
     if test > len(dataset.y_test):
         raise DataError(f"{data.name} has {len(dataset.y_test)} test images, not {test}")
@@ -68,7 +68,7 @@ class TrainingBatches:
     """Shuffled, augmented batches as a function of (seed, epoch, step) alone.
 
     Order, crops, flips and mixtures of an epoch are drawn at its start on the CPU, so that they do not
-    depend on the device, and one gather a step does the cropping and flipping.
+    depend on the device; one gather per step crops and flips.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class TrainingBatches:
 
 
 def in_order(split: Split, normalise: Normalise, batch_size: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield a split's images, unaugmented and in order, in batches for evaluation."""
+    """Yield a split's images and labels in batches for evaluation, unaugmented and in order."""
     for start in range(0, len(split), batch_size):
         cut = slice(start, start + batch_size)
         yield normalise(split.images[cut]), split.labels[cut]

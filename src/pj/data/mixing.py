@@ -16,9 +16,9 @@ from torch import Tensor
 
 
 class CutMix:
-    """The rectangles and pairs of an epoch, drawn at its start, pasted a batch at a time.
+    """The rectangles and pairs of an epoch, drawn at its start and pasted batch by batch.
 
-    What a batch is mixed with is a tensor on the device, so that no step waits for it or branches on it.
+    They are tensors on the device, so that no step waits for them or branches on them.
 
     Args:
         num_classes: K.
@@ -38,10 +38,10 @@ class CutMix:
     def start_epoch(
         self, sizes: Sequence[int], side: int, draw: torch.Generator, device: torch.device
     ) -> None:
-        """Draw for batches of so many images, of ``side`` pixels; ``draw`` is a CPU generator."""
+        """Draw for batches of ``sizes`` images of ``side`` pixels; ``draw`` is a CPU generator."""
         uniform = torch.rand(len(sizes), generator=draw, dtype=torch.float64)
         kept = torch.from_numpy(betaincinv(self.alpha, self.alpha, uniform.numpy()))
-        # halves rounded down and centres on whole pixels, as torchvision has it
+        # half sides rounded down and centres on whole pixels, as in torchvision
         half = (0.5 * (1 - kept).sqrt() * side).long()
         centre = torch.randint(side, (2, len(sizes)), generator=draw)
         low, high = (centre - half).clamp(min=0), (centre + half).clamp(max=side)
@@ -57,7 +57,7 @@ class CutMix:
 
         Args:
             step: which batch of the epoch.
-            cut: where its images stand in the epoch.
+            cut: positions of its images in the epoch.
             images: [B, C, H, W]; not modified.
             labels: int64 [B].
 

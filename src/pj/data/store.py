@@ -23,7 +23,7 @@ class DataError(UserError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [N, H, W, C] and labels int64 [N], training and test, as they came."""
+    """Images uint8 [N, H, W, C] and labels int64 [N], training and test, in the source's order."""
 
     x_train: NDArray[np.uint8]
     y_train: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Dataset:
 
 
 def checked(arrays: dict[str, NDArray[Any]], classes: int, name: str) -> Dataset:
-    """Return arrays as a dataset; DataError names the first that is missing or does not fit."""
+    """Return arrays as a dataset; DataError names the first that is missing or has a wrong type or shape."""
     missing = [key for key in ARRAYS if key not in arrays]
     if missing:
         raise DataError(f"{name}: lacks {', '.join(missing)}; needed: {', '.join(ARRAYS)}")
@@ -79,7 +79,7 @@ def checked(arrays: dict[str, NDArray[Any]], classes: int, name: str) -> Dataset
 
 
 def save(dataset: Dataset, path: Path) -> None:
-    """Write a dataset atomically, so that two jobs at once leave one whole file."""
+    """Write a dataset atomically, so that two jobs at once leave one complete file."""
     meta = json.dumps({"classes": dataset.classes, "sha256": dataset.sha256})
     with replaced(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{key: getattr(dataset, key) for key in ARRAYS}, meta=np.array(meta))
@@ -92,8 +92,8 @@ def load(path: Path) -> Dataset:
             meta = json.loads(str(archive["meta"]))
             return Dataset(**{key: archive[key] for key in ARRAYS}, **meta)
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; `snakemake --cores 1 {path}` makes it") from None
+        raise DataError(f"{path} is missing; create it with `snakemake --cores 1 {path}`") from None
     except Exception as error:  # a damaged archive fails in zipfile, zlib, tokenize, …
         raise DataError(
-            f"{path} is damaged ({error}); delete it and `snakemake --cores 1 {path}` makes it anew"
+            f"{path} is damaged ({error}); delete it and create it again with `snakemake --cores 1 {path}`"
         ) from error

@@ -13,7 +13,7 @@ from pj.training.device import Conditions
 
 @torch.inference_mode()
 def predict(model: nn.Module, split: Split, normalise: Normalise, conditions: Conditions) -> Tensor:
-    """Return logits float32 [N, K] of a split, the model in eval mode for as long as it takes."""
+    """Return logits float32 [N, K] of a split, in eval mode; the model's own mode is restored."""
     training = model.training
     model.eval()
     with conditions.autocast():

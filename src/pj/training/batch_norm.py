@@ -1,4 +1,4 @@
-"""Batch norm's running statistics, and when they stand still."""
+"""Keeping batch norm's running statistics unchanged."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import nn
 
 @contextmanager
 def frozen_running_statistics(model: nn.Module) -> Iterator[None]:
-    """Put batch norm's running statistics back afterwards.
+    """Restore batch norm's running statistics on exit.
 
-    They are put back rather than switched off, which a compiled network would have to be compiled again for.
+    They are restored rather than switched off, because switching would recompile a compiled network.
     """
     layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     buffers = [buffer for layer in layers for buffer in layer.buffers()]
-    # one launch a kind, which lists of mixed types do not get
+    # by type, because a list of mixed types would not be copied in one kernel launch
     kinds = [[b for b in buffers if b.is_floating_point() == floats] for floats in (True, False)]
     before = [[buffer.clone() for buffer in kind] for kind in kinds]
     try:

@@ -34,16 +34,16 @@ def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
 
 
 def compiled(model: nn.Module) -> nn.Module:
-    """Return a network as torch.compile makes it; parameters and buffers are those of ``model``.
+    """Return the network through torch.compile; parameters and buffers are those of ``model``.
 
     UserError without a C++ compiler, which torch.compile needs on every device.
     """
     if not shutil.which(os.environ.get("CXX") or "g++"):
         raise UserError(
             "compile: true needs a C++ compiler (g++, or the one that CXX names); install one, or set "
-            "compile: false, which trains the same more slowly"
+            "compile: false, which trains the same network more slowly"
         )
-    # a run that resumes to the same bits needs the same kernels: none are chosen by how fast they were
+    # bit-identical resumption needs the same kernels, so none are chosen by measured speed
     return torch.compile(model, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]
 
 

@@ -17,7 +17,7 @@ class DeviceError(UserError):
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a result is bit-identical under, besides versions: device, precision, threads."""
+    """The conditions, besides versions, under which results are bit-identical."""
 
     device: torch.device
     precision: str
@@ -35,13 +35,13 @@ class Conditions:
         return {"device": device, "threads": self.threads, "torch": str(torch.__version__)}
 
     def synchronize(self) -> None:
-        """Wait for the device, so that a clock read next tells the truth."""
+        """Wait for the device, so that a clock read next is right."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
 def configure(device: str, precision: str, threads: int) -> Conditions:
-    """Set this process up and return what ``auto`` came to. DeviceError if CUDA is asked for in vain."""
+    """Set up this process and resolve ``auto``. DeviceError if the named CUDA device does not exist."""
     torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -49,7 +49,7 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
         index = int(device.partition(":")[2] or 0)
         if index >= torch.cuda.device_count():
             raise DeviceError(
-                f"device {device!r} was asked for, but torch {torch.__version__} sees "
+                f"device {device!r} is not available: torch {torch.__version__} sees "
                 f"{torch.cuda.device_count()} CUDA devices; allowed here: auto, cpu"
                 + "".join(f", cuda:{i}" for i in range(torch.cuda.device_count()))
             )
@@ -58,7 +58,7 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
         # a debugging aid that costs time
         setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
         torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; bf16 is the fast one
+        torch.backends.cudnn.allow_tf32 = False  # fp32 is exact here; bf16 is the fast precision
     else:
         # weight decay drives unused weights into denormal numbers, which a CPU multiplies very slowly
         torch.set_flush_denormal(True)

@@ -1,4 +1,4 @@
-"""Training a run: (specification, seed, data) to a run folder, across any number of sessions."""
+"""Training a run: from specification, seed and data to a run folder, in one or several sessions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pj.training.state import ResumeStates
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 60.0  # seconds between resume states
-OUT_OF_TIME = 75  # exit status of a run that max_seconds ended: EX_TEMPFAIL, "try again later"
+OUT_OF_TIME = 75  # exit status of a run that max_seconds ended: EX_TEMPFAIL of sysexits.h
 
 
 def train(
@@ -52,24 +52,24 @@ def train(
         spec: what to train.
         seed: of initial weights, order, augmentation and dropout.
         data: a file of `pj.data.store`.
-        folder: receives checkpoint.pt, metrics.csv and, last of all, run.json.
+        folder: where checkpoint.pt, metrics.csv and, last of all, run.json are written.
         code: fingerprint of the code, recorded and part of the resume state's identity.
         resume: folder for resume states; None keeps none.
         progress: file that `pj watch` reads; None writes none.
         device: auto, cpu, cuda or cuda:<index>.
         threads: of the CPU.
         save_every: seconds between resume states.
-        max_seconds: end after the step that passes so many, at least one, with a resume state (which
-            ``resume`` must allow) and the exit status `OUT_OF_TIME`; called again, the run goes on.
-        keep: keep the finished run's files in ``resume``, from which the run folder is written again
-            without training should it be deleted before anyone has used it.
+        max_seconds: end after the step that exceeds so many seconds, at least one step, with a resume state
+            (so ``resume`` is needed) and the exit status `OUT_OF_TIME`; called again, the run continues.
+        keep: keep the finished run's files in ``resume``, so that the run folder can be written again without
+            training if it is deleted before it has been used.
         loaded: called once, when all code of the run has been loaded.
 
     SIGTERM and SIGINT save a resume state at the next step and exit with 128 + the signal's number.
 
     """
     if max_seconds and not resume:
-        raise ValueError("max_seconds needs a folder for resume states, or the work would be lost")
+        raise ValueError("max_seconds needs a folder for resume states (resume)")
     conditions = configure(device, spec.precision, threads)
     dataset = store.load(data)
     identity = {"spec": spec.json_text, "seed": seed, "data": dataset.sha256, "code": code}
@@ -98,7 +98,7 @@ def train(
 
 
 def _resume(training: Training, states: ResumeStates | None) -> None:
-    """Go on where a resume state left off, if there is one."""
+    """Continue from the newest resume state, if there is one."""
     found = states.newest() if states else None
     if found is None:
         log.info("begins at its first step")
@@ -107,7 +107,7 @@ def _resume(training: Training, states: ResumeStates | None) -> None:
     training.resumed_at = [*training.resumed_at, training.steps_done]
     log.info("resumed after step %d (epoch %d)", training.steps_done, training.epoch + 1)
     for before in _other_conditions(training):
-        # legitimate, but no longer the bits of an uninterrupted run
+        # allowed, but no longer bit-identical to an uninterrupted run
         now = training.conditions.describe()
         log.warning("this run was begun under other conditions: %s, now %s", before, now)
 
@@ -149,13 +149,13 @@ def _run(
 
 
 def _end(training: Training, stop: list[int]) -> NoReturn:
-    """Leave a run that is not finished, by a signal or because its time is up."""
+    """Exit from an unfinished run, after a signal or when max_seconds have passed."""
     if stop:
         log.warning("stopped by signal %d after step %d", stop[0], training.steps_done)
         raise SystemExit(128 + stop[0])
     steps = training.spec.epochs * training.batches.steps
     done = training.steps_done
-    log.warning("max_seconds are over after step %d of %d: call again, and it goes on there", done, steps)
+    log.warning("max_seconds reached after step %d of %d: run again to continue", done, steps)
     raise SystemExit(OUT_OF_TIME)
 
 
@@ -210,7 +210,7 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT instead of dying in the middle of a step."""
+    """Collect SIGTERM and SIGINT, so that a step is finished before the run ends."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:

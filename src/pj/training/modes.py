@@ -1,4 +1,4 @@
-"""What train() and eval() do to batch norm and dropout, measured."""
+"""Measured effects of train() and eval() on batch norm and dropout."""
 
 from __future__ import annotations
 

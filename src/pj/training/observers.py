@@ -1,4 +1,4 @@
-"""What looks on while a run trains, loaded only for runs that ask for it."""
+"""Observers of a run in training, loaded only for runs that ask for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pj.landscape.probes import Loss
     from pj.training.probing import Probing
 
-# a registry, so that the code of probes is part of the fingerprint of probed runs alone
+# a registry, so that the code of probes is part of the fingerprint of probed runs only
 REGISTRY = {"probe": "pj.training.probing:Probing"}
 
 

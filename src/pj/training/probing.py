@@ -1,4 +1,4 @@
-"""Probes along a training run: every so many steps, what the loss looks like around the weights."""
+"""Probes along a training run: every N steps, the loss around the weights is measured."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SHIFT_COLUMNS = ("step", "layer", "norm", "relative", "cosine")
 
 
 class Probing:
-    """What the probes of a run have found so far. They change nothing of the run.
+    """The probes of a run and what they have measured so far. They do not change the run.
 
     Probes are evaluated in fp32 whatever the run's precision: bf16 would round small differences away.
 
     Args:
         spec: where and how often to probe.
-        model: left as it is.
+        model: not modified.
         loss: maps logits and targets to a scalar.
 
     """
@@ -46,16 +46,16 @@ class Probing:
         self.spec, self.model, self.loss = spec, model, loss
         self.groups = probes.layers(model)
         self.losses: list[float] = []  # of every step
-        self.found: list[dict[str, Any]] = []  # a dictionary of tensors a probed step
+        self.found: list[dict[str, Any]] = []  # one dictionary of tensors per probed step
 
     @contextmanager
     def around(self, step: int, batch: probes.Batch, seed: int, lr: float) -> Iterator[None]:
-        """Probe, if it is time, the weights before the step that is taken inside this context.
+        """Probe the weights before the step that is taken inside this context, if the step is to be probed.
 
         Args:
-            step: steps taken before.
+            step: number of steps taken before.
             batch: inputs [N, …] and targets [N] of the step.
-            seed: of the step's dropout, so that probes see the mask of the step.
+            seed: of the step's dropout, so that probes use the same mask.
             lr: learning rate of the step.
 
         """
@@ -104,11 +104,11 @@ class Probing:
         return torch.cat(blocks)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what has been found."""
+        """Return what has been measured."""
         return {"losses": self.losses, "found": self.found}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to where `state_dict` was taken."""
+        """Restore what `state_dict` returned."""
         self.losses, self.found = state["losses"], state["found"]
 
     def tables(self, steps_per_epoch: int) -> dict[str, tuple[Sequence[str], list[dict[str, Any]]]]:
@@ -141,7 +141,7 @@ class Probing:
 
 
 def _points(line: Line) -> list[tuple[str, float]]:
-    """Return grid and number of every step size, in the order in which they are measured."""
+    """Return the grid and value of every step size, in the order of measurement."""
     grids = (("absolute", line.absolute), ("relative", line.relative))
     return [(grid, size) for grid, sizes in grids for size in sizes or ()]
 

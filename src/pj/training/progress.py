@@ -25,7 +25,7 @@ class Progress:
         self.written = 0.0
 
     def step(self, epoch: int, step: int, steps: int, seconds: float) -> None:
-        """Note a finished step; most calls only look at the clock."""
+        """Record a finished step; the file is written every `WRITE_EVERY` seconds."""
         now = time.monotonic()
         if self.path and now - self.written > WRITE_EVERY:
             self.written = now
@@ -33,7 +33,7 @@ class Progress:
             files.write_json(self.path, self.content | {"time": time.time()})
 
     def epoch(self, row: dict[str, float]) -> None:
-        """Note a finished epoch."""
+        """Record a finished epoch."""
         parts = [f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"]
         log.info("epoch %d/%d: %s", row["epoch"], self.epochs, ", ".join(parts))
         self.content["last"] = row

@@ -1,4 +1,4 @@
-"""A run in progress: all that a step reads and changes."""
+"""A run in progress: everything that a step reads and changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATH = ("gamma", "selected")  # of a checkpoint: Γ, and the epoch at which each
 
 
 class Training:
-    """A training in progress: all that a step reads and changes."""
+    """A training in progress: everything that a step reads and changes."""
 
     def __init__(self, spec: RunSpec, seed: int, dataset: store.Dataset, conditions: Conditions) -> None:
         self.spec, self.seed, self.conditions = spec, seed, conditions
@@ -49,7 +49,7 @@ class Training:
         self.rows: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.diverged_at: int | None = None
-        self.gradients = 0  # evaluations of the gradient, probes apart
+        self.gradients = 0  # evaluations of the gradient, without those of probes
         self.seconds = 0.0
         self.resumed_at: list[int] = []  # after how many steps
         self.conditions_before: list[dict[str, Any]] = []  # of earlier sessions, if the run was resumed
@@ -99,7 +99,7 @@ class Training:
         self.step += 1
 
     def end_epoch(self) -> None:
-        """Measure, notice a divergence, select."""
+        """Measure on the held-out splits, detect divergence, select weights."""
         step_losses = self.step_losses.double().cpu()
         row: dict[str, float] = {
             "epoch": self.epoch + 1,
@@ -122,7 +122,7 @@ class Training:
         self.correct.zero_()
 
     def _running(self, step_losses: torch.Tensor) -> dict[str, float]:
-        """Return the means over the epoch's images, each measured in its step, in train mode."""
+        """Return means over the epoch's images, each measured in its step, in train mode."""
         sizes = torch.full_like(step_losses, self.spec.batch_size)
         before_last = (len(sizes) - 1) * self.spec.batch_size
         sizes[-1] = min(self.spec.batch_size, len(self.splits["train"]) - before_last)
@@ -145,7 +145,9 @@ class Training:
             return self.epoch * self.batches.steps + int(bad[0]) + 1
         if all(torch.isfinite(p).all() for p in self.model.parameters()):
             return None
-        return (self.epoch + 1) * self.batches.steps  # the last step's update, which no loss has seen
+        return (
+            self.epoch + 1
+        ) * self.batches.steps  # the last step's update, after which no loss was computed
 
     def selected(self) -> dict[str, Any]:
         """Return the checkpoint: weights, the epoch they are of, and how they were selected."""
@@ -176,7 +178,7 @@ class Training:
     )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that a later step depends on."""
+        """Return everything that later steps depend on."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -187,7 +189,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to where `state_dict` was taken."""
+        """Restore what `state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step_losses.copy_(state["step_losses"])

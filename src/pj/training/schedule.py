@@ -1,4 +1,4 @@
-"""Learning rate schedules: what the learning rate is multiplied by, as functions of how far a run is.
+"""Learning rate schedules: the factor of the learning rate as a function of a run's progress.
 
 Each maps ``progress`` (epochs done so far, in fractions) and ``epochs`` (of the whole run) to a factor.
 """
@@ -22,13 +22,13 @@ REGISTRY = {
 
 
 def factor(schedule: Component, progress: float, epochs: int) -> float:
-    """Return what the learning rate of the next step is multiplied by."""
+    """Return the factor of the next step's learning rate."""
     function = registry.find(REGISTRY, schedule.name, "schedule")
     return float(function(progress, epochs, **schedule.model_dump(exclude={"name"})))
 
 
 def constant(progress: float, epochs: int) -> float:
-    """Return 1: the learning rate stays."""
+    """Return 1: the learning rate is constant."""
     return 1.0
 
 
@@ -38,13 +38,13 @@ def cosine(progress: float, epochs: int) -> float:
 
 
 def step(progress: float, epochs: int, *, every: Count, gamma: Fraction = 0.1) -> float:
-    """Return gamma to the power of how often ``every`` epochs have passed.
+    """Return gamma to the power of the number of drops so far, one per ``every`` epochs.
 
     Args:
         progress: epochs done so far.
         epochs: of the whole run.
         every: epochs between two drops of the learning rate.
-        gamma: what the learning rate is multiplied by at each drop.
+        gamma: factor of the learning rate at each drop.
 
     """
     return gamma ** (int(progress + 1e-9) // every)

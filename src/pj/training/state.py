@@ -1,4 +1,4 @@
-"""What a killed run needs to go on exactly: written atomically, checked, one predecessor kept."""
+"""Resume states, from which a killed run continues exactly: atomic, checked, the last two kept."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ KEPT = 2
 
 
 class RunningElsewhereError(UserError):
-    """Another process is training this very run."""
+    """Another process is training this run."""
 
 
 class ResumeStates:
     """The resume states of one run, held by a lock while in use.
 
-    A file is named ``<steps done>-<sha256>.pt``, so that it carries its own checksum and appears whole.
+    A file is named ``<steps done>-<sha256>.pt``: it carries its own checksum, and appears only when complete.
 
     Args:
-        folder: where the states lie.
-        identity: what the run is (spec, seed, data, code); a state of another is refused by name.
+        folder: of the states.
+        identity: of the run (spec, seed, data, code); a state of another run is refused, with the difference.
 
     """
 
@@ -39,7 +39,7 @@ class ResumeStates:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the run; RunningElsewhereError if another process does."""
+        """Hold the run's lock; RunningElsewhereError if another process holds it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / "lock")
         try:
@@ -47,7 +47,7 @@ class ResumeStates:
         except Timeout:
             raise RunningElsewhereError(
                 f"another process is training this run (it holds {self.folder / 'lock'}); "
-                "wait for it or end it"
+                "wait for that process or end it"
             ) from None
         try:
             yield
@@ -55,7 +55,7 @@ class ResumeStates:
             lock.release()
 
     def save(self, steps: int, state: dict[str, Any]) -> None:
-        """Write a state after so many steps."""
+        """Write a state after ``steps`` steps."""
         with replaced(self.folder / "writing.pt") as temporary:
             torch.save({"identity": self.identity, "state": state}, temporary)
             digest = sha256(temporary)
@@ -66,7 +66,7 @@ class ResumeStates:
         self.own = self.own[:KEPT]
 
     def newest(self) -> dict[str, Any] | None:
-        """Return the newest state that is whole and of this run, or None; say why others are refused."""
+        """Return the newest state that is undamaged and of this run, or None; log why others are refused."""
         found = None
         for path in sorted(self.folder.glob("[0-9]*-*.pt"), reverse=True):
             if sha256(path) != path.stem.partition("-")[2]:
@@ -79,6 +79,6 @@ class ResumeStates:
                 log.warning("the resume state %s is of another %s: refused", path, ", ".join(others))
                 continue
             self.own.append(path)
-            if found is None:  # into memory of its own: the file goes when newer states are there
+            if found is None:  # copied into memory: the file is deleted once there are newer states
                 found = torch.load(path, map_location="cpu", weights_only=True)["state"]
         return found

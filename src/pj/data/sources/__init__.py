@@ -19,7 +19,7 @@ REGISTRY = {
 
 
 def read(source: Component) -> Dataset:
-    """Return a source's images; DataError says what is wrong with them and what to do."""
+    """Return a source's images; DataError states what is wrong with them and what to do."""
     options = source.model_dump(exclude={"source", "label"})
     dataset: Dataset = registry.find(REGISTRY, source.source, "data source")(**options)
     return dataset

@@ -1,4 +1,4 @@
-"""scikit-learn's embedded digits, enlarged: real images that need no file."""
+"""scikit-learn's built-in digits, enlarged: real images that need no file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def read(image_size: Annotated[int, Field(ge=8, le=64)] = 32, channels: Channels
     """Return scikit-learn's 1,797 embedded digits, enlarged; the only source that needs no file.
 
     Args:
-        image_size: pixels of a side.
-        channels: 1 (grey) or 3 (the same three times).
+        image_size: pixels per side.
+        channels: 1 (grey) or 3 (three equal channels).
 
     """
     from PIL import Image

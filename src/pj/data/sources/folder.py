@@ -16,7 +16,7 @@ def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
 
     Args:
         path: of the folder, relative to where Snakemake is called.
-        image_size: pixels of a side, to which images are resized.
+        image_size: pixels per side, to which images are resized.
         channels: 1 (grey) or 3 (colour).
 
     """
@@ -30,7 +30,7 @@ def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
         try:
             listing = ImageFolder(Path(path) / part)
         except OSError as error:
-            raise DataError(f"{path}/{part}: {error}; needed: one folder of images a class") from error
+            raise DataError(f"{path}/{part}: {error}; needed: one folder of images per class") from error
         names[part] = listing.classes
         images = []
         for file, _ in listing.samples:

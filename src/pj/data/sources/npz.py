@@ -23,7 +23,9 @@ def read(path: str, classes: Classes = 10) -> Dataset:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
-        raise DataError(f"{file.resolve()} is not there; the config's dataset names it as its path") from None
+        raise DataError(
+            f"{file.resolve()} does not exist; correct the dataset's path in config.yaml"
+        ) from None
     except Exception as error:  # a damaged archive fails in zipfile, zlib, tokenize, …
         raise DataError(f"{path} cannot be read as an .npz of plain arrays: {error}") from error
     return checked(arrays, classes, path)

@@ -10,17 +10,17 @@ from filelock import FileLock
 
 from pj.data.store import DataError, Dataset, checked
 
-# Of the images and labels as `checked` hashes them. torchvision verifies CIFAR-10's unpacked files itself,
-# but takes MNIST's as they are.
+# The hash that `checked` computes of MNIST's images and labels. torchvision verifies the unpacked files of
+# CIFAR-10 itself, but not those of MNIST.
 MNIST_SHA256 = "95116561df959a072d2b92c322e7314dbe0b6125a7eaff8cc08d5b36bc48dbd6"
 
 
 def read(dataset: Literal["CIFAR10", "MNIST"], folder: str = "data") -> Dataset:
-    """Return a dataset of torchvision's from its official archives, downloading what is missing.
+    """Return a dataset of torchvision from its official archives, downloading what is missing.
 
     Args:
         dataset: CIFAR10 or MNIST.
-        folder: where the archives lie, or are downloaded to.
+        folder: of the archives; missing ones are downloaded to it.
 
     """
     from torchvision import datasets  # slow to import, and needed only where data are made
@@ -46,7 +46,7 @@ def read(dataset: Literal["CIFAR10", "MNIST"], folder: str = "data") -> Dataset:
 
 
 def _files(dataset: str, place: Path, kind: Any) -> tuple[Path, list[tuple[str, str]]]:
-    """Return the folder that the archives lie in, and their names with their md5 sums."""
+    """Return the folder of the archives, and their names with their md5 sums."""
     folder = place.resolve()
     if dataset == "CIFAR10":
         return folder, [(kind.filename, kind.tgz_md5)]
@@ -58,7 +58,7 @@ def _how_to_get(dataset: str, place: Path, kind: Any, error: Exception) -> str:
     where = kind.url.rpartition("/")[0] if dataset == "CIFAR10" else kind.mirrors[0].rstrip("/")
     wanted = "\n".join(f"  {name}  (md5 {md5})" for name, md5 in archives)
     return (
-        f"{dataset} could not be had, neither from {folder} nor from {where} ({error}).\n"
-        f"Without a network, put into {folder}:\n{wanted}\n"
-        "or point the dataset in your config at your own file: {source: npz, path: …}."
+        f"{dataset} could be read neither from {folder} nor from {where} ({error}).\n"
+        f"Without a network, copy these files into {folder}:\n{wanted}\n"
+        "or let the dataset in your configuration name your own file: {source: npz, path: …}."
     )
