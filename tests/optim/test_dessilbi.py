@@ -195,7 +195,7 @@ def test_state_survives_saving_and_loading(tmp_path):
         ({"momentum": 1.5}, r"momentum in \[0, 1\), not momentum=1.5"),
         ({"betas": (0.9, 1.0)}, r"betas\[1\] in \[0, 1\), not betas\[1\]=1.0"),
         ({"lambdas": {"conv": float("nan")}}, "each 0 or more"),
-        ({"inner": "adam", "momentum": 0.9}, "adam has its own"),
+        ({"inner": "adam", "momentum": 0.9}, "momentum is allowed with inner sgd only"),
         ({"inner": "rmsprop"}, "no inner 'rmsprop'; available: sgd, adam"),
         ({"lambdas": {"conv": -1.0}}, "each 0 or more"),
         ({"lambdas": {"bias": 1.0}}, "allowed: conv, linear"),

@@ -1,7 +1,7 @@
 """Losses, by name.
 
 Every loss maps logits [N, K] and targets to a scalar, the mean over the batch. Targets are class indices
-int64 [N] or, for the losses that can take them, probabilities [N, K].
+int64 [N] or, for losses that accept them, probabilities [N, K].
 """
 
 from __future__ import annotations

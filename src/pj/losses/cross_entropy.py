@@ -1,4 +1,4 @@
-"""Cross entropy, and its double under another name."""
+"""Cross entropy, and negative log likelihood, which is the same function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: Probability =
 
 
 def nll(logits: Tensor, target: Indices) -> Tensor:
-    """Negative log likelihood of the log-softmax: the same function as cross entropy, hard labels only."""
+    """Negative log likelihood of the log-softmax: the same function as cross entropy; hard labels only."""
     if target.ndim != 1:
-        raise ValueError("the loss 'nll' takes class indices only; use 'cross_entropy' with soft targets")
+        raise ValueError("the loss 'nll' accepts class indices only; use 'cross_entropy' with soft targets")
     return F.nll_loss(F.log_softmax(logits, dim=1), target)

@@ -18,7 +18,7 @@ class ConvNet(nn.Module):
     """Seven 3x3 convolutions in three stages, then linear layers of 4096, 1024 and the classes.
 
     Args:
-        activation: after every convolution and hidden linear layer
+        activation: used after every convolution and hidden linear layer
 
     """
 

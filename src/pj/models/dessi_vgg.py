@@ -14,7 +14,7 @@ class DessiVGG(nn.Module):
     """conv-BN-ReLU 64, 128, 256, then 256 with a skip before its ReLU; linear 4096, 1024, classes."""
 
     LAYERS: ClassVar = {"conv": 4, "linear": 3}
-    # for pruning: who reads a layer's channels, and which module carries them past the next layer
+    # for pruning: the layers that read a layer's channels, and the module that carries them past the next one
     CONSUMERS: ClassVar = {"conv1": ["conv2"], "conv2": ["conv3"], "conv3": ["conv4"]}
     SKIPS: ClassVar = {"conv3": "skip"}
 

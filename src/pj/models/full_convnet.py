@@ -1,4 +1,4 @@
-"""Convolutions all the way, plain and residual."""
+"""Fully convolutional networks, plain and residual."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ HEAD = 4096
 
 
 class CentreTapConv2d(nn.Conv2d):
-    """A padded 3x3 convolution that meets only 1x1 maps.
+    """A padded 3x3 convolution of 1x1 maps.
 
-    Eight of its nine taps see nothing but padding, so a linear layer on the centre tap gives the same
-    output and the same gradients for a ninth of the work; the other taps still receive weight decay.
+    Eight of its nine taps read only padding, so a linear layer on the centre tap gives the same output and
+    the same gradients for a ninth of the work; the other taps still receive weight decay.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:
@@ -33,7 +33,7 @@ class CentreTapConv2d(nn.Conv2d):
 
 
 class FullyConvolutional(nn.Module):
-    """Five stages that halve the image each, then a head of three convolutions on what is left."""
+    """Five stages, each of which halves the image, then a head of three convolutions."""
 
     def __init__(
         self, stages: list[nn.Module], channels: int, num_classes: int, width: float, dropout: float
@@ -82,7 +82,7 @@ class FullConvNet(FullyConvolutional):
 
 
 class ResFullConvNet(FullyConvolutional):
-    """One residual block a stage: 64, 128, 256, 512, 512."""
+    """One residual block per stage: 64, 128, 256, 512, 512."""
 
     LAYERS: ClassVar = {"conv": 17, "linear": 0}
 

@@ -1,4 +1,4 @@
-"""One name for a layer, whatever its network calls it."""
+"""Names of layers that do not depend on a network's attribute names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ KINDS = {nn.Conv2d: "conv", nn.Linear: "linear"}
 
 
 def layers(model: nn.Module) -> dict[str, str]:
-    """Return where the convolutions and linear layers of a network are: name -> path of the submodule.
+    """Return the convolutions and linear layers of a network: name -> path of the submodule.
 
     They are numbered by kind in the order of the model's parameters (conv1, conv2, …, linear1, …), so that
-    a layer has one name with and without batch norm.
+    a layer has the same name with and without batch norm.
     """
     found = {}
     counts: Counter[str] = Counter()
@@ -26,9 +26,9 @@ def layers(model: nn.Module) -> dict[str, str]:
 
 
 def maps(model: nn.Module) -> dict[str, str]:
-    """Return where a network's feature maps are: its convolutions, and what else it names.
+    """Return the layers of a network that have feature maps: its convolutions, and those in its ``MAPS``.
 
-    Residual nets name their blocks (block1, block2, …; of a wide residual net its groups) and ``features``,
+    Residual nets name their blocks (block1, block2, …; in a wide residual net the groups) and ``features``,
     the last maps, after batch norm and ReLU, before the global pooling.
     """
     convolutions = {name: path for name, path in layers(model).items() if name.startswith("conv")}

@@ -51,7 +51,7 @@ class PlainBlock(ResidualBlock):
 
 
 class Plain9(ResNet9):
-    """ResNet9 without its two shortcuts, which have no parameters: what the shortcuts are worth."""
+    """ResNet9 without its two shortcuts (which have no parameters), to measure their effect."""
 
     block = PlainBlock
 

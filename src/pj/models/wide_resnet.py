@@ -33,9 +33,9 @@ class PreActivationBlock(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """WRN-depth-k: channels 16·{1, k, 2k, 4k}, (depth - 4) / 6 blocks a group, no dropout.
+    """WRN-depth-k: channels 16·{1, k, 2k, 4k}, (depth - 4) / 6 blocks per group, no dropout.
 
-    Depth 16 is the paper's WRN-16-8; asked for "16", the report's code built depth 22.
+    Depth 16 is the paper's WRN-16-8; for "16" the report's code built depth 22.
 
     Args:
         depth: layers along the longest path, 6n + 4
@@ -43,7 +43,7 @@ class WideResNet(nn.Module):
 
     """
 
-    # the stem, two a block, and a shortcut where channels or sizes change
+    # the stem, two per block, and a shortcut where channels or sizes change
     LAYERS: ClassVar = {
         "conv": "1 + (depth - 4) + 2"
         " + (max(4, round(16 * widen_factor * width)) != max(4, round(16 * width)))",

@@ -33,5 +33,5 @@ def create(name: str, params: Iterable[nn.Parameter], **options: Any) -> Optimiz
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public class when it is asked for, so that naming an optimizer loads no torch."""
+    """Load a public class on first use, so that naming an optimizer loads no torch."""
     return registry.public(__name__, {"SAM": REGISTRY["sam"], "DessiLBI": REGISTRY["dessilbi"]}, name)

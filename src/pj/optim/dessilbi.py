@@ -1,4 +1,4 @@
-"""DessiLBI: training that selects structure on its way (Fu et al. 2020)."""
+"""DessiLBI: training along a path of sparse structures (Fu et al. 2020)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ LAMBDAS = {"conv": 1.0, "linear": 1.0}
 class DessiLBI(torch_optim.WithoutCompiler):
     """Deep structurally splitting linearised Bregman iteration.
 
-    Beside the weights W of convolutions and linear layers it carries V and the sparse Γ, both 0 at first.
+    Besides the weights W of convolutions and linear layers it updates V and the sparse Γ, both 0 at first.
     With the old values on the right (Fu et al. 2020, the discretised inclusion):
 
         W ← W - κα (∇L + (W - Γ)/ν)      V ← V + (α/ν)(W - Γ)      Γ ← κ prox(V)
 
     where prox is the group lasso of every output filter of a convolution, max(0, 1 - λ/‖v‖) v, and the soft
     threshold λ for every weight of a linear layer. Momentum acts on ∇L alone. With ``inner="adam"`` Adam's
-    direction takes the place of ∇L and nothing else changes. Biases and batch norm take the plain step
-    W ← W - κα ∇L.
+    direction replaces ∇L and nothing else changes. Biases and batch norm take the plain step W ← W - κα ∇L.
 
     Args:
         params: parameters, or pairs of name and parameter as for any optimizer; tensors of four dimensions
-            are convolutions, of two linear layers.
+            are convolutions, those of two dimensions linear layers.
         lr: α.
         kappa: κ, above 0.
         nu: ν, above 0; the larger, the looser W and Γ are coupled.
@@ -40,9 +39,9 @@ class DessiLBI(torch_optim.WithoutCompiler):
         momentum: of ``inner="sgd"``.
         betas: of ``inner="adam"``.
         eps: of ``inner="adam"``.
-        lambdas: λ by kind of weight, conv and linear, each 0 or more; 1 where it is not given.
-        relative: lambdas are shares of ``reach``.
-        reach: the run's sum of α/ν, which bounds how far V can go.
+        lambdas: λ by kind of weight, conv and linear, each 0 or more; 1 by default.
+        relative: lambdas are multiplied by ``reach``.
+        reach: the run's sum of α/ν, which limits how far V can move.
 
     Raises:
         ValueError: a setting that is not allowed.
@@ -82,13 +81,15 @@ class DessiLBI(torch_optim.WithoutCompiler):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
-        """Do one step; return what ``closure``, if there is one, returned."""
+        """Take one step; return what ``closure``, if there is one, returned."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            if members := [p for p in group["params"] if p.grad is not None]:  # others rest, as in torch
+            if members := [
+                p for p in group["params"] if p.grad is not None
+            ]:  # others are skipped, as in torch
                 self._step(group, members)
         return loss
 
@@ -105,7 +106,7 @@ class DessiLBI(torch_optim.WithoutCompiler):
         torch._foreach_add_(members, direction, alpha=-kappa * alpha)
 
     def _direction(self, group: dict[str, Any], members: list[Tensor]) -> list[Tensor]:
-        """Return what stands for ∇L: the gradient, with momentum, or Adam's direction."""
+        """Return the direction used as ∇L: the gradient, with momentum, or Adam's direction."""
         gradients: list[Tensor] = [p.grad for p in members]  # type: ignore[misc]
         if group["inner"] == "sgd":
             if not group["momentum"]:
@@ -116,7 +117,7 @@ class DessiLBI(torch_optim.WithoutCompiler):
             return buffers
         first, second = ([self.state[p][name] for p in members] for name in ("exp_avg", "exp_avg_sq"))
         beta1, beta2 = group["betas"]
-        group["steps"] += 1  # counted by group: a parameter takes part in every step or in none
+        group["steps"] += 1  # one count per group: a parameter takes part in every step or in none
         count = group["steps"]
         torch._foreach_lerp_(first, gradients, 1 - beta1)
         torch._foreach_mul_(second, beta2)
@@ -130,11 +131,11 @@ class DessiLBI(torch_optim.WithoutCompiler):
 
     @torch.no_grad()
     def end_epoch(self, epoch: int, model: nn.Module) -> dict[str, float]:
-        """Note for every unit (a filter, or a weight of a linear layer) whether its Γ is now first not zero.
+        """Record for every unit (a filter, or a weight of a linear layer) the first epoch with Γ not zero.
 
         Args:
-            epoch: that has just ended, counted from 1.
-            model: whose parameters these are.
+            epoch: the epoch that has just ended, counted from 1.
+            model: the model that has these parameters.
 
         Returns:
             The share of each layer's units in the support of Γ, in percent.
@@ -155,14 +156,14 @@ class DessiLBI(torch_optim.WithoutCompiler):
 
 
 def support(gamma: Tensor) -> Tensor:
-    """Return which units are selected: of filters bool [C_out], of linear weights bool [out, in]."""
+    """Return which units are selected: for filters bool [C_out], for linear weights bool [out, in]."""
     return (gamma != 0).flatten(1).any(dim=1) if gamma.ndim == 4 else gamma != 0
 
 
 def group_lasso(tensors: list[Tensor], threshold: float) -> list[Tensor]:
     """Return max(0, 1 - threshold/‖v‖) v for every output filter v of the kernels."""
     norms = [torch.linalg.vector_norm(t, dim=(1, 2, 3), keepdim=True) for t in tensors]
-    tiny = torch.finfo(norms[0].dtype).tiny  # a zero filter stays one
+    tiny = torch.finfo(norms[0].dtype).tiny  # a zero filter stays zero
     factors = [(n - threshold).clamp_(min=0) / n.clamp(min=tiny) for n in norms]
     return list(torch._foreach_mul(tensors, factors))
 
@@ -186,7 +187,7 @@ def _start(p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
         state = {"momentum": torch.zeros_like(p)}
     if group["kind"] != "plain":
         state |= {"v": torch.zeros_like(p), "gamma": torch.zeros_like(p)}
-        # in floats, which is what an optimizer's state is loaded as; -1: not yet
+        # floats, because an optimizer's state is loaded as floats; -1: not yet selected
         state["selected"] = torch.full_like(p[:, 0, 0, 0] if p.ndim == 4 else p, -1.0)
     return {name: t.detach() for name, t in state.items()}
 
@@ -210,6 +211,6 @@ def _check(
     if inner not in INNER:
         raise ValueError(f"DessiLBI has no inner {inner!r}; available: {', '.join(INNER)}")
     if inner == "adam" and momentum:
-        raise ValueError("DessiLBI has momentum with inner sgd; adam has its own (betas)")
+        raise ValueError("DessiLBI: momentum is allowed with inner sgd only; adam has betas")
     if set(lambdas) != set(LAMBDAS) or not all(0 <= value < inf for value in lambdas.values()):
         raise ValueError(f"DessiLBI's lambdas {dict(lambdas)}; allowed: {', '.join(LAMBDAS)}, each 0 or more")

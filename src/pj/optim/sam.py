@@ -29,13 +29,13 @@ class SAM(torch_optim.WithoutCompiler):
     Args:
         params: parameters, as for any optimizer.
         base: name of the base optimizer: sgd, adam or adamw.
-        rho: radius of the neighbourhood; 0 is the base optimizer bit for bit.
+        rho: radius of the neighbourhood; with 0 every step is bit-identical to the base optimizer's.
         adaptive: scale the neighbourhood by the weights (ASAM).
         eta: added to |w| in ASAM's T.
         lr: learning rate of the base optimizer.
         momentum: of the base optimizer sgd.
         weight_decay: of the base optimizer.
-        options: others of the base optimizer.
+        options: further ones of the base optimizer.
 
     Raises:
         ValueError: rho or eta below 0, or an unknown base.
@@ -63,12 +63,15 @@ class SAM(torch_optim.WithoutCompiler):
         inside = {"momentum": momentum} if base == "sgd" else {}
         self.base = BASES[base](params, lr=lr, weight_decay=weight_decay, **inside, **options)
         super().__init__(self.base.param_groups, self.base.defaults)
-        self.param_groups, self.state = self.base.param_groups, self.base.state  # one state, two names
-        # What surrounds the second gradient; the training loop freezes batch norm's running statistics here.
+        self.param_groups, self.state = (
+            self.base.param_groups,
+            self.base.state,
+        )  # shared with the base optimizer
+        # Context of the second gradient; the training loop freezes batch norm's running statistics in it.
         self.second_pass: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
-        """Do one step; ``closure`` zeroes gradients, computes the loss, calls backward, returns the loss.
+        """Take one step; ``closure`` zeroes gradients, computes the loss, calls backward, returns the loss.
 
         It is called twice (once where rho is 0). Returns the loss at w.
         """
@@ -82,7 +85,7 @@ class SAM(torch_optim.WithoutCompiler):
             with self.second_pass():
                 closure()
             with torch.no_grad():
-                torch._foreach_copy_(params, before)  # exact, where subtracting eps would round
+                torch._foreach_copy_(params, before)  # exact, unlike subtracting eps
         self.base.step()
         return loss
 
@@ -102,5 +105,5 @@ class SAM(torch_optim.WithoutCompiler):
         self.param_groups, self.state = self.base.param_groups, self.base.state
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the base optimizer's state: SAM itself carries nothing from step to step."""
+        """Return the base optimizer's state: SAM itself has none."""
         return self.base.state_dict()

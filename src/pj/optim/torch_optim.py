@@ -16,9 +16,9 @@ from pj.config.types import Betas, NonNegative, Positive, Probability
 class WithoutCompiler(Optimizer):
     """An optimizer whose methods do not load torch's compiler.
 
-    torch.optim hides its methods from torch.compile, and to do so imports all of torch._dynamo at the first
+    torch.optim hides its methods from torch.compile, and for that imports all of torch._dynamo at the first
     call: more than a second in every job, although nothing here is compiled. The functions inside those
-    wrappers are what torch documents.
+    wrappers are those that torch documents.
     """
 
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
