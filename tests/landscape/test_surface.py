@@ -194,7 +194,7 @@ def test_a_diverged_run_has_no_landscape_and_says_so(spec, digits, tmp_path):
 
 def test_other_data_than_the_run_was_trained_on_are_refused(run, arrays, tmp_path):
     save(checked(arrays, 3, "other"), tmp_path / "other.npz")
-    with pytest.raises(DataError, match="not what"):
+    with pytest.raises(DataError, match="is not the data that"):
         write(run, tmp_path / "other.npz", tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()
 

@@ -76,7 +76,7 @@ def test_pruning_everything_is_refused(layer, units):
 
 
 def test_an_order_by_selection_needs_a_gamma():
-    with pytest.raises(ValueError, match="needs a Γ, which only training with dessilbi leaves"):
+    with pytest.raises(ValueError, match="needs a Γ, which only training with dessilbi has"):
         networks.order(filters([1.0]), "path")
 
 
@@ -189,7 +189,7 @@ def test_a_curve_begins_at_the_networks_own_accuracy_and_counts_what_it_removes(
     assert whole["outside_support"].isna().all()
 
 
-def test_what_is_selected_last_goes_first_and_the_share_outside_the_support_is_told(run):
+def test_what_is_selected_last_goes_first_and_the_share_outside_the_support_is_reported(run):
     key = "conv3.weight"
     gamma = torch.zeros_like(run.checkpoint["gamma"][key])
     gamma[:30] = 1e-3  # the only ones selected
@@ -269,12 +269,12 @@ def test_the_table_has_the_reports_numbers_and_averages_draws_within_a_seed(spec
         for line in lines
         if "|" in line
     }
-    assert rows["report"] == ["98.94", ""]
+    assert rows["paper"] == ["98.94", ""]
     assert rows["a, last selected first"][0].startswith("99.00 ± ")
     assert rows["a, at random"][1].startswith("66.00 ± ")  # the mean of 65 and 67
     assert rows["b, smallest first"] == ["", ""]
     assert rows["narrowed network: parameters"] == ["100", "100"]
-    assert rows["narrowed network: parameters that are not zero"] == ["90", "90"]
+    assert rows["narrowed network: non-zero parameters"] == ["90", "90"]
     assert "2 seeds" in lines[0] and "Diverged: b seed 0." in lines[0]
     write_figures("prunings", p, tmp_path)
     assert (tmp_path / "pruning.png").exists()
@@ -284,10 +284,7 @@ def test_a_reduced_pruning_says_that_the_reports_numbers_are_of_another_scale(sp
     p = shown(spec)
     small = tuple(v.model_copy(update={"scale": Scale(name="small", epochs=1)}) for v in p.variants)
     write_table("prunings", p.model_copy(update={"variants": small}), tmp_path)
-    assert (
-        "small scale (epochs 1)** (too small to be compared with the report)"
-        in (tmp_path / "table.md").read_text()
-    )
+    assert "small scale (epochs 1)** (not comparable with the paper)" in (tmp_path / "table.md").read_text()
 
 
 def test_networks_of_different_size_have_rows_of_their_own(spec, tmp_path):
@@ -353,14 +350,14 @@ def test_an_export_that_cannot_be_is_one_message(run, arguments, message, tmp_pa
     assert not output.exists()
 
 
-@pytest.mark.parametrize(("name", "message"), [("run.json", "is a file"), ("nowhere", "is not there")])
-def test_what_is_no_runs_folder_is_told_as_that(name, message, tmp_path, capsys):
+@pytest.mark.parametrize(("name", "message"), [("run.json", "is a file"), ("nowhere", "does not exist")])
+def test_what_is_not_a_runs_folder_is_reported_as_such(name, message, tmp_path, capsys):
     from pj import cli
 
     (tmp_path / "run.json").write_text("{}")
     arguments = ["--layers", "conv3", "--percent", "10", "--output", str(tmp_path / "small.pt2")]
     assert cli.main(["prune", str(tmp_path / name), *arguments]) == 1
-    assert f"{name} {message}; wanted: a run's folder" in capsys.readouterr().err
+    assert f"{name} {message}; needed: a run's folder" in capsys.readouterr().err
 
 
 def test_a_run_with_dessilbi_keeps_gamma_and_when_each_unit_was_selected(run):
@@ -427,8 +424,8 @@ def test_every_layer_that_is_called_prunable_is(name, spec):
 @pytest.mark.parametrize(
     ("outside", "note"),
     [
-        (100.0, "a: nothing that was removed had been selected; by ‖W‖ alone."),
-        (0.0, "a: every removed unit was in the support; by epoch, then ‖Γ‖."),
+        (100.0, "a: no removed unit had been selected; the order is by ‖W‖ alone."),
+        (0.0, "a: every removed unit was in the support; the order is by epoch, then ‖Γ‖."),
         (40.0, None),
     ],
 )
@@ -437,7 +434,9 @@ def test_the_table_says_where_the_order_of_selection_is_none(outside, note, spec
     write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)], outside)
     write_table("prunings", p, tmp_path)
     text = (tmp_path / "table.md").read_text()
-    assert f"| a: share of the removed outside the support (%) | | {outside:.2f} |" in " ".join(text.split())
+    assert f"| a: share of removed units outside the support (%) | | {outside:.2f} |" in " ".join(
+        text.split()
+    )
     notes = [line for line in text.splitlines() if line.startswith("a: ")]
     assert notes == ([note] if note else [])
 

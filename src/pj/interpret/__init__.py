@@ -1,4 +1,4 @@
-"""Looking inside a network: feature maps, Grad-CAM, and tests of whether a map means something."""
+"""Inside a network: feature maps, Grad-CAM, and two tests of such maps."""
 
 from __future__ import annotations
 

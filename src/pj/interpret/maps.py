@@ -1,7 +1,7 @@
-"""Looking inside a network: its feature maps, and the places of an image that speak for a class.
+"""Feature maps of a network, and Grad-CAM: the places of an image that raise a class's logit.
 
 Grad-CAM: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization", equations 1 and 2. Layers go by the names of `pj.models.layer_names.maps`.
+Localization", equations 1 and 2. Layers are named as in `pj.models.layer_names.maps`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pj.models import layer_names
 
 
 def feature_maps(model: nn.Module, layer: str, images: Tensor) -> Tensor:
-    """Return what a layer makes of images [N, C, H, W], in eval mode: float [N, channels, h, w].
+    """Return a layer's output for images [N, C, H, W], in eval mode: float [N, channels, h, w].
 
-    ValueError for a layer that is not there, naming those that are.
+    ValueError for an unknown layer; the message lists the layers.
     """
     with _watched(model, layer) as seen, torch.no_grad():
         model(images)
@@ -32,20 +32,20 @@ def class_maps(
     """Return Grad-CAM as the paper defines it: on the layer's own grid, not scaled.
 
     The channels of the layer's maps A are summed with weights, the spatial means of ∂(logit of the
-    class)/∂A, and what is left below zero is cut off.
+    class)/∂A, and negative values are set to zero.
 
     Args:
-        model: maps images to logits [N, K]; measured in eval mode, left as it is.
-        layer: where A is taken.
+        model: maps images to logits [N, K]; measured in eval mode, not modified.
+        layer: whose output is A.
         images: [N, C, H, W], normalised.
-        target: the classes that are asked about, int64 [N]; None: the predicted ones.
-        rectified: cut off what is below zero, which speaks against the class.
+        target: the class of each map, int64 [N]; None: the predicted ones.
+        rectified: set negative values, which count against the class, to zero.
 
     Returns:
         float [N, h, w], at least 0 if rectified.
 
     Raises:
-        ValueError: a layer that is not there (names those that are), or a class that is not.
+        ValueError: an unknown layer (the message lists the layers) or class.
 
     """
     with _watched(model, layer) as seen, torch.enable_grad():
@@ -60,10 +60,10 @@ def class_maps(
 
 
 def grad_cam(model: nn.Module, layer: str, images: Tensor, target: Tensor | None = None) -> Tensor:
-    """Return Grad-CAM for looking at: enlarged bilinearly to the images' size, each map's maximum 1.
+    """Return Grad-CAM for display: enlarged bilinearly to the images' size, each map's maximum 1.
 
     Arguments and errors are those of `class_maps`. Returns float [N, H, W] in [0, 1]; a map that is zero
-    everywhere (nothing speaks for the class) stays so.
+    everywhere (no place counts for the class) stays zero.
     """
     return displayed(class_maps(model, layer, images, target), images.shape[-2:])
 
@@ -81,7 +81,7 @@ def enlarged(maps: Tensor, size: torch.Size) -> Tensor:
 
 @contextmanager
 def _watched(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
-    """Put what a layer returns into a list, as leaves, so that gradients stop there; in eval mode."""
+    """Collect a layer's outputs in a list, as leaves, so that gradients stop there; in eval mode."""
     places = layer_names.maps(model)
     if layer not in places:
         raise ValueError(f"no layer named {layer!r} with feature maps; available: {', '.join(places)}")

@@ -1,4 +1,4 @@
-"""What a finished run looks at: feature maps, Grad-CAM, and whether Grad-CAM means something."""
+"""Measuring inside a finished run: feature maps, Grad-CAM, and two tests of Grad-CAM."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AT_ONCE = 100  # images in memory
 
 
 def measure(run: finished.FinishedRun, view: View) -> dict[str, Any]:
-    """Return what is to be seen inside a run's selected network.
+    """Return feature maps, Grad-CAM and its two tests for a run's selected network.
 
     ``image``: a test image, its feature maps and Grad-CAMs for the predicted class; ``sheet``: images of
     each class; ``deletion``: for each layer the mean probability of the predicted class at ``shares`` of
@@ -33,7 +33,7 @@ def measure(run: finished.FinishedRun, view: View) -> dict[str, Any]:
     of the network whose weights are randomised up to that layer.
 
     Raises:
-        UserError: a layer or an image that is not there.
+        UserError: a layer or an image that does not exist.
 
     """
     count = len(run.splits["test"])
@@ -70,7 +70,7 @@ def _sheet(run: finished.FinishedRun, view: View) -> list[dict[str, Any]]:
 
 
 def _shown(run: finished.FinishedRun, chosen: Tensor, layers: list[str]) -> list[dict[str, Any]]:
-    """Return images with what they are, what they were taken for, and their Grad-CAMs."""
+    """Return images with their labels, their predictions and their Grad-CAMs."""
     split = run.splits["test"]
     raw = split.images[chosen.to(split.images.device)]
     images = run.normalise(raw)
@@ -106,7 +106,7 @@ def _deletion(run: finished.FinishedRun, view: View) -> dict[str, Any]:
         return _in_parts(removed, images, order, predicted)
 
     for layer in view.grad_cam:
-        # not cut at zero: what is cut off would go as scattered noise, which lowers the probability by itself
+        # not cut at zero: the cut pixels would be removed in random order, which lowers the probability too
         maps = _class_maps(run, layer, images, predicted)
         ours = curves(maps, layer, "own")
         others = curves(maps.roll(1, dims=0), layer, "other")
@@ -144,7 +144,7 @@ def _predicted(run: finished.FinishedRun, images: Tensor) -> Tensor:
 
 
 def _class_maps(run: finished.FinishedRun, layer: str, images: Tensor, target: Tensor) -> Tensor:
-    """Return class maps as they are, negative where they speak against the class."""
+    """Return class maps that are not cut at zero: negative values count against the class."""
 
     def maps(some: Tensor, classes: Tensor) -> Tensor:
         return class_maps(run.model, layer, some, classes, rectified=False)
@@ -153,7 +153,7 @@ def _class_maps(run: finished.FinishedRun, layer: str, images: Tensor, target: T
 
 
 def _in_parts(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """Return what a function makes of tensors [N, …], so many rows at a time."""
+    """Apply a function to tensors [N, …], `AT_ONCE` rows at a time."""
     return torch.cat([function(*part) for part in zip(*(t.split(AT_ONCE) for t in tensors), strict=True)])
 
 

@@ -1,4 +1,4 @@
-"""Does a map show what the network looks at? Two tests that a picture alone cannot pass.
+"""Two tests of whether a map shows what the network uses.
 
 Deletion (Petsiuk et al. 2018, "RISE", section 3.3): pixels are removed from the most important one on; the
 better the map, the faster the probability of the class falls. Randomised weights (Adebayo et al. 2018,
@@ -19,7 +19,7 @@ from pj.models import layer_names
 
 
 def ranks(maps: Tensor, draw: torch.Generator) -> Tensor:
-    """Return the place of each pixel in the order of removal: 0 for the most important.
+    """Return the rank of each pixel in the order of removal: 0 for the most important.
 
     Args:
         maps: [N, H, W].
@@ -49,7 +49,7 @@ def deletion(
         ranks: of the pixels, from `ranks`.
         target: the class of each image, int64 [N].
         shares: of the pixels that are removed, in [0, 1].
-        fill: what a removed pixel becomes, [C].
+        fill: the colour of a removed pixel, [C].
 
     Returns:
         float [N, S].
@@ -70,11 +70,11 @@ def area(curves: Tensor, shares: Sequence[float]) -> Tensor:
 
 
 def randomised(model: nn.Module, draw: torch.Generator) -> Iterator[tuple[str, nn.Module]]:
-    """Yield copies of a network that have forgotten more and more, from the last layer to the first.
+    """Yield copies of a network in which more and more layers are randomised, from the last to the first.
 
-    A layer (of `pj.models.layer_names`) is randomised by shuffling its weight's elements, so that their
-    distribution stays; the copy of a layer has all layers after it randomised too. Each copy is the
-    one before, changed: use it before asking for the next.
+    A layer (of `pj.models.layer_names`) is randomised by shuffling its weight's elements, which keeps their
+    distribution; in the copy yielded for a layer all layers after it are randomised too. Each copy is the
+    same object, changed in place: use it before asking for the next.
     """
     copied = copy.deepcopy(model)
     for name, path in reversed(layer_names.layers(model).items()):

@@ -1,6 +1,6 @@
-"""What the loss looks like around the weights of a network in training (Santurkar et al. 2018).
+"""Measuring the loss around the weights of a network in training (Santurkar et al. 2018).
 
-Probes are functional: they evaluate the network at other weights without moving its own. Parameters, batch
+Probes are functional: they evaluate the network at other weights without changing its own. Parameters, batch
 norm's buffers, the optimizer and the random state are bit-identical before and after.
 """
 
@@ -23,7 +23,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Point:
-    """Weights, with the loss and its gradient there."""
+    """Weights, with the loss and its gradient at them."""
 
     weights: Weights  # by parameter name
     loss: Tensor  # scalar
@@ -51,7 +51,7 @@ class Shift:
 
     norm: Tensor  # ‖G - G'‖
     relative: Tensor  # the same over ‖G‖
-    cosine: Tensor  # between G and G'; like the one before NaN where there is no gradient
+    cosine: Tensor  # between G and G'; like ``relative``, NaN where there is no gradient
 
 
 def layers(model: nn.Module) -> dict[str, list[str]]:
@@ -72,11 +72,11 @@ def point(
     """Return loss and gradient at some weights, in the mode (train or eval) the model is in.
 
     Args:
-        model: left as it is; copies of its buffers and of the random state are used.
+        model: not modified; copies of its buffers and of the random state are used.
         loss: maps the model's output and the targets to a scalar.
         batch: inputs [N, …] and targets [N].
-        weights: by parameter name; None is the model's own.
-        wanted: names of the parameters whose gradient is asked for; None is all of them.
+        weights: by parameter name; None uses the model's own.
+        wanted: names of the parameters whose gradient is returned; None means all.
 
     """
     inputs, targets = batch
@@ -107,13 +107,13 @@ def probe(
     """Evaluate loss and gradient along a line, on one batch, in the mode (train or eval) the model is in.
 
     Args:
-        model: left as it is.
+        model: not modified.
         loss: maps the model's output and the targets to a scalar.
         batch: inputs [N, …] and targets [N].
         steps: the step sizes, positive and increasing. Along -g they are learning rates.
         direction: by parameter name; None is -∇L(W), so that W + step · direction is a step of gradient
-            descent. Another direction is an optimizer's real update, of which step 1 is the whole.
-        start: `point` at W on the same batch, if the caller has it; None is at the model's own weights.
+            descent. For an optimizer's real update as direction, step size 1 is the whole update.
+        start: `point` at W on the same batch, if the caller has it; None uses the model's own weights.
 
     Raises:
         ValueError: steps that are empty, not positive or not increasing.
@@ -160,15 +160,15 @@ def ics(
     gradient predictiveness, for which see `probe`.
 
     Args:
-        model: left as it is.
+        model: not modified.
         loss: maps the model's output and the targets to a scalar.
         batch: inputs [N, …] and targets [N].
         after: every parameter's value after the update, by name.
-        names: of `layers`; None is all of them.
-        start: `point` at W on the same batch, if the caller has it; None is at the model's own weights.
+        names: of `layers`; None means all.
+        start: `point` at W on the same batch, if the caller has it; None uses the model's own weights.
 
     Raises:
-        ValueError: a name that is no layer's, with those that are.
+        ValueError: an unknown layer; the message lists the layers.
 
     """
     groups = layers(model)
@@ -196,7 +196,7 @@ def norm(tensors: Weights, names: Collection[str]) -> Tensor:
 
 
 def check_layers(names: Sequence[str], groups: Mapping[str, object]) -> None:
-    """Raise ValueError for a name that is no layer's."""
+    """Raise ValueError for an unknown layer."""
     unknown = [name for name in names if name not in groups]
     if unknown:
         raise ValueError(f"no layer named {', '.join(map(repr, unknown))}; available: {', '.join(groups)}")

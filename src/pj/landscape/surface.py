@@ -27,13 +27,13 @@ from pj.runs import finished
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-3  # relative change of the eigenvalue under which the power iteration may end,
-RESIDUAL = 0.05  # and ‖Hv - λv‖ / |λ|: between two equal and opposite eigenvalues λ alone may stand still
+RESIDUAL = 0.05  # and ‖Hv - λv‖ / |λ|: between two equal and opposite eigenvalues λ alone may stop changing
 MOST_ITERATIONS = 500
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """The largest eigenvalue of the Hessian, and how the power iteration came to it."""
+    """The largest eigenvalue of the Hessian, and how the power iteration ended."""
 
     eigenvalue: float
     iterations: int
@@ -45,7 +45,7 @@ def measure(run: finished.FinishedRun, settings: Slices) -> dict[str, Any]:
 
     ``line`` holds the loss at ``offsets`` along one direction, ``plane`` at all pairs of ``offsets``
     along the same and a second one (rows: the first), ``curvature`` the largest eigenvalue of the
-    Hessian, and ``images`` on how many of the training split's images, counted from its first.
+    Hessian, and ``images`` the number of training images used, the first ones of the split.
     """
     train = run.splits["train"]
     chosen = Split(train.images[: settings.images], train.labels[: settings.images])
@@ -102,11 +102,11 @@ def slice_losses(
     """Return the mean loss at W + Σ offset · direction for every combination of offsets.
 
     Args:
-        model: in eval mode; left as it is.
+        model: in eval mode; not modified.
         loss: maps the model's output and the targets to the mean over a batch.
         batches: of inputs [N, …] and targets [N].
         directions: D of them, by parameter name.
-        offsets: D lists; their lengths are the result's shape. Losses that are not finite stay so.
+        offsets: D lists; their lengths are the result's shape. Infinite or NaN losses are kept.
 
     """
     weights = {name: p.detach() for name, p in model.named_parameters()}
@@ -133,11 +133,11 @@ def largest_eigenvalue(
 ) -> Curvature:
     """Return the largest eigenvalue of the mean loss's Hessian.
 
-    Power iteration finds the eigenvalue of largest magnitude. Should that one be negative, the iteration
-    goes on with the Hessian shifted by it, whose largest magnitude is the largest eigenvalue's.
+    Power iteration finds the eigenvalue of largest magnitude. If that is negative, the iteration is repeated
+    for the Hessian shifted by it, whose eigenvalue of largest magnitude belongs to the largest eigenvalue.
 
     Args:
-        model: in eval mode; left as it is.
+        model: in eval mode; not modified.
         loss: maps the model's output and the targets to the mean over a batch.
         batches: of inputs [N, …] and targets [N].
         draw: a CPU generator, of the first vector.

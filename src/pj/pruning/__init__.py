@@ -1,1 +1,1 @@
-"""Pruning: in which order units go, masked and narrowed networks, and the curve of a finished run."""
+"""Pruning: orders of removal, masked and narrowed networks, and the curve of a finished run."""

@@ -1,4 +1,4 @@
-"""What a finished run keeps of its accuracy as units are pruned, in several orders."""
+"""The accuracy of a finished run as units are pruned, in several orders."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 def measure(run: finished.FinishedRun, asked: Pruned) -> dict[str, Any]:
-    """Return ``rows``, one per method, percentage and draw: test accuracy (percent), loss, and what is left.
+    """Return ``rows``, one per method, percentage and draw: test accuracy (percent), loss and size.
 
     ``outside_support`` is the share of the removed units, in percent, whose Γ was zero at the end; it is
-    None for a run without Γ, and where nothing is removed. ``size`` is of the narrowed network.
+    None for a run without Γ, and where nothing is removed. ``size`` is that of the narrowed network.
 
     Raises:
         UserError: a layer that cannot be pruned, a percentage that leaves nothing, or ``path`` for a run
@@ -40,12 +40,12 @@ def measure(run: finished.FinishedRun, asked: Pruned) -> dict[str, Any]:
 
 
 def export(run: finished.FinishedRun, asked: Pruned, path: Path) -> dict[str, Any]:
-    """Write the narrowed network of the first order and percentage as a program that needs no pj to run.
+    """Write the narrowed network of the first order and percentage as a program that runs without pj.
 
     `torch.export.load` reads it; it maps normalised images [N, C, H, W] to logits [N, K].
 
     Returns:
-        Its row of `measure`, and the size of the ``whole`` network.
+        Its row of `measure`, with the size of the ``whole`` network.
 
     """
     (row,) = measure(run, asked)["rows"]
@@ -54,7 +54,7 @@ def export(run: finished.FinishedRun, asked: Pruned, path: Path) -> dict[str, An
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (images,), dynamic_shapes=({0: batch},))
     with files.replaced(path) as temporary, temporary.open("wb") as file, warnings.catch_warnings():
-        # flattening gives weights strides that torch.export calls incomplete; they are whole and on the CPU
+        # flattening gives weights strides for which torch.export warns; they are complete and on the CPU
         warnings.filterwarnings("ignore", "No complete tensor found in the group")
         torch.export.save(program, file)
     return row | {"whole": asdict(networks.size(run.model, images[:1]))}
@@ -81,7 +81,7 @@ def _curve(run: finished.FinishedRun, settings: Percents, method: str) -> list[d
 def _removed(
     run: finished.FinishedRun, settings: Percents, method: str, draw: int, percent: float
 ) -> dict[str, Tensor]:
-    """Return the units of each layer that go first."""
+    """Return the units of each layer that are removed."""
     orders = {name: _order(run, name, method, draw) for name in settings.layers}
     counts = {name: networks.count(len(order), percent) for name, order in orders.items()}
     return {name: order[len(order) - counts[name] :] for name, order in orders.items()}

@@ -1,4 +1,4 @@
-"""Pruning of trained networks: in which order units go, the masked network, and the small one.
+"""Pruning of trained networks: orders of removal, the masked network, and the narrowed one.
 
 A unit is an output filter of a convolution, or a single weight of a linear layer.
 """
@@ -22,7 +22,7 @@ METHODS = get_args(Order)
 
 @dataclass(frozen=True)
 class Size:
-    """What a network holds and does."""
+    """The parameters and operations of a network."""
 
     parameters: int
     nonzero: int
@@ -30,7 +30,7 @@ class Size:
 
 
 def unit_norms(weight: Tensor) -> Tensor:
-    """Return the norm of every unit, flat: of filters [C_out], of a linear layer's weights [out · in]."""
+    """Return the norm of every unit, flat: [C_out] for filters, [out · in] for a linear layer's weights."""
     return torch.linalg.vector_norm(weight.flatten(1), dim=1) if weight.ndim == 4 else weight.abs().flatten()
 
 
@@ -42,7 +42,7 @@ def order(
     selected: Tensor | None = None,
     draw: torch.Generator | None = None,
 ) -> Tensor:
-    """Return the indices of a layer's units, int64 [U], from the one to keep longest to the first to go.
+    """Return the indices of a layer's units, int64 [U], from the last to be removed to the first.
 
     Args:
         weight: of a convolution [C_out, C_in, k, k] or a linear layer [out, in].
@@ -65,7 +65,7 @@ def order(
     if method != "path":
         raise ValueError(f"no order {method!r}; available: {', '.join(METHODS)}")
     if gamma is None or selected is None:
-        raise ValueError("the order of selection needs a Γ, which only training with dessilbi leaves")
+        raise ValueError("the order path needs a Γ, which only training with dessilbi has")
     # stable sorts by the least important key first
     found = found[torch.argsort(unit_norms(gamma).cpu()[found], descending=True, stable=True)]
     epochs = selected.flatten().cpu().to(torch.float64)
@@ -87,7 +87,7 @@ def prunable(model: nn.Module) -> dict[str, int]:
 
 
 def check_prunable(model: nn.Module, names: Iterable[str]) -> None:
-    """Raise ValueError for a layer that cannot be pruned, with those that can."""
+    """Raise ValueError for a layer that cannot be pruned; the message lists those that can."""
     known = prunable(model)
     for name in names:
         if name not in known:
@@ -95,7 +95,7 @@ def check_prunable(model: nn.Module, names: Iterable[str]) -> None:
 
 
 def count(units: int, percent: float) -> int:
-    """Return how many of a layer's units a percentage is, to the nearest, one at least being left.
+    """Return how many of a layer's units a percentage is, rounded, such that at least one is left.
 
     ValueError for a percentage outside [0, 100).
     """
@@ -106,24 +106,24 @@ def count(units: int, percent: float) -> int:
 
 @torch.no_grad()
 def masked(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
-    """Return a copy without some units, their weights and all that depends on them alone set to zero.
+    """Return a copy without some units: their weights, and all that depends only on them, set to zero.
 
-    A filter's bias goes with it, and the scale and shift of the batch norm behind it, which would else
+    That includes a filter's bias, and the scale and shift of the batch norm after it, which would otherwise
     leave a constant in its place.
 
     Args:
-        model: left as it is.
+        model: not modified.
         removed: indices of units by layer.
 
     Raises:
-        ValueError: a layer that cannot be pruned, or of which nothing would be left.
+        ValueError: a layer that cannot be pruned, or that would be removed entirely.
 
     """
     found = copy.deepcopy(model)
     for name, units in removed.items():
         layer, norm = _parts(found, name)
         if len(units) and len(units) >= prunable(model)[name]:
-            raise ValueError(f"all {len(units)} units of {name} are to be removed; something must be left")
+            raise ValueError(f"all {len(units)} units of {name} are to be removed; at least one must be left")
         if isinstance(layer, nn.Linear):
             layer.weight.view(-1)[units] = 0
             continue
@@ -134,7 +134,7 @@ def masked(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
 
 @torch.no_grad()
 def narrowed(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
-    """Return a copy that does what `masked` returns, its removed filters gone instead of zero.
+    """Return a copy that computes what `masked` does, with filters removed instead of zero.
 
     Removed weights of linear layers stay as zeros.
     """
@@ -157,7 +157,7 @@ def narrowed(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
 
 
 class Scatter(nn.Module):
-    """Put the channels of a narrowed layer back to their places among zeros, for a skip connection."""
+    """Put the channels of a narrowed layer back in their places among zeros, for a skip connection."""
 
     def __init__(self, kept: Tensor, channels: int) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class Scatter(nn.Module):
 
 
 def size(model: nn.Module, image: Tensor) -> Size:
-    """Return the parameters of a network, those that are not zero, and its work for an image [1, C, H, W]."""
+    """Return a network's number of parameters, of non-zero ones, and of MACs for an image [1, C, H, W]."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(image)
     parameters = list(model.parameters())
@@ -184,7 +184,7 @@ def size(model: nn.Module, image: Tensor) -> Size:
 
 
 def _parts(model: nn.Module, name: str) -> tuple[Any, Any]:
-    """Return a prunable layer and the batch norm behind it; ValueError with the prunable layers' names."""
+    """Return a prunable layer and the batch norm after it; ValueError lists the prunable layers."""
     check_prunable(model, [name])
     path = layers(model)[name]
     parent, _, last = path.rpartition(".")
