@@ -1,4 +1,4 @@
-# From config.yaml to results/report.md; the README says how.
+# The workflow from config.yaml to results/report.md; the README says how to run it.
 from snakemake.utils import min_version
 
 min_version("9.19")
@@ -20,7 +20,7 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        "results/report.md",  # links to the figures, and need not be written again with them
+        "results/report.md",  # links to the figures, so it is not rewritten when they change
         "results/report.html",
         "results/claims.md",
         FIGURES,

@@ -1,16 +1,16 @@
-"""What planning costs: time and memory of Snakemake for a growing number of runs.
+"""Cost of planning: time and memory of Snakemake for a growing number of runs.
 
     python benchmarks/dag.py [--runs 100 1000 10000]
 
-For each number of runs (two jobs a run, and tables and figures for every hundred) it times
+For each number of runs (two jobs per run, and tables and figures for every hundred runs) it times
 
-- the dry run of everything (`snakemake -n`), and of a bare Snakefile of as many jobs: the share of Snakemake,
-- the scheduler going through all of it (`--touch`, without the tenth of a second that Snakemake sleeps before
-  touching a job's files: every job is taken, none does anything),
+- the dry run of everything (`snakemake -n`), and that of a bare Snakefile with as many jobs, for comparison,
+- the scheduler for all jobs (`--touch`, without the tenth of a second that Snakemake sleeps before touching a
+  job's files: every job is scheduled, none does any work),
 - a call that finds nothing to do,
-- what a cluster job costs to start: `snakemake` for one finished run, given as the executor gives it.
+- the start of a cluster job: `snakemake` for one finished run, called as the executor calls it.
 
-Prints a row a number, in seconds and MB of peak memory.
+Prints one row per number of runs, in seconds and MB of peak memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SEEDS = 5
-STUDY_RUNS = 100  # runs of a study, as a table people can read
+STUDY_RUNS = 100  # runs per study, as many as a readable table has
 BASE = {
     "data": {"name": "digits"},
     "model": {"name": "mlp", "width": 0.1},
@@ -63,7 +63,7 @@ rule figures:
 
 
 def bare(folder: Path, runs: int) -> float:
-    """Return the seconds of a dry run without any of `pj`: the same files from as many jobs."""
+    """Return the seconds of a dry run without `pj`: the same files from as many jobs."""
     folder.mkdir()
     sizes = f"STUDIES, STUDY_RUNS = {runs // STUDY_RUNS}, {STUDY_RUNS}\n"
     (folder / "Snakefile").write_text(sizes + BARE, encoding="utf-8")
@@ -71,7 +71,7 @@ def bare(folder: Path, runs: int) -> float:
 
 
 def project(folder: Path, runs: int) -> None:
-    """Lay the workflow out in ``folder`` with so many runs."""
+    """Create a project with ``runs`` runs in ``folder``."""
     folder.mkdir()
     for name in ("Snakefile", "rules", "workflow", "profiles", "envs", "src"):
         (folder / name).symlink_to(ROOT / name)
@@ -101,7 +101,7 @@ main()
 
 
 def snakemake(folder: Path, *arguments: str) -> tuple[float, float, str]:
-    """Return seconds, peak megabytes and what it printed of a call."""
+    """Return seconds, peak megabytes and output of a call."""
     command = [sys.executable, "-c", SNAKEMAKE, "--scheduler", "greedy", "--cores", "1000", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     with tempfile.TemporaryFile("w+") as output:
@@ -118,7 +118,7 @@ def snakemake(folder: Path, *arguments: str) -> tuple[float, float, str]:
 
 
 def make_outputs(folder: Path) -> None:
-    """Make every file that the workflow would, empty, so that it can be touched."""
+    """Create every file of the workflow, empty, so that it can be touched."""
     lines = snakemake(folder, "--summary")[2].splitlines()
     names = {line.split("\t")[0] for line in lines if line.startswith("results/")}
     for name in names:

@@ -1,11 +1,11 @@
-"""How long the final recipe takes: seconds a step and TFLOP/s, step by step and compiled.
+"""Speed of the final recipe: seconds per step and TFLOP/s, uncompiled and compiled.
 
     python benchmarks/headline.py [--depth 16] [--widen-factor 8] [--device auto] [--steps 10] [--rounds 3]
 
-A wide residual network with ASAM, CutMix and smoothed KL on batches of 128, as config.yaml's study `final`
-has it, on random images. Rounds alternate between the plain and the compiled network. Arithmetic is that of
-convolutions and linear layers as torch counts it, of both gradients of a step. What 200 epochs of 50,000
-images would take leaves out the measurement of the test set after each epoch.
+A wide residual network with ASAM, CutMix and smoothed KL on batches of 128, as in the study `final` of
+config.yaml, on random images. Rounds alternate between the plain and the compiled network. FLOP are those of
+convolutions and linear layers as torch counts them, for both gradients of a step. The estimate for 200 epochs
+of 50,000 images leaves out the evaluation on the test set after each epoch.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def training(options: argparse.Namespace, conditions: Conditions, compiled: bool
 
 
 def steps(run: Training) -> Iterator[None]:
-    """Take a step of a run at each call."""
+    """Take one step of a run per iteration."""
     while True:
         run.batches.start_epoch(run.epoch)
         while run.step < run.batches.steps:
@@ -82,7 +82,7 @@ def main() -> None:
     conditions.synchronize()
     flops = counted.get_total_flops()
     what = f"WRN-{options.depth}-{options.widen_factor}, {conditions.describe()}, {conditions.precision}"
-    print(f"{what}; {flops / 1e12:.2f} TFLOP a step; compiled in {time.perf_counter() - start:.0f} s")
+    print(f"{what}; {flops / 1e12:.2f} TFLOP per step; compiled in {time.perf_counter() - start:.0f} s")
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(options.rounds + 1):  # the first warms up
         for name, side in sides.items():
@@ -100,7 +100,7 @@ def main() -> None:
         ratio = statistics.median(seconds["plain"]) / median
         spread = f"{min(values):.4f} to {max(values):.4f}"
         print(
-            f"{name:9} {median:8.4f} s a step ({spread})  {flops / median / 1e12:7.2f} TFLOP/s  "
+            f"{name:9} {median:8.4f} s per step ({spread})  {flops / median / 1e12:7.2f} TFLOP/s  "
             f"{minutes:8.1f} min for {EPOCHS} epochs  {ratio:.2f}x"
         )
 

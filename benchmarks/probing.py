@@ -1,11 +1,11 @@
-"""What probes cost: steps with and without a probe, alternating in one run of VGG-A.
+"""Cost of probes: steps with and without a probe, alternating in one run of VGG-A.
 
     python benchmarks/probing.py [--threads 2] [--steps 12] [--width 1.0] [--device auto]
 
-Every second step is probed as loading.yaml has it (7 + 4 points along -g, 4 along the update, 4 layers'
-covariate shift), so that a machine whose speed drifts slows both kinds. Prints the seconds of a step, what a
-probe adds in steps, and what that is per step if every 30th is probed, beside the bound of one gradient
-evaluation a point and one more.
+Every second step is probed as in config.yaml (7 + 4 points along -g, 4 along the update, 4 layers' covariate
+shift), so that a drift of the machine's speed affects both kinds. Prints the seconds of a step, the cost of a
+probe in steps, and that cost per step if every 30th step is probed, each with its upper bound: one gradient
+evaluation per point and one more.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=12, help="of each kind")
+    parser.add_argument("--steps", type=int, default=12, help="number of steps of each kind")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()

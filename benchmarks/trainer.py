@@ -1,10 +1,10 @@
-"""ResNet9 training speed: this trainer against the loop that the reports' code has.
+"""ResNet9 training speed: this trainer compared with the loop of the reports' code.
 
     python benchmarks/trainer.py [--threads 2] [--steps 10] [--rounds 3]
 
-The report's loop: a DataLoader with two workers, PIL transforms, fp32, `.item()` twice a step. Both sides
-train the same network with the same optimizer on the same random images; rounds alternate, so that a
-machine whose speed drifts slows all sides. Prints images a second (median of the rounds) and the ratios.
+The report's loop: a DataLoader with two workers, PIL transforms, fp32, `.item()` twice per step. Both train
+the same network with the same optimizer on the same random images; rounds alternate, so that a drift of the
+machine's speed affects all. Prints images per second (median of the rounds) and the ratios.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH = 128
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """What torchvision.datasets.CIFAR10 does for an item."""
+    """Images and labels, transformed one by one as in torchvision.datasets.CIFAR10."""
 
     def __init__(
         self, images: np.ndarray, labels: np.ndarray, transform: Callable[..., torch.Tensor]

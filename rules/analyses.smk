@@ -1,5 +1,5 @@
-# What is measured of finished runs: the loss landscape around them, what pruning leaves of them, what they
-# look at. Each analysis is declared once, in pj.config.analyses; {analysis} is its key in config.yaml.
+# Analyses of finished runs: their loss landscape, their accuracy when pruned, their feature maps and Grad-CAM.
+# Each analysis is declared once, in pj.config.analyses; {analysis} is its key in config.yaml.
 
 
 rule measure:
@@ -17,7 +17,7 @@ rule measure:
     resources:
         gpu=GPU,
         place=1,  # see profiles/slurm
-        device=CONFIG.settings.device,  # where, not what: no reason to run again
+        device=CONFIG.settings.device,  # a resource, so that changing it re-runs nothing
     params:
         settings=asked,
         precision=lambda wildcards: str(ANALYSES[wildcards.analysis].precision),

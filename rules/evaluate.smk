@@ -1,4 +1,4 @@
-# What each finished run is worth, and what train() and eval() do.
+# Evaluation of finished runs, and measured effects of train() and eval().
 
 
 rule evaluate:
@@ -11,7 +11,7 @@ rule evaluate:
         "results/runs/{run}/seed{seed}/evaluation.json",
     log:
         "results/logs/evaluate/{run}-seed{seed}.log",
-    priority: 1  # so that resume states, which it removes, do not pile up (small runs' may, on a cluster)
+    priority: 1  # it removes resume states, which would pile up (those of small runs may, on a cluster)
     group:
         lambda wildcards: "small_evaluations" if is_small(wildcards.run) else None
     conda:
@@ -21,7 +21,7 @@ rule evaluate:
         gpu=GPU,
         place=1,  # see profiles/slurm
         runtime=minutes(5, 60),
-        device=CONFIG.settings.device,  # where, not what: no reason to run again
+        device=CONFIG.settings.device,  # a resource, so that changing it re-runs nothing
     params:
         code=lambda wildcards: code("evaluate.py", wildcards.run),
     script:

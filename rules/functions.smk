@@ -1,11 +1,11 @@
-# What rules ask for: files, settings and code by their wildcards.
+# Functions of rules: files, settings and code by their wildcards.
 
 
 def spec_of(run):
     """Return the specification of a run that is named in a target."""
     if run not in RUNS:
         raise WorkflowError(
-            f"{run!r} is no run of this configuration; `pj runs` lists all"
+            f"{run!r} is not a run of this configuration; `pj runs` lists all runs"
         )
     return RUNS[run].spec
 
@@ -20,14 +20,14 @@ def is_small(run):
 
 
 def minutes(small, large):
-    """Return the time limit of jobs by the size of their run; a run that it cuts off goes on in the next attempt."""
+    """Return the time limit of jobs in minutes, by the size of their run; the next attempt continues the run."""
     return lambda wildcards, attempt: attempt * (
         small if is_small(wildcards.run) else large
     )
 
 
 def code(script, run=None, targets=(), **choices):
-    """Return the fingerprint of a script; of a run's script, with its own model, loss and optimizer."""
+    """Return the fingerprint of a script; with a run, of the script with that run's model, loss and optimizer."""
     path = SCRIPTS / script
     if run:
         return run_fingerprint(path, spec_of(run), targets)
@@ -46,7 +46,7 @@ def study_settings(wildcards):
 
 
 def run_files(study, *names, probed=False):
-    """Return these files of every run (or of every probed one) that a study's variants need."""
+    """Return these files of every run (or of every probed run) of a study's variants."""
     return [
         f"results/runs/{variant.spec.run}/seed{seed}/{name}"
         for variant in CONFIG.study(study).variants
@@ -56,11 +56,11 @@ def run_files(study, *names, probed=False):
     ]
 
 
-# Of data.
+# Data.
 
 
 def source_settings(wildcards):
-    """Return what a dataset is; where official archives lie (``folder``) does not change it."""
+    """Return the settings of a dataset, without ``folder``, the place of the official archives."""
     return as_settings(SOURCES[wildcards.dataset], exclude={"folder", "label"})
 
 
@@ -70,42 +70,42 @@ def source_code(wildcards):
 
 
 def source_files(wildcards):
-    """Return a user's own files, so that new ones ask for the dataset, and all after it, anew."""
+    """Return a user's own files, so that changed ones rebuild the dataset and all that depends on it."""
     source = SOURCES[wildcards.dataset]
     if source.source == "npz":
-        # if it is not there, the job says so
+        # if it is missing, the job reports it
         return [source.path] if Path(source.path).exists() else []
     if source.source == "folder":
         return sorted(str(p) for p in Path(source.path).glob("*/*/*") if p.is_file())
     return []
 
 
-# Of training.
+# Training.
 
 
 def none_of(names):
-    """Return a pattern of a run's name that is none of these."""
+    """Return a pattern that matches the names of runs except these."""
     return f"(?!(?:{one_of(names)})/){RUN}"
 
 
-# Of studies.
+# Studies.
 
 
 def networks(study):
-    """Return for each variant whether it has batch norm, which decides what its probes are paired with."""
+    """Return for each variant whether it has batch norm, which determines how probes are paired."""
     return repr(
         [variant.spec.has_batch_norm for variant in CONFIG.study(study).variants]
     )
 
 
-# Of analyses.
+# Analyses.
 
 
 def analysed(wildcards):
     there = CONFIG.analyses(wildcards.analysis)
     if wildcards.name not in there:
         raise WorkflowError(
-            f"there is no {wildcards.name!r} in {wildcards.analysis}; available: {', '.join(there)}"
+            f"{wildcards.analysis} has no entry {wildcards.name!r}; available: {', '.join(there)}"
         )
     return CONFIG.analysed(wildcards.analysis, wildcards.name)
 
@@ -115,19 +115,19 @@ def analysed_settings(wildcards):
 
 
 def asked(wildcards):
-    """Return what is asked of a run: by the variant that it is."""
+    """Return what to measure of a run, from the variant that the run belongs to."""
     found = analysed(wildcards)
     named = [v.name for v in found.variants if v.spec.run == wildcards.run]
     if not named:
         raise WorkflowError(
-            f"{wildcards.run!r} is no run of {wildcards.analysis} {wildcards.name!r}"
+            f"{wildcards.run!r} is not a run of {wildcards.analysis} {wildcards.name!r}"
         )
     frame = CONFIG.analyses(wildcards.analysis)[wildcards.name]
     return as_settings(frame.asked(named[0]))
 
 
 def measured(wildcards):
-    """Return what is measured of every run of an analysis, one file per run."""
+    """Return the results of an analysis, one file per run."""
     return [
         f"results/{wildcards.analysis}/{wildcards.name}/{variant.spec.run}-seed{seed}.json"
         for variant in analysed(wildcards).variants
@@ -139,21 +139,21 @@ def figure_code(wildcards):
     figures = ANALYSES[wildcards.analysis].figures
     if wildcards.figure not in figures:
         raise WorkflowError(
-            f"{wildcards.analysis} have no figure {wildcards.figure!r}; available: {', '.join(figures)}"
+            f"{wildcards.analysis} has no figure {wildcards.figure!r}; available: {', '.join(figures)}"
         )
     return code("analysis_figure.py", targets=[figures[wildcards.figure].draw])
 
 
-# Of pages.
+# Pages.
 
 
 def page_settings(wildcards):
-    """Return the whole configuration, without where and how fast it runs."""
+    """Return the whole configuration without settings that cannot change a page (device, threads, time limit)."""
     return as_settings(CONFIG.settings, exclude={"device", "threads", "max_seconds"})
 
 
 def claims_code(rule):
-    """Return the code of a page, and by which columns of analyses claims are judged."""
+    """Return the code of a page, and the columns of analyses that claims are judged by."""
     cells = [
         (key, found.cells.rows, found.cells.values) for key, found in ANALYSES.items()
     ]
@@ -161,7 +161,7 @@ def claims_code(rule):
 
 
 def page_words(wildcards):
-    """Return what pages say of analyses."""
+    """Return the pages' texts about analyses."""
     return repr(
         [
             (

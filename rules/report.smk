@@ -1,4 +1,4 @@
-# The scorecard, and the pages that everything stands in.
+# The scorecard, and the pages with all results.
 
 
 rule scorecard:

@@ -1,4 +1,4 @@
-# Tables and figures of a study.
+# Tables and figures of studies.
 
 
 rule tables:

@@ -1,4 +1,4 @@
-# One job a run: specification and seed to checkpoint, learning curve and record.
+# One job per run: from specification and seed to checkpoint, learning curve and record.
 
 
 rule train:
@@ -21,8 +21,8 @@ rule train:
         gpu=GPU,
         place=1,  # see profiles/slurm
         runtime=minutes(5, 120),
-        device=CONFIG.settings.device,  # where, not what: no reason to run again
-        max_seconds=CONFIG.settings.max_seconds or 0,  # the same
+        device=CONFIG.settings.device,  # a resource, so that changing it re-runs nothing
+        max_seconds=CONFIG.settings.max_seconds or 0,  # a resource, too
     params:
         settings=lambda wildcards: spec_of(wildcards.run).json_text,
         code=lambda wildcards: code("train.py", wildcards.run),

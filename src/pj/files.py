@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writing files atomically: a file exists completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pj.errors import UserError
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder that takes ``path``'s place when all went well.
+    """Yield a temporary path in the same folder that replaces ``path`` if no error occurs.
 
     The bytes and the folder entry are on disk before this returns. On an error ``path`` stays as it was.
     """
@@ -55,7 +55,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a CSV file atomically; floats with every digit they have."""
+    """Write a CSV file atomically, with all digits of floats."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -64,12 +64,12 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; NaN and infinity become null, since JSON has no word for them."""
+    """Write JSON atomically; NaN and infinity become null, since JSON cannot represent them."""
     write_text(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n")
 
 
 def check_writable(folder: Path) -> None:
-    """Raise UserError if files cannot be made in ``folder`` (or in its nearest parent that exists)."""
+    """Raise UserError if files cannot be created in ``folder`` (or in its nearest existing parent)."""
     existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         what = "is not a writable folder" if existing.is_dir() else "is a file, not a folder"

@@ -1,4 +1,4 @@
-"""Randomness that is derived from where a run is, not carried along."""
+"""Random seeds that are derived from a run's position (seed, epoch, step) instead of kept as a state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things by name: a dictionary from names to "module:object", resolved when one is asked for."""
+"""Registries: dictionaries from names to "module:object", resolved on use."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def find(registry: Mapping[str, str], name: str, kind: str) -> Any:
-    """Return the object of that name, importing its module; ValueError names those that there are."""
+    """Return the object of that name, importing its module; ValueError lists the available names."""
     if name not in registry:
         raise ValueError(f"no {kind} named {name!r}; available: {', '.join(registry)}")
     return resolve_name(registry[name])
 
 
 def public(package: str, names: Mapping[str, str], name: str) -> Any:
-    """Return a name that a package offers, for its ``__getattr__``, so that it alone loads nothing."""
+    """Return an object that a package offers, for its ``__getattr__``: the package itself loads nothing."""
     if name in names:
         return resolve_name(names[name])
     raise AttributeError(f"module {package!r} has no attribute {name!r}")

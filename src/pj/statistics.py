@@ -1,4 +1,4 @@
-"""Means and intervals over seeds."""
+"""Means, intervals and tests over seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-DUST = 1e-9  # of accuracies and logarithms: what rounding leaves of an equality
+DUST = 1e-9  # of accuracies and logarithms: differences this small are rounding errors
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What paired differences say about a claim: an estimate, and two p values.
+    """The tests of paired differences: an estimate, and two p values.
 
     ``different`` is that of a two-sided t test against zero, ``equivalent`` the larger of the two one-sided
     tests (Schuirmann 1987) against a margin on either side; both None for a single seed.
@@ -51,8 +51,8 @@ class Comparison:
 def compare(differences: Sequence[float], margin: float) -> Comparison | None:
     """Return the tests of paired differences; None if none of them is finite.
 
-    Differences that are all equal leave nothing to estimate a spread from: from three seeds on, and where
-    they are zero, they are taken for exact. What floating-point rounding leaves of an equality is equal.
+    If all differences are equal, their spread cannot be estimated: from three seeds on, and where they are
+    zero, they are taken as exact. Values that differ only by floating-point rounding count as equal.
     """
     finite = np.asarray([v for v in differences if v is not None and np.isfinite(v)], dtype=float)
     finite = np.where(abs(finite) < DUST, 0.0, finite)
@@ -77,7 +77,7 @@ def p_of_interval(mean: float, half_width: float, n: int) -> float:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return p values adjusted for their number (Holm 1979); those that are not there stay so."""
+    """Return p values adjusted for their number (Holm 1979); None stays None."""
     there = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
@@ -88,7 +88,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return where one more run would lie with probability 95 %, from two seeds on (normal runs)."""
+    """Return the 95 % prediction interval of one more run, from two seeds on; runs are taken as normal."""
     finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], dtype=float)
     n = len(finite)
     if n < 2:
@@ -98,11 +98,11 @@ def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def bootstrap_best(values: NDArray[np.float64], draws: int = 10_000) -> NDArray[np.float64]:
-    """Return for each column how often its mean is the highest when seeds are drawn with replacement.
+    """Return for each column the share of bootstraps over seeds in which its mean is the highest.
 
     Args:
         values: [seeds, variants], paired by seed; a draw takes whole rows. Ties share.
-        draws: how many.
+        draws: number of bootstraps.
 
     """
     generator = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def bootstrap_best(values: NDArray[np.float64], draws: int = 10_000) -> NDArray[
 
 
 def central(shares: NDArray[np.float64], share: float = 0.95) -> tuple[int, int]:
-    """Return between which indices that much of a distribution lies, as much left out below as above."""
+    """Return the indices between which the central ``share`` of a discrete distribution lies."""
     cumulated = shares.cumsum()
     tail = (1 - share) / 2
     low = int(np.searchsorted(cumulated, tail, side="right"))
@@ -121,6 +121,11 @@ def central(shares: NDArray[np.float64], share: float = 0.95) -> tuple[int, int]
 
 
 def mcnemar(first_only: int, second_only: int) -> float:
-    """Return the exact two-sided p value of McNemar's test, from the images that only one has right."""
+    """Return the exact two-sided p value of McNemar's test.
+
+    Args:
+        first_only, second_only: how many images only the first, or only the second, classifies correctly.
+
+    """
     total = first_only + second_only
     return float(stats.binomtest(first_only, total).pvalue) if total else 1.0

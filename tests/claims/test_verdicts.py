@@ -378,7 +378,7 @@ def test_mcnemars_test_stands_beside_a_variant_against_its_studys_reference(coun
     assert not any("McNemar" in n for n in judged(other_way, Evidence(tmp_path), with_reference).notes)
 
 
-def test_between_which_points_of_a_scale_the_best_lies_is_told(loaded, tmp_path):
+def test_between_which_points_of_a_scale_the_best_lies_is_reported(loaded, tmp_path):
     best = Best(**HEAD, statistic="best", study="own", variant="a", ordered=True)
     found = judged(best, plant(tmp_path, a=NOISY, b=B, c=[70.0] * 5), loaded)
     assert "95 % of bootstraps: a … b" in found.notes

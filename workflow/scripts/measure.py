@@ -1,4 +1,4 @@
-"""Measure a finished run for an analysis: its loss landscape, its pruned accuracy, what it looks at, …"""
+"""Measure a finished run for an analysis: its loss landscape, its accuracy when pruned, its Grad-CAM, …"""
 
 from pathlib import Path
 

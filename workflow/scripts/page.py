@@ -1,4 +1,4 @@
-"""Write the scorecard, report.md or report.html, whichever this rule is for, from all tables and figures."""
+"""Write the scorecard, report.md or report.html, depending on the rule, from all tables and figures."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Write a study's tables, curves, probes or paths, whichever this rule is for, from its runs."""
+"""Write a study's tables, curves, probes or paths, depending on the rule, from its runs."""
 
 from pathlib import Path
 
