@@ -124,7 +124,8 @@ def mcnemar(first_only: int, second_only: int) -> float:
     """Return the exact two-sided p value of McNemar's test.
 
     Args:
-        first_only, second_only: how many images only the first, or only the second, classifies correctly.
+        first_only: number of images that only the first network classifies correctly.
+        second_only: the same of the second network.
 
     """
     total = first_only + second_only

@@ -335,7 +335,7 @@ def test_what_never_reached_70_percent_counts_as_an_epoch_more_than_it_had(loade
     assert "never reached 70 %, counted as one epoch more than the run had: 1 of own/a" in found.notes
 
 
-def test_a_further_look_has_a_verdict_of_its_own_and_decides_nothing(loaded, tmp_path):
+def test_a_further_check_has_a_verdict_of_its_own_and_does_not_change_the_claims(loaded, tmp_path):
     check = contrast("below", statement="the other way round")
     found = judged(contrast(also=[check]), plant(tmp_path, a=UP, b=B), loaded)
     assert found.verdict == "reproduced" and [other.verdict for other in found.also] == ["reversed"]
@@ -364,7 +364,7 @@ def test_sources_are_judged_apart_and_the_verdict_is_that_of_full_scale_then_of_
 
 
 @pytest.mark.parametrize(("counts", "p"), [((10, 0), "0.002"), ((5, 5), "1")])
-def test_mcnemars_test_stands_beside_a_variant_against_its_studys_reference(counts, p, tmp_path):
+def test_mcnemars_test_is_noted_for_a_variant_against_its_studys_reference(counts, p, tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG.replace("title: Two", "title: Two\n    reference: b"))
     with_reference = loading.load(tmp_path / "config.yaml")
     plant(tmp_path, a=UP[:1], b=B[:1])
@@ -397,7 +397,7 @@ def test_a_point_of_a_scale_is_refuted_only_outside_the_interval_of_the_best(loa
     assert judged(best, plant(tmp_path, a=[70.0] * 5, b=NOISY, c=SAME), loaded).verdict == "reversed"
 
 
-def test_a_best_of_six_that_is_none_is_found_in_few_of_100(many, tmp_path):
+def test_a_best_of_six_equal_variants_is_found_in_few_of_100(many, tmp_path):
     """What bootstraps of five seeds come to where no variant is better than the others."""
     best = Best(**HEAD, statistic="best", study="own", variant="a")
     draw = np.random.default_rng(2)
@@ -497,7 +497,7 @@ def test_a_number_is_reached_if_one_run_could_give_it_and_that_is_known(values, 
     assert judged(claim, plant(tmp_path, a=values), loaded).verdict == wanted
 
 
-def test_a_needed_look_holds_back_a_verdict(loaded, tmp_path):
+def test_a_needed_check_limits_a_verdict(loaded, tmp_path):
     check = contrast("same", statement="as good", contrast={"own/c": 1, "own/b": -1}, needed=True)
     evidence = plant(tmp_path, a=UP, b=B, c=NOISY)
     found = judged(contrast(also=[check]), evidence, loaded)
@@ -505,7 +505,7 @@ def test_a_needed_look_holds_back_a_verdict(loaded, tmp_path):
     assert judged(contrast(also=[check]), plant(tmp_path, a=UP, b=B, c=SAME), loaded).verdict == "reproduced"
 
 
-def test_a_further_look_may_come_from_another_source(loaded, tmp_path):
+def test_a_further_check_may_come_from_another_source(loaded, tmp_path):
     check = contrast(statement="elsewhere", contrast={"own/c": 1, "own/b": -1})
     first, second = plant(tmp_path / "x", a=UP, b=B), plant(tmp_path / "y", b=B, c=UP)
     sources = [Evidence(first.folder, "x"), Evidence(second.folder, "y")]

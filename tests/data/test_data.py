@@ -310,7 +310,7 @@ def test_padding_is_black_before_normalising(arrays):
     assert values == {-2.5, 2.5}  # (0 - 0.5) / 0.2 and (1 - 0.5) / 0.2
 
 
-def test_images_are_standardised_a_channel_at_a_time(arrays):
+def test_images_are_standardised_per_channel(arrays):
     data = Data(name="x", mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.1])
     split = splits(store.checked(arrays, 3, "test"), data, CPU)["test"]
     images = torch.cat([x for x, _ in in_order(split, Normalise(data, 3, CPU), batch_size=5)])

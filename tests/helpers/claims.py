@@ -33,7 +33,7 @@ UP = [v + d for v, d in zip(B, (2.0, 2.3, 1.8, 2.1, 1.9), strict=True)]
 
 
 def plant(folder: Path, scale="full", **variants) -> Evidence:
-    """Write the runs of study ``own``: by variant what each seed came to; None is missing, NaN diverged."""
+    """Write the runs of study ``own``: by variant one accuracy per seed (None: missing, NaN: diverged)."""
     rows = []
     for name, values in variants.items():
         for seed, value in enumerate(values):

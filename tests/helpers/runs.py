@@ -34,7 +34,7 @@ def assert_equal_runs(a: Path, b: Path) -> None:
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing gets a chance to tidy up."""
+    """Raised instead of kill -9: no code may clean up."""
 
 
 def killed_after(steps, monkeypatch, spec, digits, folder, resume, **options):

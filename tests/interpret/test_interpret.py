@@ -239,7 +239,7 @@ def run(digits, tmp_path_factory):
     return folder
 
 
-def test_a_finished_run_is_looked_into_and_left_as_it_was(run, digits, tmp_path):
+def test_measuring_a_finished_run_leaves_it_unchanged(run, digits, tmp_path):
     before = (run / CHECKPOINT).read_bytes()
     analysis.measure("interpretations", VIEW, run, digits, tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())

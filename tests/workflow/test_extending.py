@@ -89,7 +89,7 @@ landscapes:
 """
 
 
-def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_looked_into(tmp_path):
+def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_interpreted(tmp_path):
     project = copy(tmp_path)
     (project / "src/pj/models/tinynet.py").write_text(TINYNET)
     edit(

@@ -350,7 +350,7 @@ def jobs(project: Path) -> set[str]:
     return {name for name, _ in lines} - {"total", "all"}
 
 
-def test_what_looks_at_runs_becomes_tables_and_figures_in_the_report(probed):
+def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):
     study = probed / "results" / "studies" / "probed"
     for name in ("probes.csv", "probes_table.csv", "probes_table.md", "probes.png", "probes.svg"):
         assert (study / name).stat().st_size > 0
@@ -361,7 +361,7 @@ def test_what_looks_at_runs_becomes_tables_and_figures_in_the_report(probed):
         "studies/probed/probes.png",
         "effective beta",
         "landscapes/both/landscape.png",
-        "## Landscape",
+        "## Loss landscape of finished networks",
     ):
         assert part in page
     for name in ("path.png", "path.svg", "weights.png"):
@@ -416,7 +416,7 @@ OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
         ("src/pj/report/figures/landscape.py", '"Greys"', '"Blues"', {"analysis_figure", "page"}),
     ],
 )
-def test_editing_what_looks_at_runs_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):
+def test_editing_an_analysis_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):
     project = Path(shutil.copytree(probed, tmp_path / "project"))
     edit(project, file, old, new)
     assert jobs(project) == wanted

@@ -143,7 +143,7 @@ class Evidence:
             for seed, state, run in zip(own["seed"], own["state"], names, strict=True)
             if state != "missing"
         }
-        return list(by_seed.values())  # of several draws of a seed, one
+        return list(by_seed.values())  # one row per seed, even if it has several draws
 
 
 def _read(path: Path) -> pd.DataFrame:

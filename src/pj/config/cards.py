@@ -25,7 +25,7 @@ from pj.errors import UserError
 
 
 class Component(Strict):
-    """A part of a run by its name (of a data source: ``source``), with its options."""
+    """A part of a run: its name (for a data source: ``source``) and its options."""
 
     if TYPE_CHECKING:
         name: str
@@ -35,9 +35,9 @@ class Component(Strict):
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a component without importing it."""
+    """What is known about a component without importing it."""
 
-    settings: type[Component]  # what may stand in a configuration
+    settings: type[Component]  # its keys in a configuration
     annotations: dict[str, str]  # of all arguments, as in the source
     facts: dict[str, Any] = field(default_factory=dict)  # class attributes in capitals, literals only
 

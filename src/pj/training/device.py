@@ -12,7 +12,7 @@ from pj.errors import UserError
 
 
 class DeviceError(UserError):
-    """A device was asked for that this machine lacks."""
+    """A device that this machine does not have."""
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def _nodes(nodes: Sequence[Sequence[str]], device: str) -> Iterator[Finding]:
         remedy = "" if usable else "jobs wait for another node; see scontrol show node"
         yield Finding("SLURM", found, remedy, fault=none_usable)
     if device != "cpu" and not any("gpu" in gpus for _, _, gpus, _ in nodes):
-        remedy = "every job asks for one; on a cluster of CPUs add --config device=cpu"
+        remedy = "every job requests one; on a cluster of CPUs add --config device=cpu"
         yield Finding("SLURM", "no node has GPUs", remedy)
 
 

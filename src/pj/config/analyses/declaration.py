@@ -76,7 +76,7 @@ class Analysis:
 
     Args:
         key: its key in config.yaml, and its folder below results.
-        settings: what may stand below that key, by name.
+        settings: the type of each entry below that key.
         asked: the type of what `AnalysisSettings.asked` returns.
         measure: "module:function" that measures a finished run as asked, and returns what JSON can hold.
         precision: of the measurement; None uses the run's own.

@@ -29,7 +29,7 @@ class Percents(Strict):
 
 
 class Pruned(Percents):
-    """What is removed of a run, and in which orders."""
+    """Which units of a run are removed, and in which orders."""
 
     methods: Methods = Field(description="orders in which units are removed")
 
