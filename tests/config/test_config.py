@@ -295,7 +295,9 @@ studies:
             "model.depth: 17; allowed: 10, 16, 22, 28, …",
         ),
         ("studies: {loss: {base: {data: {mean: [0.5]}}}}", "mean and std must be given together"),
-        ("studies: {loss: {variants: {}, base: {model: 3}}}", "model: 3"),
+        ("studies: {loss: {variants: {}, base: {model: 3}}}", "model: 3; allowed: a mapping of keys"),
+        ("studies: {loss: {scale: tiny}}", r"studies\.loss\.scale: 'tiny'; allowed: a mapping of keys"),
+        ("studies: [loss]", r"studies: \['loss'\]; allowed: a mapping of keys"),
         (
             "studies: {final: {base: {loss: {name: nll}}}}",
             "mixes labels, which the loss nll does not accept; allowed: any",

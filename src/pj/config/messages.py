@@ -63,6 +63,8 @@ def _reason(item: Any, model: type[BaseModel]) -> str:
             return f"{given!r} is text in YAML; write {number!r}"
     if kind == "finite_number":
         return f"{given!r}; allowed: a finite number"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{_shown(given)}; allowed: a mapping of keys to values"
     if kind == "value_error":
         return str(context["error"])
     message = item["msg"].removeprefix("Input ").replace("should be", "allowed:")
