@@ -1,4 +1,4 @@
-"""The command `pj`: what the workflow does, by hand, and what it is doing. One module per command."""
+"""The command `pj`: single steps of the workflow by hand, and its progress. One module per command."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import pj
 from pj.errors import UserError
 
 COMMANDS = {
-    "init": "write a project of one's own that runs, to be changed",
+    "init": "write a project of your own that runs, to start from",
     "train": "train one run of a study into a folder, without Snakemake",
-    "runs": "list every run: what it serves, its state and its test accuracy",
+    "runs": "list every run: the variants that use it, its state and its test accuracy",
     "watch": "show the progress of all runs in training",
-    "table": "print a study's table from whatever runs are there",
-    "prune": "export a finished run without some of its units, as a smaller network",
-    "report": "write the scorecard with all tables and figures as a page",
-    "doctor": "say what this machine has for the workflow, and what to do about faults",
-    "keep": "copy the tables and figures of all that is finished, with provenance",
-    "schema": "write the JSON schemas of config.yaml and claims.yaml, and the generated pages of docs/",
+    "table": "print a study's table from the runs finished so far",
+    "prune": "export a finished run with some of its units removed, as a smaller network",
+    "report": "write the report pages: the scorecard with all tables and figures",
+    "doctor": "check this machine for the workflow, and say what to do about faults",
+    "keep": "copy the tables and figures of everything that is finished, with provenance",
+    "schema": "write the JSON schemas and the reference page of config.yaml and claims.yaml",
     "completion": "print what lets a shell complete commands, options, studies and variants",
 }
 WITHOUT_CONFIG = ("init", "completion")
 EXIT_CODES = {
     0: "done",
-    1: "a fault, reported in one message",
+    1: "an error, reported in one message",
     2: "wrong usage",
     130: "interrupted (Ctrl-C)",
 }
