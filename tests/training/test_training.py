@@ -363,7 +363,7 @@ def test_a_half_written_run_folder_is_refused_by_its_readers(spec, digits, tmp_p
         read_run(tmp_path)
     (tmp_path / "run.json").write_text(whole)
     (tmp_path / "checkpoint.pt").write_bytes(b"half")
-    with pytest.raises(RecordError, match="not the one"):
+    with pytest.raises(RecordError, match="is not the checkpoint that"):
         read_run(tmp_path)
 
 
