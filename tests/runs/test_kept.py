@@ -1,0 +1,57 @@
+"""What is kept of a finished run until its evaluation has used it."""
+
+import json
+
+from pj.files import sha256
+from pj.runs import kept, records
+
+IDENTITY = {"spec": {"epochs": 1}, "seed": 3, "code": "abc"}
+
+
+def finished(folder, weights=b"weights", **changes):
+    folder.mkdir(parents=True)
+    (folder / records.CHECKPOINT).write_bytes(weights)
+    (folder / records.METRICS).write_text("epoch\n1\n")
+    record = IDENTITY | {"state": "complete", "checkpoint_sha256": sha256(folder / records.CHECKPOINT)}
+    (folder / records.RUN).write_text(json.dumps(record | changes))
+    return folder
+
+
+def test_a_finished_run_takes_no_second_space_and_replaces_its_resume_states(tmp_path):
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    resume.mkdir()
+    (resume / "000000005-abc.pt").write_text("state")
+    kept.keep(folder, resume)
+    assert [p.name for p in resume.iterdir()] == ["finished"]
+    assert (resume / "finished" / records.CHECKPOINT).samefile(folder / records.CHECKPOINT)
+
+
+def test_a_deleted_run_comes_back_and_that_of_other_code_does_not(tmp_path):
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    kept.keep(folder, resume)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    for path in folder.iterdir():
+        path.unlink()
+    assert kept.restore(resume, folder, IDENTITY | {"code": "other"}) is None
+    assert not list(folder.iterdir())
+    assert kept.restore(resume, folder, IDENTITY) == "complete"
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_kept_run_that_is_damaged_is_not_taken(tmp_path):
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    kept.keep(folder, resume)
+    (folder / records.CHECKPOINT).unlink()
+    (resume / "finished" / records.CHECKPOINT).write_bytes(b"half")
+    assert kept.restore(resume, folder, IDENTITY) is None
+
+
+def test_an_evaluation_is_taken_once_by_the_same_code_of_the_same_weights(tmp_path):
+    folder, resume, output = finished(tmp_path / "run"), tmp_path / "resume", tmp_path / "evaluation.json"
+    kept.keep(folder, resume)
+    kept.evaluation(resume, "now").write_text("{}")
+    assert not kept.take_evaluation(resume, "edited", folder, output)
+    assert not kept.take_evaluation(resume, "now", finished(tmp_path / "other", b"other weights"), output)
+    assert not output.exists()
+    assert kept.take_evaluation(resume, "now", folder, output)
+    assert output.read_text() == "{}" and not kept.evaluation(resume, "now").exists()
