@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pj.report.pages import html, markdown, source
 from pj.report.pages.source import Source
 from pj.report.tables import claims
 from pj.report.text import caveats
+from pj.report.text.labels import number
 from pj.report.text.sheet import Sheet
 
 TITLE = "Two <b>bold</b> & \"quoted\" | 'bars'"
@@ -251,15 +253,47 @@ def test_the_page_of_everything_kept_is_what_its_tables_give(kept, tmp_path):
     assert made == (ROOT / "reference" / "report.md").read_text()
 
 
-def test_the_readmes_scorecard_is_that_of_what_was_kept(kept):
-    _, judgements, _ = kept
+@pytest.fixture
+def example(monkeypatch):
+    """The kept results of `make quick`, with their verdicts."""
+    monkeypatch.chdir(ROOT)
+    current = loading.load(ROOT / "config.quick.yaml")
+    sources = [source.kept(ROOT / "example", "example")]
+    found = load_claims(ROOT / "claims.quick.yaml", current)
+    return sources, verdicts.judge(found, [s.evidence for s in sources], current), words.of(current)
+
+
+def test_the_example_is_what_its_tables_give_and_has_real_verdicts(example, tmp_path):
+    _, judgements, told = example
+    (kept_alone,) = [source.kept(ROOT / "example")]
+    markdown.write(judgements, [kept_alone], told, tmp_path / "report.md")
+    made = (
+        (tmp_path / "report.md")
+        .read_text()
+        .replace(f"]({os.path.relpath(ROOT / 'example', tmp_path)}/", "](")
+    )
+    assert made == (ROOT / "example" / "report.md").read_text()
+    found = {judgement.verdict for judgement in judgements}
+    assert len(found) >= 4 and not found & {"not testable at this scale", "not run"}
+
+
+def test_the_readmes_results_are_those_of_what_was_kept(kept, example):
+    """One row per claim that it shows: of the reports every one that has a verdict."""
     readme = (ROOT / "README.md").read_text()
-    assert f"**{claims.headline(judgements)}.**" in readme
-    of_readme = {row[0]: row for row in rows(readme) if row[0].isdecimal()}
-    of_page = {row[0]: row for row in rows(claims.sheet(judgements).markdown())}
-    told = {"not testable at this scale", "not run"}
-    assert set(of_readme) == {str(j.claim.id) for j in judgements if j.verdict not in told}
-    assert all(row == of_page[number][: len(row)] for number, row in of_readme.items())
+    _, of_reports, _ = kept
+    _, of_digits, _ = example
+    open_ones = {"not testable at this scale", "not run"}
+    settled = [j for j in of_reports if j.verdict not in open_ones]
+    by_statement = {j.claim.statement: j for j in (*settled, *of_digits)}
+    table = [row for row in rows(readme) if len(row) == 6 and "**" in row[4]]
+    assert {row[0] for row in table} >= {j.claim.statement for j in settled}
+    for statement, _, measured, reported, verdict, _ in table:
+        found = by_statement[statement]
+        assert (measured, verdict) == (claims.shown(found), f"**{found.verdict}**")
+        assert reported == number(found.claim.reported, "{:g}")
+    counts = Counter(j.verdict for j in of_reports)
+    assert f"{counts['not testable at this scale']} have been\nmeasured" in readme
+    assert f"{counts['not run']} not at all" in readme
 
 
 def test_the_page_of_several_machines_shows_each_by_its_name(kept, tmp_path):

@@ -79,6 +79,7 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Wor
         facts=overview.facts(sources),
         counts=claims.counts(judgements),
         groups=forest.groups(judgements),
+        where_width=_where_width(judgements),
         axes=forest.axes_of(judgements),
         meaning=claims.MEANING,
         claims=[_claim(found, sources, sections) for found in judgements],
@@ -88,6 +89,12 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Wor
         doubts=caveats.doubts(judgements, sources),
     )
     files.write_text(output, page)
+
+
+def _where_width(judgements: Sequence[Judgement]) -> float:
+    """Return how wide the column of papers and sections is, in rem, so that no word is broken."""
+    words = [len(word) for found in judgements for word in claims.where(found.claim).split()]
+    return min(9, max(4, 0.6 * max(words, default=0) + 0.4))
 
 
 def _template(name: str) -> str:

@@ -102,7 +102,7 @@ def sheet(judgements: Sequence[Judgement]) -> Sheet:
             "claim": f"{found.claim.statement} ({where(found.claim)})",
             "verdict": f"**{found.verdict}**",
             "measured (95 % interval)": shown(found),
-            "report": number(found.claim.reported, "{:g}"),
+            "paper": number(found.claim.reported, "{:g}"),
             "seeds": str(found.seeds or ""),
             **({"measured on": found.source if found.value is not None else ""} if len(sources) > 1 else {}),
             "notes": "; ".join(found.notes),

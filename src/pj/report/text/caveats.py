@@ -9,7 +9,7 @@ import pandas as pd
 from pj.claims.schema import cells, checks, study_of
 from pj.claims.verdicts import Judgement
 from pj.report.pages.source import Source
-from pj.report.text.labels import counted
+from pj.report.text.labels import counted, lasting
 
 COLUMNS = {
     "processor": "processors",
@@ -52,7 +52,7 @@ def made(source: Source) -> dict[str, str]:
             found[column].dropna().astype(str).value_counts() if column in found else pd.Series(dtype=int)
         )
         facts[title] = ", ".join(f"{value} ({count})" for value, count in counts.items()) or "not recorded"
-    facts["training"] = f"{found['seconds'].sum() / 3600:.1f} hours in all, measurements included"
+    facts["training"] = f"{lasting(found['seconds'].sum())} in all, measurements included"
     facts["energy"] = "not known: nothing here meters it"
     return facts
 

@@ -10,7 +10,7 @@ import pandas as pd
 from pj.claims.verdicts import HELD, NOT_TESTABLE, Judgement
 from pj.report.pages.source import Source
 from pj.report.text import caveats
-from pj.report.text.labels import counted
+from pj.report.text.labels import counted, lasting
 
 SHOWN = 6  # titles of studies, of more the rest is counted
 
@@ -60,7 +60,7 @@ def facts(sources: Sequence[Source]) -> dict[str, str]:
         "data": _listed(runs["data"]),
         "scale": ", ".join(f"{name} ({counted(n, 'run')})" for name, n in scales.items()),
         "machines": _listed(f"{p} ({d})" if p != d else p for p, d in _pairs(runs)),
-        "training": f"{runs['seconds'].sum() / 3600:.1f} hours",
+        "training": lasting(runs["seconds"].sum()),
     }
 
 
