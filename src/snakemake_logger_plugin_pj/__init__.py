@@ -15,11 +15,11 @@ from logging import WARNING, LogRecord
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-SAID = (
-    "Nothing to be done",
-    "Complete log",
-    "Will exit after",
-)  # what is shown of Snakemake's other messages
+# What is left out of Snakemake's other messages.
+CHATTER = (
+    *("Assuming unrestricted", "Building DAG", "Using shell", "Provided", "Rules claiming", "Conda env"),
+    *("Singularity", "Select jobs", "Config file", "Elapsed time", "host: ", "Complete log"),
+)
 
 
 def duration(seconds: float) -> str:
@@ -92,8 +92,8 @@ class LogHandler(LogHandlerBase):
             self._finish(record.__dict__["job_id"])
         elif event == LogEvent.PROGRESS:
             return self._progress(record.__dict__["done"], record.__dict__["total"])
-        elif event is None and record.getMessage().startswith(SAID):
-            return record.getMessage()
+        elif event is None and not record.getMessage().startswith(CHATTER):
+            return self.format(record)
         return None
 
     def _plan(self, stats: dict[str, int]) -> str:

@@ -168,7 +168,7 @@ def test_what_to_distrust_comes_from_the_data(loaded, tmp_path):
     assert doubts(tmp_path, loaded) == ""
     assert "One seed only, so no interval: claim 1." in doubts(tmp_path, loaded, a=[1.0], b=[2.0])
     assert "Fewer than 5 seeds" in doubts(tmp_path, loaded, a=UP[:3], b=B[:3])
-    assert "Diverged, and in no mean: 1 run." in doubts(tmp_path, loaded, a=[*UP[:4], float("nan")])
+    assert "1 run diverged, excluded from means." in doubts(tmp_path, loaded, a=[*UP[:4], float("nan")])
     assert "At a reduced scale: 10 of 10 runs." in doubts(tmp_path, loaded, scale="small")
 
     def jpeg(runs):
@@ -193,7 +193,7 @@ def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
     for edit in (other_code, other_code_of_a_variant):
         assert f"Runs of “{TITLE}” were made by different versions" in doubts(tmp_path, loaded, edit)
     assert f"The runs of “{TITLE}” come from different devices." in doubts(tmp_path, loaded, other_machine)
-    assert "changes that no commit holds" in doubts(tmp_path, loaded, uncommitted)
+    assert "uncommitted changes" in doubts(tmp_path, loaded, uncommitted)
 
 
 def test_runs_of_other_models_have_other_code_and_no_doubt(loaded, tmp_path):

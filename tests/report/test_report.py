@@ -111,12 +111,12 @@ def test_a_table_shows_means_with_intervals_over_seeds(tmp_path):
         write_run(tmp_path, a, seed, accuracy)
     row = cells(studies.sheet(studies.collect(study(a), tmp_path)).markdown())[0]
     half = stats.t.ppf(0.975, 2) * 2 / math.sqrt(3)
-    assert row["test, best validation"] == f"52.00 ± {half:.2f}"
-    assert row["test, last epoch"] == f"53.00 ± {half:.2f}"
-    assert row["test, best test epoch"] == f"54.00 ± {half:.2f}"
-    assert row["train, running"] == f"47.00 ± {half:.2f}"
-    assert row["report, test"] == "56.09"
-    assert (row["parameters"], row["seconds"], row["seeds"]) == ("1,234", "11.0", "3")
+    assert row["test (%), best validation epoch"] == f"52.00 ± {half:.2f}"
+    assert row["test (%), last epoch"] == f"53.00 ± {half:.2f}"
+    assert row["test (%), best test epoch"] == f"54.00 ± {half:.2f}"
+    assert row["train (%), running"] == f"47.00 ± {half:.2f}"
+    assert row["paper, test (%)"] == "56.09"
+    assert (row["parameters"], row["time (s)"], row["seeds"]) == ("1,234", "11.0", "3")
 
 
 def test_a_single_seed_shows_no_interval(tmp_path):
@@ -125,7 +125,7 @@ def test_a_single_seed_shows_no_interval(tmp_path):
     text = studies.sheet(studies.collect(study(a), tmp_path)).markdown()
     assert "±" not in text
     assert "1 seed, so no interval" in text
-    assert cells(text)[0]["test, best validation"] == "50.00"
+    assert cells(text)[0]["test (%), best validation epoch"] == "50.00"
 
 
 def test_diverged_and_missing_runs_are_named_and_never_averaged(tmp_path):
@@ -134,14 +134,14 @@ def test_diverged_and_missing_runs_are_named_and_never_averaged(tmp_path):
     write_run(tmp_path, a, 1, 0.0, state="diverged")
     row = cells(studies.sheet(studies.collect(study(a), tmp_path)).markdown())[0]
     assert row["notes"] == "diverged: seed 1; missing: seed 2"
-    assert row["test, best validation"] == "50.00"
+    assert row["test (%), best validation epoch"] == "50.00"
     assert row["seeds"] == "1"
 
 
 def test_a_study_of_which_nothing_was_run_still_has_a_table(tmp_path):
     row = cells(studies.sheet(studies.collect(study(variant("a", 0.1)), tmp_path)).markdown())[0]
     assert row["notes"] == "missing: seed 0 1 2"
-    assert row["test, best validation"] == ""
+    assert row["test (%), best validation epoch"] == ""
 
 
 def test_differences_to_the_reference_are_paired_by_seed(tmp_path):
@@ -151,12 +151,12 @@ def test_differences_to_the_reference_are_paired_by_seed(tmp_path):
         write_run(tmp_path, b, seed, y)
     rows = cells(studies.sheet(studies.collect(study(a, b, reference="a"), tmp_path)).markdown())
     half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)  # of 1, 2, 3; unpaired it would be far wider
-    assert rows[1]["minus a (best validation)"] == f"+2.00 ± {half:.2f}"
-    assert rows[1]["report's difference"] == "-2.08"
-    assert rows[0]["minus a (best validation)"] == ""
+    assert rows[1]["minus a (points, best validation epoch)"] == f"+2.00 ± {half:.2f}"
+    assert rows[1]["paper, difference (points)"] == "-2.08"
+    assert rows[0]["minus a (points, best validation epoch)"] == ""
     named = study(a.model_copy(update={"title": "Plain net"}), b, reference="a")
     rows = cells(studies.sheet(studies.collect(named, tmp_path)).markdown())
-    assert "minus Plain net (best validation)" in rows[0]
+    assert "minus Plain net (points, best validation epoch)" in rows[0]
 
 
 def test_a_difference_uses_only_seeds_that_both_completed(tmp_path):
@@ -164,7 +164,7 @@ def test_a_difference_uses_only_seeds_that_both_completed(tmp_path):
     write_run(tmp_path, a, 0, 50.0)
     write_run(tmp_path, b, 1, 90.0)
     rows = cells(studies.sheet(studies.collect(study(a, b, reference="a"), tmp_path)).markdown())
-    assert rows[1]["minus a (best validation)"] == ""
+    assert rows[1]["minus a (points, best validation epoch)"] == ""
 
 
 def test_a_table_says_its_data_scale_and_machine(tmp_path):
@@ -293,7 +293,7 @@ def test_the_report_warns_of_what_is_reduced_and_of_nothing_else(tmp_path):
     mixed = report_of(tmp_path / "3", full, small)
     assert "All of it" not in mixed
     assert "**digits, full scale**;" in mixed
-    assert "**digits, smoke scale (epochs 1)** (too small to be compared with the report)" in mixed
+    assert "**digits, smoke scale (epochs 1)** (not comparable with the paper)" in mixed
 
 
 def test_a_title_with_a_bar_stays_in_its_cell(tmp_path):

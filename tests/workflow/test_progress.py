@@ -13,6 +13,7 @@ from snakemake_logger_plugin_pj import Estimate, LogHandler, duration
 def handler(capsys, **settings):
     chosen = {"stdout": True, "dryrun": False, "verbose": False} | settings
     found = LogHandler(SimpleNamespace(**chosen), None)
+    found.setFormatter(logging.Formatter())
 
     def say(message=None, level=logging.INFO, **extra):
         record = logging.LogRecord("snakemake", level, "", 0, message, (), None)

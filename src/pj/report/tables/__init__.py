@@ -1,1 +1,1 @@
-"""Tables of studies and of what is measured of their runs."""
+"""Tables of studies, of analyses of their runs, and of claims."""

@@ -1,4 +1,4 @@
-"""What analyses measured of finished runs, one JSON file per run, and their tables."""
+"""The results of analyses of finished runs, one JSON file per run, and their tables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from pj.config.analyses import ANALYSES
 from pj.config.settings import Analysed, Variant
 
-Found = dict[str, dict[int, dict[str, Any]]]  # what was measured, by variant and seed
+Found = dict[str, dict[int, dict[str, Any]]]  # results by variant and seed
 
 
 def collect(variants: Iterable[Variant], folder: Path) -> Found:
-    """Read what was measured of some variants' runs; runs that are not there are left out."""
+    """Read the results of some variants' runs; missing ones are left out."""
     found: Found = {}
     for variant in variants:
         paths = {seed: folder / f"{variant.spec.run}-seed{seed}.json" for seed in variant.seeds}
@@ -28,7 +28,7 @@ def collect(variants: Iterable[Variant], folder: Path) -> Found:
 
 
 def complete(found: Found, variant: Variant) -> list[dict[str, Any]]:
-    """Return what was measured of a variant's complete runs, a seed each."""
+    """Return the results of a variant's complete runs, one per seed."""
     return [run for run in found[variant.name].values() if run["state"] == "complete"]
 
 
@@ -47,9 +47,9 @@ def write(key: str, analysed: Analysed, measured: Path, folder: Path) -> None:
 
     Args:
         key: of the analysis.
-        analysed: which runs it is about, and how.
-        measured: where their files lie.
-        folder: receives the table.
+        analysed: which runs are analysed, and how.
+        measured: folder of their results.
+        folder: where the table is written.
 
     Raises:
         ValueError: the table lacks a column that the analysis declares.

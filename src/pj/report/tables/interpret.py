@@ -1,4 +1,4 @@
-"""What finished runs look at: the table of the two tests that Grad-CAM has to pass."""
+"""The table of the two tests of Grad-CAM."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ RIVALS = {
 def table(interpretation: Analysed, found: Found) -> pd.DataFrame:
     """Return one row per run and layer.
 
-    ``grad_cam``, ``other`` and ``random`` are the mean areas under the deletion curves, ``minus_other`` and
-    ``minus_random`` the first minus another with half its 95 % interval over the images, ``images`` of them;
-    ``first_randomised`` and ``all_randomised`` the mean rank correlations of the check, for the layer that it
-    was made at, over ``first_compared`` and ``all_compared`` images (a constant map has none).
+    ``grad_cam``, ``other`` and ``random`` are the mean areas under the deletion curves; ``minus_other`` and
+    ``minus_random`` the first minus one of the others, with half the 95 % interval over the ``images``;
+    ``first_randomised`` and ``all_randomised`` the mean rank correlations of the check, for its layer only,
+    over ``first_compared`` and ``all_compared`` images (a constant map has no correlation).
     """
     rows = []
     for variant in interpretation.variants:
@@ -60,10 +60,10 @@ def _half_width(found: Estimate | None) -> float | None:
 
 
 def over_images(runs: list[dict[str, Any]], layer: str, rival: str) -> Estimate | None:
-    """Return Grad-CAM's area minus that of a rival's maps: its mean and interval over the images.
+    """Return Grad-CAM's area minus that of a rival's maps: mean and interval over the images.
 
-    Of an image the mean over the runs counts, so that the interval speaks about images, whatever the
-    number of seeds.
+    Each image enters with its mean over the runs, so that the interval is about images, whatever the number
+    of seeds.
     """
     curves = [run["deletion"]["layers"][layer] for run in runs]
     differences = [np.array(c["grad_cam"]["areas"]) - np.array(c[rival]["areas"]) for c in curves]
@@ -71,7 +71,7 @@ def over_images(runs: list[dict[str, Any]], layer: str, rival: str) -> Estimate 
 
 
 def _blank(own: pd.DataFrame, name: str) -> str:
-    """Return how many of the maps have no correlation, being constant, if any."""
+    """Return how many maps are constant and so have no correlation; empty if none is."""
     column = f"{name}_compared"
     if column not in own or own[column].isna().all():
         return ""
@@ -80,7 +80,7 @@ def _blank(own: pd.DataFrame, name: str) -> str:
 
 
 def sheet(interpretation: Analysed, found: Found) -> Sheet:
-    """Return the table for people: one row per variant and layer, under a line on what was measured."""
+    """Return the table for people: one row per variant and layer, under a line with data and scale."""
     rows = []
     everything = table(interpretation, found)
     for variant in interpretation.variants:
@@ -108,7 +108,7 @@ def sheet(interpretation: Analysed, found: Found) -> Sheet:
 
 
 def label(interpretation: Analysed, found: Found) -> str:
-    """Return a line that says on what was measured, at what scale, and what is left out."""
+    """Return a line with the data, the scale, the images and the runs left out."""
     first: Variant = interpretation.variants[0]
     counts = {run["deletion"]["images"] for v in interpretation.variants for run in complete(found, v)}
     images = " or ".join(str(count) for count in sorted(counts))

@@ -1,4 +1,4 @@
-"""The landscapes of finished runs: what was measured, and its table."""
+"""The loss landscapes of finished runs, as tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def table(landscape: Analysed, found: Found) -> pd.DataFrame:
 
 
 def sheet(landscape: Analysed, found: Found) -> Sheet:
-    """Return the table for people: means over seeds, under a line that says what was measured."""
+    """Return the table for people: means over seeds, under a line with data and scale."""
     runs = table(landscape, found)
     rows = []
     for variant in landscape.variants:

@@ -1,4 +1,4 @@
-"""What was measured along a study's probed runs, tidy: one row per measure of every probed step."""
+"""The measures along a study's probed runs, as a tidy table: one row per measure of every probed step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Pair:
-    """A trajectory's variants, equal but for batch norm; where one is None there is nothing to compare."""
+    """A trajectory's two variants, equal except for batch norm; None where one does not exist."""
 
     label: str
     bn: Variant | None
@@ -49,7 +49,7 @@ class Pair:
 
 
 def pairs(study: Study) -> list[Pair]:
-    """Return a study's probed variants, paired where they differ in batch norm alone."""
+    """Return a study's probed variants, paired where they differ only in batch norm."""
     found: dict[str, dict[str, Variant]] = {}
     for variant in study.variants:
         if variant.spec.probe is None:
@@ -78,9 +78,9 @@ def _label(variant: Variant) -> str:
 def measures(study: Study, runs: Path) -> pd.DataFrame:
     """Return one row per measure of every probed step of the complete runs in ``runs`` (results/runs).
 
-    ``low`` and ``high`` bound what was found over the step sizes (or, in a band, over runs at several
-    learning rates) and ``value`` is what is compared: their difference, or the number itself. A probe
-    that left the finite numbers counts as infinity.
+    ``low`` and ``high`` are the extremes over the step sizes (or, in a band, over runs at several learning
+    rates) and ``value`` is what is compared: their difference, or the number itself. A probe with an infinite
+    or NaN result counts as infinity.
     """
     assert study.probes is not None
     find = {"loss_range": _losses, "predictiveness": _distances, "beta": _betas, "ics": _shifts}
@@ -100,13 +100,13 @@ def _range(table: pd.DataFrame, by: Sequence[str], column: str, quantity: str) -
     groups = table[column].astype(float).groupby([table[key] for key in by], sort=False)
     found = pd.DataFrame({"low": groups.min(), "high": groups.max()}).reset_index()
     found["quantity"] = quantity
-    # inf - inf: every step left the finite numbers
+    # inf - inf, where no step is finite, would be NaN
     found["value"] = (found["high"] - found["low"]).where(~np.isinf(found["high"]), np.inf)
     return found
 
 
 def _read(path: Path, *columns: str) -> pd.DataFrame:
-    """Read a run's file. In ``columns`` what left the finite numbers becomes infinity, NaN too."""
+    """Read a run's file. In ``columns`` NaN and negative infinity become infinity."""
     table = pd.read_csv(path)
     for column in columns:
         values = table[column].astype(float)
@@ -126,7 +126,7 @@ def _distances(folder: Path) -> pd.DataFrame:
 
 def _betas(folder: Path) -> pd.DataFrame:
     table = _read(folder / PROBES, "gradient_distance")
-    # 0 / 0, where there is no gradient, is NaN: undefined, which is something else than infinite
+    # 0 / 0, where there is no gradient, is NaN: undefined, not infinite
     table["beta"] = table["gradient_distance"] / table["length"]
     found = _range(table, LINE, "beta", "beta")
     own = table[(table["line"] == "gradient") & (table["grid"] == "absolute")]
@@ -145,7 +145,7 @@ def _shifts(folder: Path) -> pd.DataFrame:
 
 
 def _bands(study: Study, runs: Path) -> Iterator[pd.DataFrame]:
-    """Yield the reports' own measure: the range of a quantity over runs at several learning rates."""
+    """Yield the bands: the range of a quantity over separate runs at several learning rates."""
     assert study.probes is not None
     trajectories = pairs(study)
     for name, rates in sorted(study.probes.bands.items()):

@@ -1,4 +1,4 @@
-"""What the probes of a study's runs say about batch norm: medians, and ratios paired by step and seed."""
+"""The probes of a study's runs with and without batch norm: medians, and ratios paired by step and seed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = {
     "beta": "effective beta",
     "beta_reported": "beta *(as reported: not divided by ‖g‖)*",
     "ics": "covariate shift ‖G - G'‖",
-    "ics_relative": "covariate shift, relative",
+    "ics_relative": "relative covariate shift",
     "ics_cosine": "cosine of G and G'",
     "loss_band": "training loss over learning rates *(as reported)*",
     "ics_band": "covariate shift over learning rates *(as reported)*",
@@ -36,15 +36,14 @@ NAMES = {
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """Return medians over steps and seeds, and batch norm against none, paired by seed and step.
+    """Return medians over steps and seeds, and with / without batch norm, paired by seed and step.
 
-    ``ratio`` is the median over steps of BN / plain (of its logarithm), a seed at a time, and then the
-    geometric mean over ``seeds`` with the 95 % t interval of the logarithms, ``ratio_low`` …
-    ``ratio_high`` (two seeds or more). Should a seed's median be 0 or infinite, it is the median over
-    seeds, without an interval.
-    Infinite measures enter medians as the largest; where both networks' are, the step has no ratio.
-    ``infinite_*`` counts them, ``undefined_*`` those that are 0 / 0, which enter nothing; ``steps`` are
-    the pairs that have a ratio. For the cosine, ``difference`` takes the ratio's place.
+    ``ratio`` is the median over steps of BN / plain (of its logarithm) for each seed, and then the geometric
+    mean over ``seeds`` with the 95 % t interval of the logarithms, ``ratio_low`` … ``ratio_high`` (two seeds
+    or more). If a seed's median is 0 or infinite, it is the median over seeds, without an interval.
+    Infinite measures enter medians as the largest; where both networks' are infinite, the step has no ratio.
+    ``infinite_*`` counts them, ``undefined_*`` counts 0 / 0, which is left out; ``steps`` counts the pairs
+    that have a ratio. For the cosine, ``difference`` replaces the ratio.
     """
     rows = []
     for keys, group in found.groupby(KEYS, sort=False):
@@ -63,7 +62,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def _contrast(wide: pd.DataFrame, *, difference: bool) -> dict[str, float | int | None]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        # ratios as logarithms: of an even number the median is a mean of two
+        # ratios as logarithms, because the median of an even number of them is the mean of two
         each = wide["bn"] - wide["plain"] if difference else (wide["bn"] / wide["plain"]).map(np.log)
     each = each.dropna()
     by_seed = each.groupby("seed").median()
@@ -84,7 +83,7 @@ def _contrast(wide: pd.DataFrame, *, difference: bool) -> dict[str, float | int 
 
 
 def left_out(study: Study, runs: Path) -> list[str]:
-    """Return the probed runs that are not complete, which enter nothing."""
+    """Return the probed runs that are not complete, which are left out."""
     probed = [(v, s) for v in study.variants if v.spec.probe for s in v.seeds]
     states = [(v, s, records.state(runs / v.spec.run / f"seed{s}")) for v, s in probed]
     return [f"{v.title} seed {s} ({state})" for v, s, state in states if state != "complete"]
@@ -97,7 +96,7 @@ HEAD = """\
 
 
 def sheet(study: Study, table: pd.DataFrame, missing: Sequence[str] = ()) -> Sheet:
-    """Return the summary for people; by layer only what is measured by layer alone."""
+    """Return the summary for people; by layer only for quantities that have no value over all layers."""
     left_out = f" Left out: {', '.join(missing)}." if missing else ""
     head = HEAD.format(label=study_label(study), left_out=left_out)
     if table.empty:
@@ -106,7 +105,7 @@ def sheet(study: Study, table: pd.DataFrame, missing: Sequence[str] = ()) -> She
     columns = {
         "trajectory": shown["trajectory"].tolist(),
         "quantity": [NAMES[q] for q in shown["quantity"]],
-        "probed along": [_along(row) for _, row in shown.iterrows()],
+        "probed along": [_direction(row) for _, row in shown.iterrows()],
         "layer": shown["layer"].tolist(),
         "with batch norm": [number(v, "{:.3g}") for v in shown["bn"]],
         "without batch norm": [number(v, "{:.3g}") for v in shown["plain"]],
@@ -122,7 +121,7 @@ def sheet(study: Study, table: pd.DataFrame, missing: Sequence[str] = ()) -> She
     return Sheet(head.strip(), pd.DataFrame(columns))
 
 
-def _along(row: pd.Series) -> str:
+def _direction(row: pd.Series) -> str:
     line = {"gradient": "-g", "update": "the update", "": ""}[row["line"]]
     grid = {"absolute": ", step sizes", "relative": ", multiples of lr", "": ""}[row["grid"]]
     return line + grid

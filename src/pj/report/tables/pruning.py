@@ -1,4 +1,4 @@
-"""Analysed curves: what was measured, and their table."""
+"""Pruning curves, as tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METHODS = {"path": "last selected first", "magnitude": "smallest first", "random
 COLUMNS = ["variant", "seed", "state", "method", "percent", "draw", "accuracy", "loss", "outside_support"]
 NARROWED = {
     "parameters": "parameters",
-    "nonzero": "parameters that are not zero",
+    "nonzero": "non-zero parameters",
     "macs": "MACs per image",
 }
 SIZES = list(NARROWED)  # of the narrowed network
@@ -25,7 +25,7 @@ SIZES = list(NARROWED)  # of the narrowed network
 def table(pruning: Analysed, found: Found) -> pd.DataFrame:
     """Return one row per run, method, percentage and draw.
 
-    A diverged run is one row with its state; runs that are not there are left out.
+    A diverged run is one row with its state; missing runs are left out.
     """
     rows: list[dict[str, Any]] = []
     for variant, runs in found.items():
@@ -51,7 +51,7 @@ def sheet(pruning: Analysed, found: Found) -> Sheet:
     everything = table(pruning, found)
     means = by_seed(everything)
     rows = (
-        [_row("report", [number(value, "{:.2f}") for value in pruning.reported], pruning)]
+        [_row("paper", [number(value, "{:.2f}") for value in pruning.reported], pruning)]
         if pruning.reported
         else []
     )
@@ -62,17 +62,18 @@ def sheet(pruning: Analysed, found: Found) -> Sheet:
             rows.append(_row(name, _cells(own, "accuracy", pruning), pruning))
             if method == "path":
                 shares = _cells(own, "outside_support", pruning)
-                name = f"{variant.title}: share of the removed outside the support (%)"
+                name = f"{variant.title}: share of removed units outside the support (%)"
                 rows.append(_row(name, shares, pruning))
     rows += _sizes(pruning, means)
     return Sheet(_label(pruning, everything), pd.DataFrame(rows), _note(pruning, means))
 
 
 def _sizes(pruning: Analysed, means: pd.DataFrame) -> list[dict[str, str]]:
-    """Return how large the narrowed networks are, once for all variants whose network is the same.
+    """Return the sizes of the narrowed networks, once for all variants whose networks have the same sizes.
 
-    Parameters and MACs follow from the counts alone. How many parameters are not zero depends on the order
-    as well, where a pruned weight of a linear layer may belong to a pruned filter: the mean over orders.
+    Parameters and MACs depend on the counts of removed units only. The number of non-zero parameters also
+    depends on the order, if a pruned weight of a linear layer belongs to a pruned filter: the mean over
+    orders is shown.
     """
     networks: dict[tuple[float, ...], list[Variant]] = {}
     for variant in pruning.variants:
@@ -90,15 +91,17 @@ def _sizes(pruning: Analysed, means: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def _note(pruning: Analysed, means: pd.DataFrame) -> str:
-    """Return a sentence for every variant whose order of selection is none."""
+    """Return a sentence for every variant whose order of selection does not distinguish units."""
     lines = []
     for variant in pruning.variants:
         own = means[(means["variant"] == variant.name) & (means["method"] == "path")]
         outside = own["outside_support"].dropna()
         if len(outside) and (outside == 100).all():
-            lines.append(f"{variant.title}: nothing that was removed had been selected; by ‖W‖ alone.")
+            lines.append(f"{variant.title}: no removed unit had been selected; the order is by ‖W‖ alone.")
         elif len(outside) and (outside == 0).all():
-            lines.append(f"{variant.title}: every removed unit was in the support; by epoch, then ‖Γ‖.")
+            lines.append(
+                f"{variant.title}: every removed unit was in the support; the order is by epoch, then ‖Γ‖."
+            )
     return "\n\n".join(lines)
 
 
@@ -125,5 +128,5 @@ def _label(pruning: Analysed, found: pd.DataFrame) -> str:
     layers = " and ".join(pruning.settings.layers)
     what = f"test accuracy (%) with units of {layers} removed"
     incomparable = pruning.reported and any(v.scale.reductions for v in pruning.variants)
-    remark = " (too small to be compared with the report)" if incomparable else ""
+    remark = " (not comparable with the paper)" if incomparable else ""
     return f"**{first.spec.data.name}, {scale_label(first.scale)}**{remark}; {what}; {over}.{left_out}"

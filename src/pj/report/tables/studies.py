@@ -29,15 +29,15 @@ QUANTITIES = {
     "seconds": ("seconds",),
 }
 HEADINGS = {
-    "last": "test, last epoch",
-    "selected": "test, best validation",
-    "best_test": "test, best test epoch",
+    "last": "test (%), last epoch",
+    "selected": "test (%), best validation epoch",
+    "best_test": "test (%), best test epoch",
 }
 
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """A study with what its runs came to; runs that are not there have the state ``missing``."""
+    """A study with the results of its runs; runs that do not exist have the state ``missing``."""
 
     study: Study
     runs: pd.DataFrame
@@ -49,7 +49,7 @@ class StudyRuns:
 
     @property
     def compared(self) -> str:
-        """The accuracy that differences are taken of; what is selected without a split is the last epoch."""
+        """The accuracy that is compared; without a validation split the selected epoch is the last."""
         if self.study.compare == "selected" and not self.validated:
             return "last"
         return self.study.compare
@@ -72,7 +72,7 @@ def collect(study: Study, runs: Path) -> StudyRuns:
 
 
 def _by_image(own: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Return how many test images just one of two evaluations has right, the reference being the other."""
+    """Return how many test images only one of two evaluations classifies correctly."""
     if "wrong" not in own or "wrong" not in other:
         return {}
     wrong, wrong_there = set(own["wrong"]), set(other["wrong"])
@@ -83,7 +83,7 @@ def _by_image(own: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_step(own: Path, other: Path) -> dict[str, Any]:
-    """Return the largest difference of two probed runs' losses at a step."""
+    """Return the largest difference between two probed runs' losses at the same step."""
     if not (own / STEPS).is_file() or not (other / STEPS).is_file():
         return {}
     losses, losses_there = (pd.read_csv(folder / STEPS)["loss"] for folder in (own, other))
@@ -126,7 +126,7 @@ def _run_row(variant: Variant, seed: int, evaluation: dict[str, Any]) -> dict[st
 
 
 def _components(spec: RunSpec) -> str:
-    """Return which parts of the code a run uses that others may not."""
+    """Return the components of a run whose code other runs may not use."""
     optional = [name for name, used in (("cutmix", spec.data.cutmix), ("probe", spec.probe)) if used]
     return " ".join((spec.model.name, spec.loss.name, spec.optimizer.name, *optional))
 
@@ -138,7 +138,7 @@ def _at(content: Any, keys: Sequence[str]) -> Any:
 
 
 def summary(study: StudyRuns) -> pd.DataFrame:
-    """Return one row per variant: means and interval half-widths over complete runs, the report's numbers."""
+    """Return one row per variant: means and interval half-widths over complete runs, the paper's numbers."""
     rows = []
     for variant in study.study.variants:
         runs = study.runs[study.runs["variant"] == variant.name]
@@ -167,7 +167,7 @@ def _estimate(runs: pd.DataFrame, column: str) -> Estimate | None:
 
 
 def _difference(study: StudyRuns, variant: str) -> Estimate | None:
-    """Return a variant minus the reference, paired by seed, in the accuracy that the report printed."""
+    """Return a variant minus the reference, paired by seed, in the kind of accuracy that the paper prints."""
     column = study.compared
     complete = study.runs[study.runs["state"] == "complete"]
     if column not in complete:
@@ -185,26 +185,28 @@ def _cells(column: str, value: Estimate | None) -> dict[str, Any]:
 
 
 def sheet(study: StudyRuns) -> Sheet:
-    """Return the table for people, under a line that says on what and how it was measured."""
+    """Return the table for people, under a line with data, scale, seeds and machine."""
     table = summary(study)
     columns: dict[str, list[str]] = {"variant": table["title"].tolist()}
     columns["parameters"] = [number(v, "{:,.0f}") for v in table["parameters"]]
     columns["seeds"] = table["seeds"].astype(str).tolist()
     if study.validated:
-        columns["train, running"] = _intervals(table, "train_running")
-        columns["train, clean"] = _intervals(table, "train")
-        columns["validation"] = _intervals(table, "validation")
+        columns["train (%), running"] = _intervals(table, "train_running")
+        columns["train (%), eval mode"] = _intervals(table, "train")
+        columns["validation (%)"] = _intervals(table, "validation")
     for column, heading in HEADINGS.items():
         if column != "selected" or study.validated:
             columns[heading] = _intervals(table, column)
     columns |= _reported(table)
     if study.study.reference is not None:
-        chosen = HEADINGS[study.compared].removeprefix("test, ")
+        chosen = HEADINGS[study.compared].removeprefix("test (%), ")
         reference = next(v.title for v in study.study.variants if v.name == study.study.reference)
-        columns[f"minus {reference} ({chosen})"] = _intervals(table, "difference", "{:+.2f}")
+        columns[f"minus {reference} (points, {chosen})"] = _intervals(table, "difference", "{:+.2f}")
         if "reported_difference" in table:
-            columns["report's difference"] = [number(v, "{:+.2f}") for v in table["reported_difference"]]
-    columns["seconds"] = [number(v, "{:,.1f}") for v in table["seconds"]]
+            columns["paper, difference (points)"] = [
+                number(v, "{:+.2f}") for v in table["reported_difference"]
+            ]
+    columns["time (s)"] = [number(v, "{:,.1f}") for v in table["seconds"]]
     notes = _notes(table)
     if any(notes):
         columns["notes"] = notes
@@ -212,8 +214,13 @@ def sheet(study: StudyRuns) -> Sheet:
 
 
 def _reported(table: pd.DataFrame) -> dict[str, list[str]]:
-    names = {"accuracy": "report", "train": "report, train", "validation": "report, validation"}
-    names |= {"test": "report, test", "seconds": "report, CPU seconds"}
+    names = {
+        "accuracy": "paper, accuracy (%)",
+        "train": "paper, train (%)",
+        "validation": "paper, validation (%)",
+        "test": "paper, test (%)",
+        "seconds": "paper, CPU time (s)",
+    }
     return {
         heading: [number(v, "{:,.2f}") for v in table[f"reported_{key}"]]
         for key, heading in names.items()
@@ -240,7 +247,7 @@ def _intervals(table: pd.DataFrame, column: str, style: str = "{:.2f}") -> list[
 
 
 def label(study: StudyRuns) -> str:
-    """Return in one line the data, the scale, the seeds and the machine of a study."""
+    """Return the data, the scale, the seeds and the machine of a study in one line."""
     there = study.runs[study.runs["state"] != "missing"]
 
     def values(column: str) -> str:
@@ -249,7 +256,7 @@ def label(study: StudyRuns) -> str:
 
     most = max(len(v.seeds) for v in study.study.variants)
     incomparable = reduced(study.study) and has_reported(study.study)
-    remark = " (too small to be compared with the report)" if incomparable else ""
+    remark = " (not comparable with the paper)" if incomparable else ""
     parts = [
         f"**{study_label(study.study)}**{remark}",
         "1 seed, so no interval" if most == 1 else f"up to {most} seeds, mean ± 95 % interval",

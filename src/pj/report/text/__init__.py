@@ -1,1 +1,1 @@
-"""Words: labels, captions, caveats, and a table as people read it."""
+"""Texts: labels, captions, caveats, and tables for people."""

@@ -1,17 +1,17 @@
-"""What figures show, in words: for both pages, and for those who cannot see them."""
+"""Captions of figures for both pages, which are also their text alternatives."""
 
 from pj.config.analyses import ANALYSES
 
-OF_STUDIES = {  # what lies beside a study's table, by its file's name
+OF_STUDIES = {  # the figures of a study, by file name
     "curves": "loss and accuracy by epoch, one line per variant",
-    "probes": "what probes along the runs found, with batch norm and without",
+    "probes": "probes along the runs, with batch norm and without",
     "path": "share of each layer's units in the support, by epoch",
-    "weights": "absolute weights of a layer, one picture per variant",
+    "weights": "absolute weights of a layer, one panel per variant",
 }
 
 
 def of(room: str) -> dict[str, str]:
-    """Return what the figures below ``studies`` or below an analysis show, by their file's name."""
+    """Return the captions of the figures below ``studies`` or below an analysis, by file name."""
     if room == "studies":
         return OF_STUDIES
     return {name: figure.shows for name, figure in ANALYSES[room].figures.items()}

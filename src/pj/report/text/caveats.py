@@ -1,4 +1,4 @@
-"""How it was measured, and what a reader should distrust: sentences that the data generate."""
+"""How the results were measured and what limits them: sentences generated from the data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FEW = 5  # seeds, below which an interval is wide
 
 
 def runs(source: Source) -> pd.DataFrame:
-    """Return all runs that were made, of every study, a run that serves several studies once."""
+    """Return all finished runs of all studies; a run that several studies share appears once."""
     tables = [source.evidence.runs(name) for name in source.config.settings.studies]
     there = [t[t["state"] != "missing"] for t in tables]
     found = [t for t in there if len(t)]
@@ -42,7 +42,7 @@ def runs(source: Source) -> pd.DataFrame:
 
 
 def made(source: Source) -> dict[str, str]:
-    """Return how the runs were made: each quantity's values, with how many runs have it."""
+    """Return how the runs were made: the values of each property, with how many runs have each."""
     found = runs(source)
     if not len(found):
         return {}
@@ -52,13 +52,13 @@ def made(source: Source) -> dict[str, str]:
             found[column].dropna().astype(str).value_counts() if column in found else pd.Series(dtype=int)
         )
         facts[title] = ", ".join(f"{value} ({count})" for value, count in counts.items()) or "not recorded"
-    facts["training"] = f"{lasting(found['seconds'].sum())} in all, measurements included"
-    facts["energy"] = "not known: nothing here meters it"
+    facts["training"] = f"{lasting(found['seconds'].sum())} in total, including measurements"
+    facts["energy"] = "not measured"
     return facts
 
 
 def doubts(judgements: Sequence[Judgement], sources: Sequence[Source]) -> list[str]:
-    """Return what weakens the verdicts, each in a sentence; of several sources, each with its name."""
+    """Return what weakens the verdicts, one sentence each, with the source's name if there are several."""
     sentences = []
     single = [j.claim.id for j in judgements if j.value is not None and j.seeds == 1]
     few = [j.claim.id for j in judgements if 1 < j.seeds < FEW]
@@ -83,7 +83,7 @@ def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
     jpeg = sorted({str(d) for d in found["data"].dropna() if str(d).endswith("-jpeg")})
     if jpeg:
         sentences.append(
-            f"{', '.join(jpeg)}: images stored as JPEG, close to the official pixels and not the same."
+            f"{', '.join(jpeg)}: images stored as JPEG, close to the official pixels but not identical."
         )
     reduced = found[found["scale"] != "full"]
     if len(reduced):
@@ -91,7 +91,7 @@ def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
     sentences += _mixtures(judgements, source)
     diverged = int((found["state"] == "diverged").sum())
     if diverged:
-        sentences.append(f"Diverged, and in no mean: {counted(diverged, 'run')}.")
+        sentences.append(f"{counted(diverged, 'run')} diverged, excluded from means.")
     return sentences
 
 
@@ -111,7 +111,7 @@ def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
                 sentences.append(f"Runs of “{title}” were made by different versions of the code.")
                 break
         if own["commit"].astype(str).str.endswith("+changes").any():
-            sentences.append(f"Runs of “{title}” were made with changes that no commit holds.")
+            sentences.append(f"Runs of “{title}” were made with uncommitted changes.")
         for column, what in MIXED.items():
             if own[column].nunique() > 1:
                 sentences.append(f"The runs of “{title}” come from different {what}.")

@@ -1,4 +1,4 @@
-"""On what, and at what scale, in words."""
+"""Labels: data, scale, numbers and intervals as text."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def study_label(study: Study) -> str:
 
 
 def reduced(study: Study) -> bool:
-    """Whether something was taken away from a study."""
+    """Whether a study is at a reduced scale."""
     return any(v.scale.reductions for v in study.variants)
 
 
 def has_reported(study: Study) -> bool:
-    """Whether a report's numbers stand beside some variant."""
+    """Whether some variant has numbers from the paper."""
     return any(v.reported.model_dump(exclude_none=True) for v in study.variants)
 
 
 def number(value: Any, style: str) -> str:
-    """Return a number in a style such as ``{:.2f}``; nothing for one that is not there."""
+    """Return a number in a style such as ``{:.2f}``; empty text for None and NaN."""
     if value is None or pd.isna(value):
         return ""
     return "∞" if np.isposinf(value) else style.format(float(value))
 
 
 def interval(found: Estimate | None, style: str) -> str:
-    """Return a mean and, if there is one, half its interval."""
+    """Return a mean with half the width of its interval, if there is one."""
     if found is None:
         return ""
     half = number(found.half_width, style)

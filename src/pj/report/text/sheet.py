@@ -1,4 +1,4 @@
-"""A table as people read it, in Markdown and in LaTeX; its numbers for programs stand beside it as CSV."""
+"""A table for people, in Markdown and in LaTeX, written together with its numbers for programs as CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from pj import files
 from pj.errors import UserError
 
-# What LaTeX reads as a command, and what its usual fonts lack.
+# Characters that LaTeX reads as commands, and those that its usual fonts lack.
 LATEX = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -34,13 +34,13 @@ class Sheet:
     below: str = ""
 
     def markdown(self) -> str:
-        """Return it for GitHub: a pipe table between its texts."""
+        """Return GitHub Markdown: a pipe table between its texts."""
         escaped = self.table.map(_escaped).rename(columns=_escaped)
         content = escaped.to_markdown(index=False, disable_numparse=True) if len(escaped.columns) else ""
         return "\n\n".join(filter(None, (self.above, content, self.below))) + "\n"
 
     def latex(self, label: str) -> str:
-        """Return a booktabs table whose caption is the text around it; ``label`` is for references to it."""
+        """Return a booktabs table whose caption is the text around it; ``label`` is that of LaTeX's ref."""
         if not len(self.table.columns):
             return _latex(self.above)
         styled = self.table.style.hide(axis="index").format(_latex).format_index(_latex, axis=1)
@@ -67,13 +67,13 @@ class Sheet:
             return cls(content["above"], table, content["below"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{path} cannot be read as a table: {error}. It is written with table.md and .csv; if an "
-                "older pj kept them, keep them again"
+                f"{path} cannot be read as a table: {error}. It is written together with table.md and .csv; "
+                "if an older pj kept them, run `pj keep` again"
             ) from None
 
 
 def _escaped(text: str) -> str:
-    """Return text that stays in its cell, and is no markup but for emphasis."""
+    """Return text that stays in its table cell and has no markup except emphasis."""
     return re.sub(r"([|<])", r"\\\1", " ".join(text.split()))
 
 
