@@ -1,32 +1,55 @@
-# make quick: a scorecard of ten claims in five minutes     make test: the tests     make lint: the linters
+# make quick       install, then ten claims about digits in a few minutes: results/report.html
+# make test        the tests, in about six minutes
+# make test-all    also those that take longer: SLURM
+# make lint        the linters, and the documentation's links
+#
+# Versions are those of requirements.lock; `make LOCK= …` takes the newest that pyproject.toml allows.
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 CORES ?= 2
+LOCK = requirements.lock
+PYTEST =
 
-.PHONY: quick test lint clean-venv
+.PHONY: quick test test-all lint lock clean-venv
 
 quick: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(CORES) -m "not slurm" $(PYTEST)
+
+test-all: $(VENV)/.installed
+	$(BIN)/python -m pytest -n $(CORES) -m "not slurm" $(PYTEST)
+	$(BIN)/python -m pytest -m slurm $(PYTEST)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules src/pj/cli/template/Snakefile
 	$(BIN)/snakemake --lint
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# Installed anew when the dependencies change. `pip install --group` needs pip 25.1.
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 …")'
+# Installed again when the dependencies change.
+$(VENV)/.installed: pyproject.toml $(LOCK)
+	@$(PYTHON) -c 'import os, sys; \
+	  sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …" or \
+	  " " in os.getcwd() and "Snakemake cannot run in a folder with a space in its path: " + os.getcwd())'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+ifeq ($(LOCK),)
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+else
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+endif
 	touch $@
+
+# The newest versions that pyproject.toml allows, with the hashes of their files for every platform and Python.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --upgrade --output-file requirements.lock
 
 clean-venv:
 	rm -rf $(VENV)

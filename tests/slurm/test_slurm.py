@@ -19,7 +19,7 @@ from pj.files import sha256
 
 MISSING = cluster.missing()
 pytestmark = [
-    pytest.mark.workflow,
+    pytest.mark.slurm,
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING} (Debian: slurmctld slurmd munge)"),
 ]
 # No accounting here; and the answers that a cluster of minutes would wait for.
@@ -147,6 +147,7 @@ def test_from_an_empty_folder_to_the_report_through_the_queue(project, slurm):
         assert end <= begin  # one GPU, so one job at a time
 
 
+@pytest.mark.long
 def test_a_job_that_is_cancelled_or_cut_off_goes_on_to_the_same_bits(project, slurm):
     """By scancel first, then by its time limit of a minute; against the run in one piece, beside SLURM."""
     folder = project(LONG.replace("EPOCHS", "110").replace("VARIANTS", "{run: {}}"))
@@ -171,6 +172,7 @@ def test_a_job_that_is_cancelled_or_cut_off_goes_on_to_the_same_bits(project, sl
     assert "TIMEOUT" in states and "CANCELLED" in states
 
 
+@pytest.mark.long
 def test_source_that_is_edited_meanwhile_makes_no_job_do_anothers_work(project, slurm):
     """One run is being trained, another waits for the GPU, a third was finished by an earlier call."""
     variants = "{a: {}, b: {optimizer: {lr: 0.002}}, c: {optimizer: {lr: 0.003}, epochs: 1}}"
@@ -223,6 +225,7 @@ def _first_of(folder, names) -> tuple[str, str] | None:
     return None
 
 
+@pytest.mark.long
 def test_a_drained_node_and_a_stopped_workflow_end_readably_and_a_later_call_goes_on(project, slurm):
     folder = project(LONG.replace("EPOCHS", "2").replace("VARIANTS", "{run: {}}"))
     node = client(slurm, "sinfo", "--noheader", "--format=%n").strip()
@@ -266,6 +269,7 @@ def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
     assert all("-t 15" in call and "--mem 2000" in call for call in calls)
 
 
+@pytest.mark.long
 def test_a_controller_that_is_down_meanwhile_loses_no_job(project, slurm):
     folder = project(LONG.replace("EPOCHS", "10").replace("VARIANTS", "{a: {}, b: {epochs: 11}}"))
     process = start(folder, slurm, "--", "results/studies/long/table.md")
