@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from pj import models
 from pj.config.spec import RunSpec
 from pj.data import store
-from pj.training.device import configure
+from pj.training.device import configure, cpu_computes_bf16
 from pj.training.loop import Training
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]
@@ -116,8 +116,11 @@ def main() -> None:
     sides = {
         "report's loop, fp32": reports_loop(dataset, options.workers),
         "this trainer, fp32": this_trainer(dataset, "fp32", options.threads),
-        "this trainer, bf16": this_trainer(dataset, "bf16", options.threads),
     }
+    if cpu_computes_bf16():
+        sides["this trainer, bf16"] = this_trainer(dataset, "bf16", options.threads)
+    else:
+        print("This processor does not compute in bf16: not measured.")
     speeds: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(options.rounds + 1):  # the first warms up
         for name, steps in sides.items():

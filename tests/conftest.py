@@ -8,6 +8,7 @@ from hypothesis import settings
 from helpers.sources import source
 from pj.config.spec import RunSpec
 from pj.data import sources, store
+from pj.training.device import cpu_computes_bf16
 
 settings.register_profile("pj", deadline=None)  # a busy machine is no fault
 settings.load_profile("pj")
@@ -35,6 +36,8 @@ def spec():
             "batch_size": 64,
             "precision": "fp32",
         }
+        if changes.get("precision") == "bf16" and not cpu_computes_bf16():
+            pytest.skip("this processor emulates bf16, hundreds of times slower than fp32")
         return RunSpec.model_validate(content | changes)
 
     return make

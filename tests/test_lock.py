@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -23,7 +24,7 @@ def pinned():
 
 @pytest.mark.parametrize("wanted", WANTED, ids=lambda r: r.name)
 def test_every_dependency_is_pinned_within_its_bounds(wanted):
-    found = [pin for pin, _ in pinned() if pin.name == wanted.name]
+    found = [pin for pin, _ in pinned() if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
     assert found
     for pin in found:
         (version,) = pin.specifier
@@ -34,9 +35,11 @@ def test_every_dependency_is_pinned_within_its_bounds(wanted):
 def test_every_python_that_is_supported_has_one_version_of_each(python):
     here = {"python_version": python, "python_full_version": f"{python}.9", "sys_platform": "linux"}
     here |= {"platform_machine": "x86_64", "platform_python_implementation": "CPython"}
-    names = [pin.name for pin, _ in pinned() if not pin.marker or pin.marker.evaluate(here)]
+    names = [
+        canonicalize_name(pin.name) for pin, _ in pinned() if not pin.marker or pin.marker.evaluate(here)
+    ]
     assert len(names) == len(set(names))
-    assert {wanted.name for wanted in WANTED} <= set(names)
+    assert {canonicalize_name(wanted.name) for wanted in WANTED} <= set(names)
 
 
 def test_every_pin_has_hashes_and_the_file_has_no_address():

@@ -395,6 +395,13 @@ def test_asking_for_a_missing_gpu_names_what_is_allowed():
         configure("cuda:99", "fp32", 1)
 
 
+def test_a_processor_that_emulates_bf16_computes_in_fp32_unless_bf16_is_asked_for(monkeypatch, caplog):
+    monkeypatch.setattr("pj.training.device.cpu_computes_bf16", lambda: False)
+    assert configure("cpu", "auto", 1).precision == "fp32" and not caplog.records
+    assert configure("cpu", "bf16", 1).precision == "bf16"
+    assert "emulates bf16" in caplog.text
+
+
 def test_threads_and_precision_are_what_was_asked_for():
     before = torch.get_num_threads()
     assert configure("cpu", "bf16", 1).precision == "bf16"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 import torch
 
 from pj.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 class DeviceError(UserError):
@@ -67,6 +70,8 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
 
 
 def _precision(asked: str, device: torch.device) -> str:
+    if asked == "bf16" and device.type == "cpu" and not cpu_computes_bf16():
+        log.warning("this processor emulates bf16, far slower than fp32; `precision: auto` avoids it")
     if asked != "auto":
         return asked
     if device.type == "cuda":
