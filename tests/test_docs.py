@@ -2,8 +2,10 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -12,7 +14,7 @@ import yaml
 
 from helpers.project import copy
 from pj.claims.schema import Claims
-from pj.cli import reference
+from pj.cli import make_parser, reference
 from pj.cli.schema import contents
 from pj.config import schema
 from pj.errors import UserError
@@ -70,6 +72,46 @@ def test_the_commands_of_the_tutorial_run_as_they_are_written_and_print_what_it_
     table = (tmp_path / "results" / "studies" / "dropout" / "table.md").read_text()
     assert all(f"\n| {name} " in table for name in ("none", "half", "most"))
     assert "**2 claims: " in (tmp_path / "results" / "claims.md").read_text()
+
+
+def readme_commands():
+    """Return the command lines of README.md, without their comments."""
+    text = (ROOT / "README.md").read_text()
+    lines = "".join(re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)).splitlines()
+    return [line.split(" #")[0].strip() for line in lines]
+
+
+@pytest.mark.workflow
+def test_the_commands_of_the_readme_are_understood_as_they_are_written(tmp_path):
+    """Those of hours are only planned; CI runs `make quick` whole."""
+    project = copy(tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(project / "src")}
+    kinds = Counter()
+    for command in readme_commands():
+        program, *arguments = shlex.split(command)
+        kinds[program] += 1
+        match program:
+            case "make":
+                subprocess.run(["make", "-n", *arguments], cwd=ROOT, check=True, capture_output=True)
+            case "pj":
+                assert make_parser().parse_args(arguments).command
+            case "snakemake":
+                plan = [sys.executable, "-m", "snakemake", "-n", "--quiet", *arguments]
+                plan = [part for part in plan if part not in ("--workflow-profile", "profiles/slurm")]
+                run = subprocess.run(plan, cwd=project, env=environment, capture_output=True, text=True)
+                assert run.returncode == 0, f"{command}\n{run.stdout}{run.stderr}"
+            case _:
+                assert program == "source"
+    assert kinds["make"] == 2 and kinds["snakemake"] >= 4 and kinds["pj"] >= 2
+
+
+def test_the_readme_is_short_and_shows_a_light_picture_first():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    picture = ROOT / re.search(r"^!\[[^\]]+\]\((.+)\)$", text, re.MULTILINE)[1]
+    assert text.index("![") < text.index("\n## ") and picture.stat().st_size < 200_000
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert (ROOT / link).exists()
 
 
 @pytest.fixture(scope="module")
