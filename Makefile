@@ -17,10 +17,10 @@ quick: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(CORES) -m "not slurm" $(PYTEST)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm" $(PYTEST)
 
 test-all: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(CORES) -m "not slurm" $(PYTEST)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm" $(PYTEST)
 	$(BIN)/python -m pytest -m slurm $(PYTEST)
 
 lint: $(VENV)/.installed

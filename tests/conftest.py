@@ -14,6 +14,17 @@ settings.register_profile("pj", deadline=None)  # a busy machine is no fault
 settings.load_profile("pj")
 
 
+SHARED = ("finished", "own", "probed", "wheel")  # projects that many tests use and that take long to make
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, and let one process make each shared project."""
+    for item in items:
+        if shared := next((name for name in SHARED if name in item.fixturenames), None):
+            item.add_marker(pytest.mark.xdist_group(shared))
+    items.sort(key=lambda item: "workflow" not in item.keywords)
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory) -> Path:
     """The embedded digits as 32x32 colour images."""

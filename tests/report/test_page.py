@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import html5lib
 import numpy as np
@@ -248,7 +249,7 @@ def test_the_page_of_everything_kept_is_what_its_tables_give(kept, tmp_path):
     made = (
         (tmp_path / "report.md")
         .read_text()
-        .replace(f"]({os.path.relpath(ROOT / 'reference', tmp_path)}/", "](")
+        .replace(f"]({quote(os.path.relpath(ROOT / 'reference', tmp_path))}/", "](")
     )
     assert made == (ROOT / "reference" / "report.md").read_text()
 
@@ -270,7 +271,7 @@ def test_the_example_is_what_its_tables_give_and_has_real_verdicts(example, tmp_
     made = (
         (tmp_path / "report.md")
         .read_text()
-        .replace(f"]({os.path.relpath(ROOT / 'example', tmp_path)}/", "](")
+        .replace(f"]({quote(os.path.relpath(ROOT / 'example', tmp_path))}/", "](")
     )
     assert made == (ROOT / "example" / "report.md").read_text()
     found = {judgement.verdict for judgement in judgements}
