@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
     """Begin with what takes long, and let one process make each shared project."""
     for item in items:
         if shared := next((name for name in SHARED if name in item.fixturenames), None):
-            item.add_marker(pytest.mark.xdist_group(shared))
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {shared}"))
     items.sort(key=lambda item: "workflow" not in item.keywords)
 
 
