@@ -18,10 +18,11 @@ from pj.errors import UserError
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder that replaces ``path`` if no error occurs.
 
-    The bytes and the folder entry are on disk before this returns. On an error ``path`` stays as it was.
+    With ``sync`` the bytes and the folder entry are on disk before this returns. On an error ``path`` stays
+    as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -29,17 +30,22 @@ def replaced(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if sync:
+            _sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if sync:
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sha256(path: Path) -> str:
@@ -48,9 +54,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, sync: bool = True) -> None:
     """Write a text file atomically."""
-    with replaced(path) as temporary:
+    with replaced(path, sync=sync) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -63,9 +69,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     write_text(path, text.getvalue())
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     """Write JSON atomically; NaN and infinity become null, since JSON cannot represent them."""
-    write_text(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", sync=sync)
 
 
 def check_writable(folder: Path) -> None:

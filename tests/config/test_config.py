@@ -13,7 +13,7 @@ from pj.config.spec import RunSpec
 from pj.report.text.labels import study_label
 
 ROOT = Path(__file__).parents[2]
-FULL, QUICK = ROOT / "config.yaml", ROOT / "config.smoke.yaml"
+FULL, SMOKE, QUICK = (ROOT / name for name in ("config.yaml", "config.smoke.yaml", "config.quick.yaml"))
 
 # The studies that train a network by themselves, with how many rows each has.
 ROWS = {
@@ -69,13 +69,38 @@ def test_the_full_configuration_holds_every_study():
     assert all(not v.scale.reductions and v.spec.data.name in ("cifar10", "mnist") for v in config.variants)
 
 
-def test_the_quick_configuration_has_every_study_one_seed_and_says_so():
-    config = load(FULL, QUICK)
+def test_the_smoke_configuration_has_every_study_one_seed_and_says_so():
+    config = load(FULL, SMOKE)
     assert list(config.settings.studies) == list(ROWS)
     assert {v.seeds for v in config.variants} == {(0,)}
     assert all(
         study_label(config.study(name)).startswith(("digits, smoke", "digits-gray, smoke")) for name in ROWS
     )
+
+
+def test_a_standalone_file_replaces_config_yaml_and_can_be_overlaid_itself(tmp_path):
+    (tmp_path / "more.yaml").write_text("seeds: [7]")
+    quick = load(FULL, QUICK)
+    assert quick == load(QUICK) and set(quick.settings.studies) == {
+        "parts",
+        "training",
+        "smoothness",
+        "sparsity",
+    }
+    assert load(FULL, QUICK, tmp_path / "more.yaml").settings.seeds == [7]
+    (tmp_path / "faulty.yaml").write_text("seds: [0]")
+    assert load(tmp_path / "faulty.yaml", QUICK) == quick  # what is replaced is not judged
+
+
+def test_the_quick_configuration_is_at_full_scale_with_five_seeds_and_uses_every_feature():
+    """A reduced scale, or one seed, would leave its claims without verdicts."""
+    quick = load(QUICK)
+    assert all(len(variant.seeds) == 5 and variant.scale.name == "full" for variant in quick.variants)
+    assert quick.settings.prunings and quick.settings.landscapes and quick.settings.interpretations
+    specs = [variant.spec for variant in quick.variants]
+    assert {"sgd", "adam", "sam", "dessilbi"} <= {spec.optimizer.name for spec in specs}
+    assert any(spec.data.cutmix for spec in specs) and any(spec.probe for spec in specs)
+    assert any(study.path for study in quick.settings.studies.values())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ PARTS = (
     "claims.yaml",
     "words.yaml",
     "config.smoke.yaml",
+    "config.quick.yaml",
+    "claims.quick.yaml",
     "rules",
     "workflow",
     "profiles",

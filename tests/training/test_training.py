@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from helpers.runs import SAM, assert_equal_runs, content, killed_after, train
+from pj import files
 from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.store import DataError
@@ -22,6 +23,7 @@ from pj.runs.records import RecordError, read_metrics, read_run
 from pj.training import loop
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.device import Conditions, DeviceError, configure
+from pj.training.progress import Progress
 from pj.training.schedule import factor
 from pj.training.state import ResumeStates, RunningElsewhereError
 
@@ -496,3 +498,13 @@ def test_progress_is_one_small_file_that_goes_when_the_run_is_complete(spec, dig
     assert [(p["epoch"], p["step"], p["steps"], p["epochs"]) for p in seen] == [(0, 4, 4, 2), (1, 4, 4, 2)]
     assert seen[0]["pid"] == os.getpid()
     assert not (tmp_path / "progress.json").exists()
+
+
+def test_progress_is_written_without_waiting_for_the_disk_and_a_record_is_not(spec, tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    progress = Progress(tmp_path / "progress.json", spec(), 0)
+    progress.step(0, 1, 10, 0.5)
+    assert json.loads((tmp_path / "progress.json").read_text())["step"] == 1 and not synced
+    files.write_json(tmp_path / "run.json", {})
+    assert len(synced) == 2  # the file and its folder

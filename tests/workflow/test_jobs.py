@@ -1,7 +1,15 @@
 """What every job does around its work."""
 
+import json
+import os
+import re
 import subprocess
 import sys
+
+import pytest
+
+from helpers.project import ROOT, copy, snakemake
+from pj.workflow.outputs import closing_lines
 
 
 def job(body: str, log) -> subprocess.CompletedProcess:
@@ -37,3 +45,26 @@ def test_any_other_error_fails_the_job_with_its_traceback(tmp_path):
 def test_a_job_that_compiled_ends_its_compiling_processes_in_order(tmp_path):
     done = job("sys.modules['torch._inductor'] = sys", tmp_path / "log")
     assert done.stdout == "work\nended in order\n"
+
+
+@pytest.mark.workflow
+def test_the_quick_run_uses_every_rule(tmp_path):
+    output = snakemake(copy(tmp_path), "-n", "--quiet", "rules", config=("config.quick.yaml",))
+    planned = set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE))
+    texts = [path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk"))]
+    rules = {
+        name for text in texts for name in re.findall(r"^rule (\w+):|^use rule \w+ as (\w+)", text, re.M)
+    }
+    assert {first or second for first, second in rules} == planned - {"total"}
+
+
+def test_a_workflow_ends_with_the_headline_of_the_page_that_it_wrote(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert closing_lines(started=0) == []
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "report.html").write_text("")
+    assert closing_lines(started=0) == ["Open results/report.html"]
+    (tmp_path / "results" / "claims.json").write_text(json.dumps({"above": "**2 claims: 2 reproduced.**"}))
+    assert closing_lines(started=0) == ["2 claims: 2 reproduced.", "Open results/report.html"]
+    os.utime(tmp_path / "results" / "report.html", (1, 1))
+    assert closing_lines(started=2) == []  # a page of an earlier call

@@ -30,7 +30,7 @@ class Progress:
         if self.path and now - self.written > WRITE_EVERY:
             self.written = now
             self.content |= {"epoch": epoch, "step": step, "steps": steps, "seconds": round(seconds, 1)}
-            files.write_json(self.path, self.content | {"time": time.time()})
+            files.write_json(self.path, self.content | {"time": time.time()}, sync=False)
 
     def epoch(self, row: dict[str, float]) -> None:
         """Record a finished epoch."""
