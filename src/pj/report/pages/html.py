@@ -178,7 +178,7 @@ def _anchors(found: Judgement, source: Source) -> dict[str, str]:
 
 
 def _drawing(found: Judgement) -> dict[str, Any] | None:
-    """Return where interval, report's number and the line of no effect stand, in percent of the width."""
+    """Return where interval, the paper's number and the line of no effect are, in percent of the width."""
     if found.value is None or found.low is None or found.high is None:
         return None
     if not all(map(isfinite, (found.value, found.low, found.high))):
@@ -198,7 +198,7 @@ def _drawing(found: Judgement) -> dict[str, Any] | None:
         "neutral": place(found.neutral),
         "neutral_label": f"{found.neutral:g}",
         "reported": None if reported is None else place(reported),
-        "text": f"measured {claims.shown(found)}" + ("" if reported is None else f", report {reported:g}"),
+        "text": f"measured {claims.shown(found)}" + ("" if reported is None else f", paper {reported:g}"),
     }
 
 
@@ -219,7 +219,7 @@ def _sections(source: Source) -> Iterator[Section]:
             yield Section(
                 id=identity,
                 title=frame.title,
-                where=", ".join(filter(None, (frame.report and f"report {frame.report}", source.name))),
+                where=", ".join(filter(None, (frame.report, source.name))),
                 sheets=_sheets(tables),
                 pictures=list(_pictures(own, frame.title, identity, captions.of(room))),
             )

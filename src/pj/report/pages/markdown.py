@@ -81,7 +81,7 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Wor
     if judgements:
         parts += [CLAIMS, claims.sheet(judgements).markdown()]
     if doubts := caveats.doubts(judgements, sources):
-        parts.append("## What to distrust\n\n" + "".join(f"- {doubt}\n" for doubt in doubts))
+        parts.append("## Caveats\n\n" + "".join(f"- {doubt}\n" for doubt in doubts))
     for source in sources:
         level = "##"
         if source.name:

@@ -18,7 +18,7 @@ from pj.report.text.sheet import Sheet
 ORDER = get_args(Verdict)
 MEANING = {
     "reproduced": "the interval excludes the alternative, and one run could give the printed number, if any",
-    "direction only": "the difference has the claimed direction, but not the size that the report prints",
+    "direction only": "the difference has the claimed direction, but not the size that the paper prints",
     "equivalent": "a difference was claimed, and the measured one lies within the margin",
     "reversed": "the opposite of the claim",
     "inconclusive": "the runs so far neither confirm nor refute it",
