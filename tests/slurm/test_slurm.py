@@ -251,9 +251,9 @@ def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
     folder = project(text.replace("[0]", "[0, 1, 2]"))
     fault = (
         "    if len([*Path('results/runs').glob('*/*/run.json')]) == 2 and not Path('repaired').exists():\n"
-        "        raise SystemExit('a fault for the test')\n    spec, script"
+        "        raise SystemExit('a fault for the test')\n    spec, here"
     )
-    edit(folder, "workflow/scripts/train.py", "    spec, script", fault)
+    edit(folder, "workflow/scripts/train.py", "    spec, here", fault)
     before = len(slurm.calls("sbatch"))
     options = "--config", "device=cpu", "--retries", "0", "--", "results/studies/long/table.md"
     assert "error" in ended(folder, start(folder, slurm, *options)).lower()
@@ -262,7 +262,7 @@ def test_a_run_that_fails_costs_the_others_of_its_job_no_step(project, slurm):
     output = ended(folder, start(folder, slurm, *options))
     assert "steps (100%) done" in output, output
     log = log_of(folder)  # of the second call: Snakemake deletes a job's log with its output
-    assert log.count("resumed after step 87") == 2 and log.count("begins at its first step") == 1
+    assert log.count("trained already") == 2 and log.count("begins at its first step") == 1
     calls = slurm.calls("sbatch")[before:]
     assert len(calls) == 3 and not any("--gpus" in call for call in calls)  # training twice, and evaluation
     # five minutes each, one after another
