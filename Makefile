@@ -36,6 +36,7 @@ $(VENV)/.installed: pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import os, sys; \
 	  sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …" or \
 	  " " in os.getcwd() and "Snakemake cannot run in a folder with a space in its path: " + os.getcwd())'
+	@echo "Installing into $(VENV): 6 GB, some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 ifeq ($(LOCK),)

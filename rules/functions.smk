@@ -149,7 +149,10 @@ def figure_code(wildcards):
 
 def page_settings(wildcards):
     """Return the whole configuration without settings that cannot change a page (device, threads, time limit)."""
-    return as_settings(CONFIG.settings, exclude={"device", "threads", "max_seconds"})
+    settings = CONFIG.settings.model_dump(
+        mode="json", exclude={"device", "threads", "max_seconds"}
+    )
+    return json.dumps(settings)  # in the order of config.yaml, which is that of the page
 
 
 def claims_code(rule):

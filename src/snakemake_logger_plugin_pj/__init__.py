@@ -15,6 +15,7 @@ from logging import WARNING, LogRecord
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+FEWEST = 8  # finished jobs, before which the time left would be a guess
 # What is left out of Snakemake's other messages.
 CHATTER = (
     *("Assuming unrestricted", "Building DAG", "Using shell", "Provided", "Rules claiming", "Conda env"),
@@ -43,7 +44,7 @@ class Estimate:
     def left(self) -> float | None:
         """Return the seconds left; None before anything has finished."""
         spent = sum(map(sum, self.took.values()))
-        if spent <= 0:
+        if spent <= 0 or sum(map(len, self.took.values())) < FEWEST:
             return None
         average = spent / sum(map(len, self.took.values()))
         work = 0.0

@@ -1,3 +1,5 @@
+import math
+
 """Verdicts on planted evidence: each of them reached, at its rate, and only from what may count."""
 
 from pathlib import Path
@@ -345,6 +347,15 @@ def test_further_checks_count_in_holms_adjustment(loaded, tmp_path):
     evidence = plant(tmp_path, a=UP, b=B)
     alone = judged(contrast(), evidence, loaded).p
     assert judged(contrast(also=[contrast(), contrast()]), evidence, loaded).p == pytest.approx(3 * alone)
+
+
+def test_a_verdict_that_the_adjustment_holds_back_says_so(loaded, tmp_path):
+    evidence = plant(tmp_path, a=UP, b=B)
+    enough = math.ceil(0.05 / judged(contrast(), evidence, loaded).p)
+    found = judged(contrast(also=[contrast() for _ in range(enough)]), evidence, loaded)
+    assert found.verdict == "inconclusive" and found.low > 0
+    assert any(note.endswith("after adjustment for the claims of this study") for note in found.notes)
+    assert not any("adjustment" in note for note in judged(contrast(), evidence, loaded).notes)
 
 
 def test_sources_are_judged_apart_and_the_verdict_is_that_of_full_scale_then_of_most_seeds(loaded, tmp_path):

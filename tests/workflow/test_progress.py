@@ -34,9 +34,10 @@ def test_a_finished_job_is_one_line_with_the_share_done_and_the_time_left(capsys
     assert say("long", event=LogEvent.JOB_INFO, **job) == ""
     found.started[7] = (*found.started[7][:2], time.monotonic() - 10)
     found.estimate.began = time.monotonic() - 10
+    found.estimate.took["tables"] += [0.0] * 7
     assert say("", event=LogEvent.JOB_FINISHED, job_id=7) == ""
     line = say("None", event=LogEvent.PROGRESS, done=1, total=4)
-    assert line.split() == ["1/4", "25", "%", "0:30", "left", "train", "digits-mlp-1a2b3c4d", "seed", "2"]
+    assert line.split() == ["1/4", "25", "%", "0:21", "left", "train", "digits-mlp-1a2b3c4d", "seed", "2"]
 
 
 def test_errors_and_warnings_are_shown_and_chatter_is_not(capsys):
@@ -57,6 +58,8 @@ def test_the_time_left_counts_each_rule_by_its_own_jobs_and_what_runs_side_by_si
     estimate.total.update(train=4, tables=2)
     estimate.took["train"] += [40, 40]
     estimate.took["tables"] += [20]
+    assert estimate.left() is None  # so few say little
+    estimate.took["page"] += [0] * 5
     # 2 · 40 + 1 · 20 seconds of work, done at a rate of 100 seconds of work in 50
     assert estimate.left() == pytest.approx(50, abs=0.5)
 

@@ -129,7 +129,16 @@ def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
     if len(scales) > 1:
         notes += (f"runs of several scales: {', '.join(sorted(map(str, scales)))}",)
     verdict = _open_verdict(found) if scales == {"full"} else NOT_TESTABLE
+    if verdict == "inconclusive":
+        notes += _held_back(found)
     return replace(found, verdict=verdict, notes=notes)
+
+
+def _held_back(found: Judgement) -> tuple[str, ...]:
+    """Say that the adjusted p value decides where an interval, which is not adjusted, excludes no effect."""
+    if None in (found.low, found.high, found.p) or found.low <= found.neutral <= found.high:  # type: ignore[operator]
+        return ()
+    return (f"p = {found.p:.2g} after adjustment for the claims of this study",) if found.p >= ALPHA else ()  # type: ignore[operator]
 
 
 def _there(cell: str, evidence: Evidence) -> bool:

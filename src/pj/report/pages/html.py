@@ -27,6 +27,7 @@ from pj.config.analyses import ANALYSES
 from pj.config.words import Words
 from pj.report.figures import style
 from pj.report.pages import forest
+from pj.report.pages.markdown import PATHS, PROBES
 from pj.report.pages.source import Source
 from pj.report.tables import claims
 from pj.report.text import captions, caveats, names, overview, statistic
@@ -56,7 +57,8 @@ class Section:
 
     id: str
     title: str
-    where: str  # of the report, and of the source if there are several
+    where: str  # of the paper, and of the source if there are several
+    text: str  # what its tables and figures show
     sheets: list[Sheet]
     pictures: list[Picture]
 
@@ -219,13 +221,27 @@ def _sections(source: Source) -> Iterator[Section]:
             yield Section(
                 id=identity,
                 title=frame.title,
-                where=", ".join(filter(None, (frame.report, source.name))),
+                where=", ".join(filter(None, (_kind(room), frame.report, source.name))),
+                text=_explained(room, frame),
                 sheets=_sheets(tables),
                 pictures=list(_pictures(own, frame.title, identity, captions.of(room))),
             )
     modes = source.folder / "modes" / "table.json"
     if modes.is_file():
-        yield Section(_id(source, "modes", "table"), "train() and eval()", source.name, _sheets([modes]), [])
+        yield Section(
+            _id(source, "modes", "table"), "train() and eval()", source.name, "", _sheets([modes]), []
+        )
+
+
+def _kind(room: str) -> str:
+    return ANALYSES[room].title if room in ANALYSES else ""
+
+
+def _explained(room: str, frame: Any) -> str:
+    """Return what the tables and figures of an analysis show, or of a study's probes and paths."""
+    if room in ANALYSES:
+        return ANALYSES[room].text
+    return "\n".join(filter(None, (frame.probes and PROBES[frame.probes.show], frame.path and PATHS)))
 
 
 def _sheets(paths: Sequence[Path]) -> list[Sheet]:

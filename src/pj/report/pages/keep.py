@@ -50,6 +50,8 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
                 write_table(key, analysed, measured, own)
                 for figure in analysis.figures:
                     analyses.write(key, analysed, measured, own, figure, style.SMALL)
+    for path in sorted((results / "modes").glob("table.*")):
+        files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():

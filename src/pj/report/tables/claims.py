@@ -17,9 +17,9 @@ from pj.report.text.sheet import Sheet
 
 ORDER = get_args(Verdict)
 MEANING = {
-    "reproduced": "the interval excludes the alternative, and one run could give the printed number, if any",
+    "reproduced": "the interval is on the claimed side, and a run could give the paper's number, if any",
     "direction only": "the difference has the claimed direction, but not the size that the paper prints",
-    "equivalent": "a difference was claimed, and the measured one lies within the margin",
+    "equivalent": "a difference was claimed, but its 90 % interval lies within the margin",
     "reversed": "the opposite of the claim",
     "inconclusive": "the runs so far neither confirm nor refute it",
     "not testable at this scale": "measured with fewer images or epochs, or a narrower net, than claimed",
