@@ -9,21 +9,22 @@ VENV = .venv
 BIN = $(VENV)/bin
 CORES ?= 2
 LOCK = requirements.lock
+STAMP = $(VENV)/.installed-$(or $(LOCK),newest)
 PYTEST =
 
 .PHONY: quick test test-all lint lock clean-venv
 
-quick: $(VENV)/.installed
+quick: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
 
-test: $(VENV)/.installed
+test: $(STAMP)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm" $(PYTEST)
 
-test-all: $(VENV)/.installed
+test-all: $(STAMP)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm" $(PYTEST)
 	$(BIN)/python -m pytest -m slurm $(PYTEST)
 
-lint: $(VENV)/.installed
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -32,7 +33,7 @@ lint: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Installed again when the dependencies change.
-$(VENV)/.installed: pyproject.toml $(LOCK)
+$(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import os, sys; \
 	  sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …" or \
 	  " " in os.getcwd() and "Snakemake cannot run in a folder with a space in its path: " + os.getcwd())'
@@ -45,6 +46,7 @@ else
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement $(LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 endif
+	rm -f $(VENV)/.installed-*
 	touch $@
 
 # The newest versions that pyproject.toml allows, with the hashes of their files for every platform and Python.

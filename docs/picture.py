@@ -28,11 +28,12 @@ SHOWN = {  # verdict: colour and shape, as on the report page
     "reversed": ("#b03010", "X"),
     "inconclusive": ("#7a5c00", "o"),
 }
+LEAST, MOST = -12.0, 6.0  # percentage points that the picture shows
 
 
 def scorecard(axes: Axes, judged: Sequence[verdicts.Judgement]) -> None:
     """Draw one row per claim: what it says, its interval if it is in points, and its verdict."""
-    axes.set(xlim=(-12, 6), ylim=(len(judged) - 0.4, -0.6), yticks=[])
+    axes.set(xlim=(LEAST, MOST), ylim=(len(judged) - 0.4, -0.6), yticks=[])
     axes.axvline(0, color="0.6", linewidth=1)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.set_xlabel("difference in test accuracy, percentage points, 95 % interval over 5 seeds")
@@ -44,6 +45,9 @@ def scorecard(axes: Axes, judged: Sequence[verdicts.Judgement]) -> None:
         if isinstance(found.claim, Contrast):
             face = "white" if found.verdict == "inconclusive" else colour
             axes.plot([found.low, found.high], [row, row], color=colour, linewidth=2)
+            for end, arrow in ((max(found.low, LEAST), "<"), (min(found.high, MOST), ">")):
+                if end in (LEAST, MOST):  # the interval goes on
+                    axes.plot(end, row, arrow, color=colour, markersize=8, clip_on=False)
             axes.plot(found.value, row, marker, color=colour, markerfacecolor=face, markersize=7)
         else:
             ratio = isinstance(found.claim, Probed)

@@ -110,7 +110,10 @@ class LogHandler(LogHandlerBase):
 
     def _finish(self, job: int) -> None:
         now = time.monotonic()
-        rule, self.last, since = self.started.pop(job, ("", "", now))
+        if job not in self.started:  # with --quiet rules
+            self.last = ""
+            return
+        rule, self.last, since = self.started.pop(job)
         self.estimate.took[rule].append(now - since)
 
     def _progress(self, done: int, total: int) -> str:

@@ -1,7 +1,6 @@
-import math
-
 """Verdicts on planted evidence: each of them reached, at its rate, and only from what may count."""
 
+import math
 from pathlib import Path
 
 import numpy as np

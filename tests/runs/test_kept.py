@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from pj.files import sha256
 from pj.runs import kept, records
 
@@ -55,3 +57,17 @@ def test_an_evaluation_is_taken_once_by_the_same_code_of_the_same_weights(tmp_pa
     assert not output.exists()
     assert kept.take_evaluation(resume, "now", folder, output)
     assert output.read_text() == "{}" and not kept.evaluation(resume, "now").exists()
+
+
+@pytest.mark.parametrize(
+    ("spec", "lost"),
+    [({"epochs": 1}, records.METRICS), ({"epochs": 1, "probe": {"every": 1}}, records.PROBES)],
+)
+def test_a_run_that_was_killed_while_it_was_kept_is_not_taken(tmp_path, spec, lost):
+    folder, resume = finished(tmp_path / "run", spec=spec), tmp_path / "resume"
+    for name in (records.STEPS, records.PROBES, records.SHIFTS):
+        (folder / name).write_text("a")
+    kept.keep(folder, resume)
+    assert kept.restore(resume, folder, {"spec": spec}) == "complete"
+    (resume / "finished" / lost).unlink()
+    assert kept.restore(resume, folder, {"spec": spec}) is None

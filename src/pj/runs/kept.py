@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pj.files import sha256
+from pj.files import replaced, sha256
 from pj.runs import records
 from pj.runs.records import CHECKPOINT, METRICS, PROBES, RUN, SHIFTS, STEPS
 
@@ -39,6 +39,9 @@ def restore(resume: Path, folder: Path, identity: Mapping[str, Any]) -> str | No
         return None
     if any(record.get(key) != value for key, value in identity.items()):
         return None
+    needed = FILES if record["spec"].get("probe") else (CHECKPOINT, METRICS)
+    if not all((_kept(resume) / name).is_file() for name in needed):
+        return None  # killed while they were kept
     _link(_kept(resume), folder)
     log.info("trained already: the files of the finished run were kept")
     return str(record["state"])
@@ -73,12 +76,14 @@ def _kept(resume: Path) -> Path:
 
 def _link(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
+    for name in reversed(FILES):
         (target / name).unlink(missing_ok=True)
+    for name in FILES:
         if not (source / name).is_file():
             continue
         try:
             os.link(source / name, target / name)
         except OSError:  # a file system without hard links
-            shutil.copyfile(source / name, target / name)
+            with replaced(target / name) as temporary:
+                shutil.copyfile(source / name, temporary)
         os.utime(target / name)  # newer than the data, or Snakemake would train again

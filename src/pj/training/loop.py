@@ -87,9 +87,9 @@ def train(
                 _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
                 state = "complete" if training.diverged_at is None else "diverged"
                 _write(training, folder, state, identity)
-            if resume and keep:
-                kept.keep(folder, resume)
-            elif resume:
+                if resume and keep:
+                    kept.keep(folder, resume)
+            if resume and not keep:
                 kept.remove(resume)
     finally:
         if progress:

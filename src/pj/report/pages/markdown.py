@@ -26,8 +26,8 @@ INTRODUCTION = """\
 
 {overview}
 
-Test accuracies are in percent. *Last epoch* and *best validation* are honest choices; *best test epoch*
-is shown only beside numbers that were chosen so. A diverged run is a result: it is named, and no
+Test accuracies are in percent. *Last epoch* and *best validation* do not look at the
+test set; *best test epoch* does, as some papers do. A diverged run is a result: it is named, and no
 mean contains it. Seconds are wall time of a run with its measurements after each epoch.
 """
 REDUCED = "**All of it at {label}: too small to say anything about the reported numbers.**"
@@ -47,8 +47,8 @@ CLAIMS = """\
 ## Claims
 
 Each claim against the runs below. Differences are paired by seed, with 95 % t intervals and
-Holm's adjustment within a study; *equivalent* when both one-sided tests pass. What was measured at a reduced
-scale confirms and refutes nothing. `report.html` beside this page opens each claim to its evidence.
+Holm's adjustment within a study; *equivalent* when both one-sided tests pass. Results at a reduced scale
+decide no claim. `report.html` beside this page opens each claim to its evidence.
 """
 PROBES = {
     "loss_range": """\
@@ -112,7 +112,9 @@ def _scope(sources: Sequence[Source]) -> str:
     labels = dict.fromkeys(study_label(study) for study in studies)
     if studies and all(reduced(study) for study in studies):
         return REDUCED.format(label="; ".join(labels))
-    return f"All of it on {next(iter(labels))}." if len(labels) == 1 else MIXED
+    if len(labels) == 1:
+        return f"All of it on {next(iter(labels))}."
+    return MIXED if any(reduced(study) for study in studies) else "All of it at full scale."
 
 
 def _studies(source: Source) -> list[Study]:

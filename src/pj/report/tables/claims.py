@@ -17,7 +17,7 @@ from pj.report.text.sheet import Sheet
 
 ORDER = get_args(Verdict)
 MEANING = {
-    "reproduced": "the interval is on the claimed side, and a run could give the paper's number, if any",
+    "reproduced": "the runs confirm the claim, and one run could give the paper's number, if there is one",
     "direction only": "the difference has the claimed direction, but not the size that the paper prints",
     "equivalent": "a difference was claimed, but its 90 % interval lies within the margin",
     "reversed": "the opposite of the claim",
