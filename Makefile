@@ -1,6 +1,6 @@
 # make quick       install, then ten claims about digits in a few minutes: results/report.html
 # make test        the tests, in about six minutes
-# make test-all    also those that take longer: SLURM
+# make test-all    also those that take longer: SLURM, a run in pieces
 # make lint        the linters, and the documentation's links
 #
 # Versions are those of requirements.lock; `make LOCK= …` takes the newest that pyproject.toml allows.
@@ -18,7 +18,7 @@ quick: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm" $(PYTEST)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm and not long" $(PYTEST)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm" $(PYTEST)

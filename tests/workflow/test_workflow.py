@@ -190,7 +190,7 @@ def test_source_that_is_edited_while_a_run_loads_it_ends_the_run_with_a_message(
     )
     edit(project, "src/pj/models/mlp.py", "HIDDEN", itself)
     output = snakemake(project, "--", *targets(["mlp_cnn"]), check=False)
-    assert "the source was edited while this run was loading it" in output
+    assert "source was edited while this run was loading it" in output
     (log,) = (p for p in project.glob("results/logs/train/*.log") if "was loading it" in p.read_text())
     assert not (project / "results" / "runs" / log.stem.replace("-seed", "/seed") / "run.json").exists()
 
@@ -273,6 +273,7 @@ def test_a_study_run_by_itself_is_in_the_next_report(own, tmp_path):
     assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=("more.yaml",))
 
 
+@pytest.mark.long
 def test_a_long_run_goes_through_in_pieces_that_snakemake_retries(own, tmp_path):
     """Time is up after every 50 of 150 steps, whatever the machine's speed."""
     project = Path(shutil.copytree(own, tmp_path / "project"))

@@ -69,8 +69,7 @@ def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
         function.cache_clear()
     if run_fingerprint(entry, spec) != code:
         raise UserError(
-            "the source was edited while this run was loading it, so the code that it used is not known; "
-            "run the command again"
+            "pj's source was edited while this run was loading it; run the command again"
         )
 
 
