@@ -68,9 +68,7 @@ def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
     for function in (_fingerprint, _read, _identity):
         function.cache_clear()
     if run_fingerprint(entry, spec) != code:
-        raise UserError(
-            "pj's source was edited while this run was loading it; run the command again"
-        )
+        raise UserError("pj's source was edited while this run was loading it; run the command again")
 
 
 _CONTENTS: dict[Path, bytes] = {}  # of every file that was read
