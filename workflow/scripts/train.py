@@ -32,7 +32,5 @@ with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
         loaded=lambda: [check_unchanged(here / script, spec, code) for script, code in codes.items()],
         **where,
     )
-    for script, code in codes.items():
-        check_unchanged(here / script, spec, code)
     # here, where torch and the data are loaded already; the job for it only takes this, or measures anew
     evaluate(folder, data, kept.evaluation(resume, codes["evaluate.py"]), **where)
