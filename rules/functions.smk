@@ -152,7 +152,8 @@ def page_settings(wildcards):
     settings = CONFIG.settings.model_dump(
         mode="json", exclude={"device", "threads", "max_seconds"}
     )
-    return json.dumps(settings)  # in the order of config.yaml, which is that of the page
+    # in the order of config.yaml, which is that of the page
+    return json.dumps(settings)
 
 
 def claims_code(rule):
