@@ -19,6 +19,7 @@ from pj.claims import loading, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.schema import Contrast, Probed
 from pj.config.loading import load
+from pj.report.text import overview
 
 ROOT = Path(__file__).parents[1]
 SHOWN = {  # verdict: colour and shape, as on the report page
@@ -41,7 +42,7 @@ def scorecard(axes: Axes, judged: Sequence[verdicts.Judgement]) -> None:
     for row, found in enumerate(judged):
         colour, marker = SHOWN[found.verdict]
         axes.text(-0.02, row, "\n".join(textwrap.wrap(found.claim.statement, 44)), ha="right", **beside)
-        axes.text(1.02, row, found.verdict, color=colour, weight="bold", **beside)
+        axes.text(1.05, row, found.verdict, color=colour, weight="bold", **beside)
         if isinstance(found.claim, Contrast):
             face = "white" if found.verdict == "inconclusive" else colour
             axes.plot([found.low, found.high], [row, row], color=colour, linewidth=2)
@@ -51,7 +52,7 @@ def scorecard(axes: Axes, judged: Sequence[verdicts.Judgement]) -> None:
             axes.plot(found.value, row, marker, color=colour, markerfacecolor=face, markersize=7)
         else:
             ratio = isinstance(found.claim, Probed)
-            text = f"× {found.value:.2f} (ratio)" if ratio else f"{found.value:.0%} of runs"
+            text = f"× {found.value:.2f} (ratio)" if ratio else f"{100 * found.value:.0f} % of runs"
             axes.text(-3, row, text, va="center", ha="center", color=colour, fontsize=9)
 
 
@@ -81,8 +82,8 @@ def main() -> None:
     table = pd.read_csv(ROOT / "example" / "prunings" / "conv3" / "table.csv")
     figure = Figure(figsize=(13, 4.6), layout=None)
     left, right = figure.add_axes((0.245, 0.13, 0.22, 0.77)), figure.add_axes((0.635, 0.13, 0.355, 0.77))
-    held = sum(found.verdict == "reproduced" for found in judged)
-    figure.text(0.01, 0.945, f"{held} of {len(judged)} claims about digits held", fontsize=14, weight="bold")
+    standing, _ = overview.standing(judged)
+    figure.text(0.01, 0.945, standing, fontsize=14, weight="bold")
     scorecard(left, judged)
     titles = {
         "dessilbi/path": "DessiLBI, last selected first",

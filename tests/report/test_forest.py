@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from itertools import pairwise
 from math import inf, log
 from typing import get_args
 
@@ -12,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from helpers.claims import CONFIG, UP, B, contrast, plant
 from pj.claims import verdicts
-from pj.claims.schema import Best, Diverged, RankCorrelation
+from pj.claims.schema import Best, Diverged, Probed, RankCorrelation
 from pj.claims.verdicts import Judgement, Verdict
 from pj.config import loading
 from pj.config.words import Words
@@ -64,13 +66,111 @@ def test_every_verdict_has_a_shape_and_a_colour_of_its_own():
     assert len(set(drawn)) == len(get_args(Verdict))
 
 
-def test_what_says_what_was_claimed_lies_to_the_right_whatever_its_sign():
-    above, below = judged(2.0, 1.0, 3.0), judged(-2.0, -3.0, -1.0, id=2, expect="below")
-    first, second = row(above, below), row(below, above)
-    assert first["value"] == second["value"] > 50
-    assert first["interval"] == second["interval"] == sorted(first["interval"])
-    against = row(judged(2.0, 1.0, 3.0, expect="below"))
-    assert against["value"] < 50
+def inside(place, region):
+    return region[0] <= place <= region[0] + region[1]
+
+
+NAN = float("nan")
+FAR = [v + d for v, d in zip(B, (4.0, 4.3, 3.8, 4.1, 3.9), strict=True)]
+SAME = [v + d for v, d in zip(B, (0.1, -0.1, 0.05, 0.0, -0.02), strict=True)]
+DOUBLE = [2 * v * (1 + d) for v, d in zip(B, (0.0, 0.001, -0.001, 0.002, 0.0), strict=True)]
+OWN = {"statistic": "best", "study": "own", "variant": "a"}
+RUNS = {"statistic": "diverged", "cells": ["own/a"]}
+RATIO = {"ratio": True, "margin": 0.1}
+ONE = {"contrast": {"own/a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("a", "kind", "given", "verdict"),
+    [
+        (UP, contrast, {"expect": "above"}, "reproduced"),
+        (UP, contrast, {"expect": "below"}, "reversed"),
+        (UP, contrast, {"expect": "above", "than": 3.0}, "reversed"),
+        (UP, contrast, {"expect": "below", "than": 3.0}, "reproduced"),
+        (UP, contrast, {"expect": "same"}, "reversed"),
+        (SAME, contrast, {"expect": "same"}, "reproduced"),
+        (UP, contrast, {"expect": "same", "than": 2.0}, "reproduced"),
+        (UP, contrast, {**ONE, "expect": "above", "than": 60.0}, "reproduced"),
+        (UP, contrast, {**ONE, "expect": "below", "than": 60.0}, "reversed"),
+        (UP, contrast, {**ONE, "expect": "reached", "reported": 82.3, "margin": 2.0}, "reproduced"),
+        (UP, contrast, {**ONE, "expect": "reached", "reported": 90.0}, "reversed"),
+        (DOUBLE, contrast, {**RATIO, "expect": "above", "than": 1.5}, "reproduced"),
+        (DOUBLE, contrast, {**RATIO, "expect": "below", "than": 1.5}, "reversed"),
+        (DOUBLE, contrast, {**RATIO, "expect": "same", "than": 2.0}, "reproduced"),
+        (DOUBLE, contrast, {**RATIO, "expect": "same", "than": 1.0}, "reversed"),
+        (FAR, Best, OWN, "reproduced"),
+        (B, Best, OWN, "reversed"),
+        ([NAN] * 5, Diverged, {**RUNS, "expect": "all"}, "reproduced"),
+        ([NAN] * 5, Diverged, {**RUNS, "expect": "none"}, "reversed"),
+        (UP, Diverged, {**RUNS, "expect": "all"}, "reversed"),
+        (UP, Diverged, {**RUNS, "expect": "none"}, "reproduced"),
+    ],
+)
+def test_a_claim_that_holds_is_drawn_where_claims_hold_and_a_reversed_one_outside(
+    a, kind, given, verdict, tmp_path, loaded
+):
+    claim = contrast(**given) if kind is contrast else kind(id=1, **FRAME, **given)
+    evidence = plant(tmp_path, a=a, b=[v + 1 for v in B] if kind is Best else B, c=SAME)
+    (found,) = verdicts.judge([claim], [evidence], loaded)
+    assert found.verdict == verdict
+    drawn = row(found)
+    assert inside(drawn["value"], drawn["claimed"]) == (verdict == "reproduced")
+
+
+@pytest.mark.parametrize(
+    ("neutral", "value", "expect", "holds"),
+    [
+        (1.0, 0.5, "below", True),
+        (1.0, 2.48, "below", False),
+        (0.0, 0.02, "above", True),
+        (0.0, 1.4, "below", False),
+    ],
+)
+def test_a_probed_ratio_or_difference_of_cosines_lies_on_its_side(neutral, value, expect, holds):
+    claim = Probed(id=1, statistic="probed", study="own", row={}, expect=expect, **FRAME)
+    found = Judgement(claim=claim, value=value, neutral=neutral, seeds=5, verdict="reproduced")
+    drawn = row(found)
+    assert inside(drawn["value"], drawn["claimed"]) == holds
+    (axis,) = forest.axes_of([found])
+    assert axis.unit == (forest.RATIO if neutral else forest.COSINES)
+    assert 4 <= drawn["value"] <= 96 and axis.bound >= abs(axis.distance(value))
+
+
+def test_a_larger_value_lies_further_right_whatever_was_claimed():
+    small, large = judged(-2.0, -3.0, -1.0, expect="below"), judged(2.0, 1.0, 3.0, id=2)
+    first, second = row(small, large), row(large, small)
+    assert first["value"] < 50 < second["value"]
+    assert first["interval"] == sorted(first["interval"])
+
+
+@pytest.mark.parametrize("value", [-30.0, -10.0, 0.0, 3.0, 10.0])
+def test_a_difference_lies_at_the_mark_with_its_number(value):
+    found = judged(value, id=1)
+    (axis,) = forest.axes_of([found, judged(-30.0, id=2), judged(30.0, id=3)])
+    assert written(axis)[value] == forest.row(found, axis)["value"]
+
+
+@pytest.mark.parametrize(("value", "expect"), [(2.0, "below"), (0.5, "below"), (2.0, "above"), (0.5, "same")])
+def test_a_ratio_lies_at_the_mark_with_its_number(value, expect):
+    found = judged(value, ratio=True, than=1, margin=0.1, neutral=1.0, expect=expect)
+    (axis,) = forest.axes_of([found])
+    assert written(axis)[value] == forest.row(found, axis)["value"]
+
+
+def test_a_share_or_an_accuracy_lies_at_the_mark_with_its_number(loaded, tmp_path):
+    half = Diverged(id=1, statistic="diverged", cells=["own/a"], expect="none", **FRAME)
+    own = contrast(contrast={"own/a": 1}, than=81.0)
+    evidence = plant(tmp_path, a=[NAN, NAN, 80.0, 82.0])
+    shares, accuracy = verdicts.judge([half, own], [evidence], loaded)
+    first, second = forest.axes_of([shares, accuracy])
+    assert written(first)[50.0] == forest.row(shares, first)["value"] == 50
+    assert accuracy.value == 81 and written(second)[81.0] == forest.row(accuracy, second)["value"]
+    assert len(written(second)) >= 3 and 84.0 in written(forest.axes_of([replace(accuracy, high=85.0)])[0])
+
+
+def written(axis):
+    """Return the place of each mark by the number that is written at it."""
+    return {float(re.sub("[×% ]", "", label).replace("−", "-")): place for place, label in axis.marks()}
 
 
 def test_claims_of_one_unit_share_an_axis_and_those_of_another_do_not_stretch_it():
@@ -90,15 +190,14 @@ def test_a_ratio_and_its_inverse_are_equally_far_from_no_effect():
     assert row(more, less)["value"] - 50 == pytest.approx(50 - row(less, more)["value"])
 
 
-def test_marks_along_an_axis_lie_where_their_labels_say():
-    for axis in (forest.Axis(forest.POINTS, 20.0, 1.0), forest.Axis(forest.RATIO, log(50), log(1.5))):
-        marks = axis.marks()
-        assert [label for place, label in marks if place == 50] in (["0"], ["× 1"])
-        assert marks == sorted(marks) and len(marks) >= 5
-        for place, label in marks:
-            number = float(label.replace("−", "-").lstrip("×÷ "))
-            sign = -1 if label.startswith("÷") else 1
-            assert place == axis.place(sign * log(number) if axis.unit == forest.RATIO else number)
+def test_marks_of_an_axis_are_apart_and_in_order():
+    for axis in (
+        forest.Axis(forest.POINTS, 0.0, 20.0, 1.0),
+        forest.Axis(forest.RATIO, 1.0, log(50), log(1.5)),
+    ):
+        places = [place for place, _ in axis.marks()]
+        assert places == sorted(places) and len(places) >= 5 and 50 in places
+        assert min(b - a for a, b in pairwise(places)) > 10
 
 
 def test_a_number_of_the_report_is_drawn_on_the_same_axis():
@@ -111,18 +210,22 @@ def test_an_interval_that_goes_too_far_is_cut_and_says_so():
     drawn = row(judged(1.0, -90.0, 92.0))
     assert drawn["cut"] == (True, True) and drawn["interval"] == [4, 96]
     assert row(judged(1.0, 0.5, 1.5))["cut"] == (False, False)
+    endless = row(judged(2.0, 0.0, inf, ratio=True, than=1, margin=0.1, neutral=1.0))
+    assert endless["cut"] == (True, True) and endless["interval"] == [4, 96]
 
 
 def test_what_has_no_finite_number_has_no_mark_on_the_axis():
     for value in (None, inf):
         drawn = row(judged(value, verdict="not run"), judged(1.0, id=2))
         assert drawn["value"] is None and drawn["interval"] is None
-    assert "no number" in drawn["text"] or "inf" in drawn["text"]
+    assert "no number" in drawn["text"] or "∞" in drawn["text"]
 
 
 def test_the_band_of_no_difference_is_the_margin():
     axis = forest.axes_of([judged(3.0)])[0]
-    assert row(judged(3.0, margin=0.5))["band"] == [axis.place(-0.5), axis.place(0.5)]
+    low, high = axis.place(-0.5), axis.place(0.5)
+    assert row(judged(3.0, margin=0.5))["band"] == (low, pytest.approx(high - low))
+    assert row(judged(3.0, margin=0.5, expect="same"))["claimed"] == (low, pytest.approx(high - low))
     assert row(judged(90.0, expect="reached", reported=91.0))["band"] is None
 
 
@@ -131,7 +234,7 @@ def test_each_kind_of_statistic_has_its_unit(evidence, loaded):
         forest.POINTS: contrast(id=1),
         "seconds": contrast(id=2, quantity="seconds"),
         forest.RATIO: contrast(id=3, quantity="seconds", ratio=True, than=1, margin=0.1),
-        forest.SHARE: Best(id=4, statistic="best", study="own", variant="a", **FRAME),
+        forest.BOOTSTRAPS: Best(id=4, statistic="best", study="own", variant="a", **FRAME),
         forest.CORRELATION: RankCorrelation(id=5, statistic="rank_correlation", study="own", **FRAME),
     }
     for found, unit in zip(verdicts.judge(list(claims.values()), [evidence], loaded), claims, strict=True):
@@ -139,10 +242,6 @@ def test_each_kind_of_statistic_has_its_unit(evidence, loaded):
     pruned = contrast(contrast={"prunings/p/a/magnitude/50": 1})
     (found,) = verdicts.judge([pruned], [evidence], loaded)
     assert forest.unit(found) == forest.POINTS
-    (found,) = verdicts.judge(
-        [Diverged(id=1, statistic="diverged", cells=["own/a"], expect="none", **FRAME)], [evidence], loaded
-    )
-    assert row(found)["value"] == 96  # none diverged, as claimed
 
 
 def test_rows_stand_by_section_in_the_order_of_the_reports():
@@ -168,8 +267,8 @@ def test_the_plot_has_a_row_for_every_claim_that_leads_to_its_entry(tmp_path, lo
         used = [use.get("href") for use in plot.iter(f"{svg}use")]
         assert all(href[1:] in ids for href in used)
         assert (f"#s-{verdict}" in used) == (verdict != "not run")
-    assert "measured +2.02 (+1.78 … +2.26), 5 seeds, report 2: reproduced" in text
-    assert "against the claim" in text and "as claimed" in text and "percentage points" in text
+    assert "measured +2.02 (+1.78 … +2.26), 5 seeds, paper 2: reproduced" in text
+    assert "where the claim holds" in text and "percentage points" in text
 
 
 def test_the_first_screen_says_what_was_run_and_how_many_claims_held(tmp_path, loaded, evidence):
@@ -183,7 +282,14 @@ def test_the_first_screen_says_what_was_run_and_how_many_claims_held(tmp_path, l
     text = page(tmp_path, loaded, judgements, source, Words(introduction="Rates, *again*."))
     first = re.sub(r"<[^>]+>", " ", text[text.index("<h1>") : text.index("<nav")])
     first = " ".join(first.split())
-    for part in ("1 of 2 claims held", "Rates of an MLP", "EPYC (H200)", "5 seeds each", "digits", "full"):
+    for part in (
+        "1 of 2 claims held, 1 did not",
+        "Rates of an MLP",
+        "EPYC (H200)",
+        "5 seeds each",
+        "digits",
+        "full",
+    ):
         assert part in first
     assert "Rates, again" in first
 
@@ -193,7 +299,8 @@ def test_the_first_screen_says_what_was_run_and_how_many_claims_held(tmp_path, l
     [
         ([], ("", "")),
         (["reproduced"], ("1 of 1 claim held", "")),
-        (["reproduced", "direction only", "reversed"], ("2 of 3 claims held", "")),
+        (["reproduced", "direction only", "reversed"], ("2 of 3 claims held, 1 did not", "")),
+        (["reproduced", "equivalent", "inconclusive"], ("1 of 3 claims held, 1 did not, 1 undecided", "")),
         (["reproduced", "not run"], ("1 of 1 tested claim held", "1 of 2 claims not tested at full scale")),
         (["not run", "not run"], ("No claim is tested at full scale yet", "2 claims")),
     ],

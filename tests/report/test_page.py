@@ -112,13 +112,13 @@ def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
     assert 'id="studies-own"' in text
 
 
-def test_the_interval_is_drawn_where_it_lies(loaded, tmp_path):
-    (found,) = verdicts.judge([contrast(reported=0.0)], [results(tmp_path)], loaded)
-    drawn = html._drawing(found)
-    assert drawn["neutral"] == drawn["reported"] < drawn["low"] < drawn["value"] < drawn["high"] < 100
-    spread = drawn["high"] - drawn["low"]
-    scale = (found.high - found.low) / spread
-    assert (drawn["value"] - drawn["neutral"]) * scale == pytest.approx(found.value, rel=1e-2)
+def test_a_claims_evidence_has_its_interval_on_a_labelled_axis(loaded, tmp_path):
+    evidence = results(tmp_path)
+    judgements = verdicts.judge([contrast(reported=0.0)], [evidence], loaded)
+    html.write(judgements, [Source(evidence, loaded)], Words(), tmp_path / "report.html")
+    entry = (tmp_path / "report.html").read_text().split('<div class="drawing">')[1].split("</div>")[0]
+    assert 'class="interval"' in entry and 'class="reported"' in entry and "percentage points" in entry
+    assert len(re.findall(r"<text [^>]*>[+−]?\d+</text>", entry)) >= 3
 
 
 def test_studies_stand_in_the_order_of_the_reports_sections(tmp_path):
@@ -314,7 +314,7 @@ def test_the_markdown_page_begins_with_what_held_and_what_was_run(kept, tmp_path
     markdown.write(judgements, sources, told, tmp_path / "report.md")
     text = (tmp_path / "report.md").read_text()
     first = text[: text.index("## Claims")]
-    assert re.search(r"\*\*\d+ of \d+ (tested )?claims? held\*\*", first)
+    assert re.search(r"\*\*\d+ of \d+ (tested )?claims? held\b", first)
     for fact in ("runs: ", "data: ", "scale: ", "machines: ", "training: "):
         assert f"\n- {fact}" in first
 

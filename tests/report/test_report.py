@@ -152,7 +152,7 @@ def test_differences_to_the_reference_are_paired_by_seed(tmp_path):
     rows = cells(studies.sheet(studies.collect(study(a, b, reference="a"), tmp_path)).markdown())
     half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)  # of 1, 2, 3; unpaired it would be far wider
     assert rows[1]["minus a (points, best validation epoch)"] == f"+2.00 ± {half:.2f}"
-    assert rows[1]["paper, difference (points)"] == "-2.08"
+    assert rows[1]["paper, difference (points)"] == "−2.08"
     assert rows[0]["minus a (points, best validation epoch)"] == ""
     named = study(a.model_copy(update={"title": "Plain net"}), b, reference="a")
     rows = cells(studies.sheet(studies.collect(named, tmp_path)).markdown())

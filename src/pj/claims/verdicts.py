@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import log
 from typing import Literal
 
 from pj import statistics
@@ -233,10 +234,17 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
     if claim.expect == "same":
         if equivalent:
             return "reproduced"
-        return "reversed" if found.p < ALPHA else "inconclusive"
+        return "reversed" if found.p < ALPHA and not _within_margin(found, claim) else "inconclusive"
     if found.p < ALPHA:
         return _directed(found, claim.expect)
     return "equivalent" if equivalent else "inconclusive"
+
+
+def _within_margin(found: Judgement, claim: Contrast) -> bool:
+    """Whether the measured difference itself is too small to count as one."""
+    if claim.ratio:
+        return abs(log(found.value / claim.than)) <= log(1 + claim.margin)  # type: ignore[operator]
+    return abs(found.value - claim.than) <= claim.margin  # type: ignore[operator]
 
 
 def _directed(found: Judgement, expect: str) -> Verdict:

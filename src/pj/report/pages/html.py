@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from pj.report.pages import forest
 from pj.report.pages.markdown import PATHS, PROBES
 from pj.report.pages.source import Source
 from pj.report.tables import claims
-from pj.report.text import captions, caveats, names, overview, statistic
+from pj.report.text import captions, caveats, labels, names, overview, statistic
 from pj.report.text.sheet import EMPHASIS, STRONG, Sheet
 
 TEMPLATE = "templates/report.html.j2"
@@ -136,21 +135,23 @@ def _look(found: Judgement, source: Source) -> dict[str, Any]:
     """Return the numbers of a claim, or of a further look at it."""
     claim = found.claim
     quantity = getattr(claim, "quantity", "")
+    axis = next(iter(forest.axes_of([found])), None)
     return {
         "statement": claim.statement,
         "note": claim.note,
         "verdict": found.verdict,
         "measured": claims.shown(found),
-        "reported": "" if claim.reported is None else f"{claim.reported:g}",
+        "reported": labels.number(claim.reported, "{:g}"),
         "seeds": found.seeds,
         "statistic": statistic.of(found, source.config),
         "p": None if found.p is None else f"{found.p:.2g}",
         "p_equivalent": None if found.p_equivalent is None else f"{found.p_equivalent:.2g}",
         "predicted": found.predicted and "{:.2f} … {:.2f}".format(*found.predicted),
-        "by_seed": {seed: f"{value:.3f}" for seed, value in found.values.items()},
+        "by_seed": {seed: claims.written(found, value) for seed, value in found.values.items()},
         "notes": [names.titled(note, found.cells or cells(claim), source.config) for note in found.notes],
         "source": found.source,
-        "drawing": _drawing(found),
+        "axis": axis,
+        "drawn": forest.row(found, axis),
         "runs": [
             row
             | {
@@ -177,31 +178,6 @@ def _anchors(found: Judgement, source: Source) -> dict[str, str]:
         if not of_runs(cell):
             anchors[_id(source, kind, rest[0])] = ["", *ANALYSES[kind].figures][-1]
     return anchors
-
-
-def _drawing(found: Judgement) -> dict[str, Any] | None:
-    """Return where interval, the paper's number and the line of no effect are, in percent of the width."""
-    if found.value is None or found.low is None or found.high is None:
-        return None
-    if not all(map(isfinite, (found.value, found.low, found.high))):
-        return None
-    reported = found.claim.reported
-    points = [found.low, found.high, found.neutral, *([] if reported is None else [reported])]
-    low, high = min(points), max(points)
-    margin = (high - low or abs(high) or 1.0) * 0.08
-
-    def place(x: float) -> float:
-        return round(100 * (x - low + margin) / (high - low + 2 * margin), 2)
-
-    return {
-        "low": place(found.low),
-        "high": place(found.high),
-        "value": place(found.value),
-        "neutral": place(found.neutral),
-        "neutral_label": f"{found.neutral:g}",
-        "reported": None if reported is None else place(reported),
-        "text": f"measured {claims.shown(found)}" + ("" if reported is None else f", paper {reported:g}"),
-    }
 
 
 def _id(source: Source, room: str, name: str) -> str:

@@ -64,11 +64,15 @@ def shown(found: Judgement) -> str:
     """Return a claim's statistic with its interval as text; empty if it was not measured."""
     if found.value is None:
         return ""
-    style = _style(found)
-    text = style.format(found.value)
+    text = written(found, found.value)
     if found.low is not None and found.high is not None:
-        text += f" ({style.format(found.low)} … {style.format(found.high)})"
+        text += f" ({written(found, found.low)} … {written(found, found.high)})"
     return text
+
+
+def written(found: Judgement, value: float) -> str:
+    """Return a number of a claim's statistic as text."""
+    return number(value, _style(found))
 
 
 def _style(found: Judgement) -> str:

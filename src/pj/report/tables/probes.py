@@ -130,7 +130,8 @@ def _direction(row: pd.Series) -> str:
 def _ratio(row: pd.Series) -> str:
     if pd.notna(row.get("difference")):
         half = row.get("difference_half_width")
-        return f"{row['difference']:+.3f}" + (f" ± {half:.3f}" if pd.notna(half) else "") + " (difference)"
+        spread = f" ± {half:.3f}" if pd.notna(half) else ""
+        return number(row["difference"], "{:+.3f}") + spread + " (difference)"
     if pd.isna(row.get("ratio")):
         return ""
     bounds = ""

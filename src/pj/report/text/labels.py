@@ -34,10 +34,10 @@ def has_reported(study: Study) -> bool:
 
 
 def number(value: Any, style: str) -> str:
-    """Return a number in a style such as ``{:.2f}``; empty text for None and NaN."""
+    """Return a number in a style such as ``{:.2f}``, with a real minus sign; empty text for None and NaN."""
     if value is None or pd.isna(value):
         return ""
-    return "∞" if np.isposinf(value) else style.format(float(value))
+    return "∞" if np.isposinf(value) else style.format(float(value)).replace("-", "−").replace("%", " %")
 
 
 def interval(found: Estimate | None, style: str) -> str:

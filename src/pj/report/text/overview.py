@@ -12,24 +12,27 @@ from pj.report.pages.source import Source
 from pj.report.text import caveats
 from pj.report.text.labels import counted, lasting
 
+UNTESTED = (NOT_TESTABLE, "not run")
 SHOWN = 6  # titles of studies, of more the rest is counted
 
 
 def standing(judgements: Sequence[Judgement]) -> tuple[str, str]:
-    """Return how many claims held, and what that number leaves out; nothing without claims."""
+    """Return how many claims held, did not or are undecided, and how many were not tested."""
+    tested = [found.verdict for found in judgements if found.verdict not in UNTESTED]
     if not judgements:
         return "", ""
-    tested = [found for found in judgements if found.verdict not in (NOT_TESTABLE, "not run")]
-    held = sum(found.verdict in HELD for found in tested)
-    if len(tested) == len(judgements):
-        return f"{held} of {counted(len(tested), 'claim')} held", ""
     if not tested:
         return "No claim is tested at full scale yet", counted(len(judgements), "claim")
     open_ = len(judgements) - len(tested)
-    return (
-        f"{held} of {counted(len(tested), 'tested claim')} held",
-        f"{open_} of {counted(len(judgements), 'claim')} not tested at full scale",
-    )
+    held = sum(verdict in HELD for verdict in tested)
+    undecided = tested.count("inconclusive")
+    parts = [
+        f"{held} of {counted(len(tested), 'tested claim' if open_ else 'claim')} held",
+        *([f"{refuted} did not"] if (refuted := len(tested) - held - undecided) else []),
+        *([f"{undecided} undecided"] if undecided else []),
+    ]
+    rest = f"{open_} of {counted(len(judgements), 'claim')} not tested at full scale" if open_ else ""
+    return ", ".join(parts), rest
 
 
 def titles(sources: Sequence[Source]) -> str:
