@@ -27,6 +27,10 @@ rule all:
     localrule: True
 
 
+# The targets are not known yet while this file is read.
+outputs.pages_asked = lambda: not workflow.dag_settings.targets
+
+
 onstart:
     try:
         slurm.check_controller(workflow.executor_plugin.name)

@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from pj.errors import UserError
 
+# A WorkflowError would be shown with the place in this file, which is not where the fault is.
 try:  # these imports read the declarations of all components and report faulty ones
     from pj import files
     from pj.claims import schema
@@ -19,7 +20,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.workflow import outputs, slurm
     from pj.workflow.jobs import share_package
 except UserError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"pj: {error}")
 
 STARTED = time.time()
 share_package()
@@ -39,7 +40,7 @@ try:
     words.of(CONFIG)  # checks it
     files.check_writable(Path("results"))
 except UserError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"pj: {error}")
 
 # The files of claims and of texts, and the tables that claims are judged by.
 CLAIMS = [CONFIG.settings.claims] if claims else []

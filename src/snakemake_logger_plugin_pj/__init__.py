@@ -1,16 +1,18 @@
 """Snakemake's output in one line per finished job: how much is done, the time left, and what was done.
 
-Snakemake finds this module by its name; ``logger: [pj]`` in profiles/default asks for it. Errors, warnings
-and dry runs look as they do without it, and the whole output is in .snakemake/log/.
+A dry run is one line per job, with its reasons. Errors and warnings are Snakemake's own. Snakemake finds this
+module by its name; ``logger: [pj]`` in profiles/default asks for it. The whole output is in .snakemake/log/.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from logging import WARNING, LogRecord
+from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -19,8 +21,14 @@ FEWEST = 8  # finished jobs, before which the time left would be a guess
 # What is left out of Snakemake's other messages.
 CHATTER = (
     *("Assuming unrestricted", "Building DAG", "Using shell", "Provided", "Rules claiming", "Conda env"),
-    *("Singularity", "Select jobs", "Config file", "Elapsed time", "host: ", "Complete log"),
+    *("Singularity", "Select jobs", "Config file ", "Elapsed time", "host: ", "Complete log"),
+    *("Job stats", "Reasons:", "This was a dry-run", "The run involves", "Would remove", "Resources"),
 )
+NOT_YAML = "Config file is not valid JSON or YAML"  # Snakemake does not say which file, nor where
+INTERRUPTED = "Terminating processes on user request"
+UP_TO_DATE = "Nothing to be done"
+STOPPED = """\
+Stopping. What has finished stays, and runs in training save their state: the same command continues."""
 
 
 def duration(seconds: float) -> str:
@@ -69,6 +77,7 @@ class LogHandler(LogHandlerBase):
         self.estimate = Estimate()
         self.started: dict[int, tuple[str, str, float]] = {}  # rule, title, since when
         self.last = ""
+        self.interrupted = False
 
     def emit(self, record: LogRecord) -> None:
         """Write a record's line, if it has one."""
@@ -76,37 +85,69 @@ class LogHandler(LogHandlerBase):
             line = self._line(record)
             if line:
                 print(line, file=self.stream, flush=True)
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError:  # such as with `| head`
+            self.stream = Path(os.devnull).open("w")  # noqa: SIM115
         except Exception:
             self.handleError(record)
 
     def _line(self, record: LogRecord) -> str | None:
-        event = getattr(record, "event", None)
-        if self.common_settings.dryrun or self.common_settings.verbose or record.levelno >= WARNING:
+        event, message = getattr(record, "event", None), record.getMessage()
+        if self.common_settings.verbose:
+            return self.format(record)
+        if message.startswith(INTERRUPTED):
+            self.interrupted = True
+            return STOPPED
+        if self.interrupted:  # errors of the jobs that were stopped
+            return None
+        if record.levelno >= WARNING:
+            return self.format(record) + self._yaml_faults(message)
+        if event in (LogEvent.DEBUG_DAG, LogEvent.SHELLCMD):  # which Snakemake logs on request
             return self.format(record)
         if event == LogEvent.RUN_INFO:
             return self._plan(record.__dict__["stats"])
         if event == LogEvent.JOB_INFO:
-            self._start(record.__dict__)
-        elif event == LogEvent.JOB_FINISHED:
+            return self._start(record.__dict__)
+        if event == LogEvent.JOB_FINISHED:
             self._finish(record.__dict__["job_id"])
         elif event == LogEvent.PROGRESS:
             return self._progress(record.__dict__["done"], record.__dict__["total"])
-        elif event is None and not record.getMessage().startswith(CHATTER):
+        elif event is None and message.startswith(UP_TO_DATE):
+            from pj.workflow import outputs  # here, since a faulty component makes this fail
+
+            closing = outputs.closing_lines() if outputs.pages_asked() else []
+            return "\n".join([f"{UP_TO_DATE}: all of it is up to date.", *closing])
+        elif event is None and message.strip() and not message.lstrip().startswith(CHATTER):
             return self.format(record)
         return None
 
-    def _plan(self, stats: dict[str, int]) -> str:
+    def _yaml_faults(self, message: str) -> str:
+        """Return what is wrong where in the configuration, if Snakemake could not read it."""
+        if NOT_YAML not in message:
+            return ""
+        from pj.config import yaml_files
+
+        given = [Path(argument) for argument in ("config.yaml", *sys.argv[1:])]
+        files = [path for path in given if path.suffix in (".yaml", ".yml") and path.is_file()]
+        return "".join(f"\n  {fault}" for path in files for fault in yaml_files.read(path)[1])
+
+    def _plan(self, stats: dict[str, int]) -> str | None:
+        if self.common_settings.dryrun and self.estimate.total and not self.started:
+            return None  # the second time, with no jobs listed in between
         self.estimate = Estimate(total=Counter({k: n for k, n in stats.items() if k != "total"}))
         kinds = ", ".join(f"{n} {rule}" for rule, n in self.estimate.total.most_common())
-        return f"{self.estimate.total.total()} jobs: {kinds}"
+        total = self.estimate.total.total()
+        return f"{total} {'job' if total == 1 else 'jobs'}: {kinds}"
 
-    def _start(self, job: dict[str, object]) -> None:
+    def _start(self, job: dict[str, object]) -> str | None:
         rule, wildcards = str(job["rule_name"]), job["wildcards"]
         named = dict(wildcards) if isinstance(wildcards, dict) else {}
         parts = [f"{key} {value}" if key == "seed" else str(value) for key, value in named.items()]
-        self.started[int(str(job["jobid"]))] = rule, " ".join([rule, *parts]), time.monotonic()
+        title = " ".join([rule, *parts])
+        self.started[int(str(job["jobid"]))] = rule, title, time.monotonic()
+        if not self.common_settings.dryrun:
+            return None
+        reasons = dict.fromkeys(reason.split(":")[0].strip() for reason in str(job["reason"]).split(";"))
+        return f"  {title}  ({', '.join(reasons)})"
 
     def _finish(self, job: int) -> None:
         now = time.monotonic()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from pj.workflow import outputs
 from snakemake_logger_plugin_pj import Estimate, LogHandler, duration
 
 
@@ -44,12 +45,66 @@ def test_errors_and_warnings_are_shown_and_chatter_is_not(capsys):
     _, say = handler(capsys)
     assert say("Select jobs to execute...") == ""
     assert say("disk is full", level=logging.ERROR) == "disk is full\n"
-    assert say("Nothing to be done (all requested files are present).").startswith("Nothing to be done")
 
 
-def test_a_dry_run_is_shown_as_ever(capsys):
+def test_nothing_to_do_is_said_with_the_headline_and_the_page(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    _, say = handler(capsys)
+    line = "Nothing to be done (all requested files are present)."
+    assert say(line) == "Nothing to be done: all of it is up to date.\n"
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "report.html").touch()
+    (tmp_path / "results" / "claims.json").write_text('{"above": "**2 claims: 2 reproduced.**"}')
+    assert "reproduced" not in say(line)  # only some files were asked for, and the page may be older
+    monkeypatch.setattr(outputs, "pages_asked", lambda: True)
+    assert say(line).splitlines()[1:] == ["2 claims: 2 reproduced.", "Open results/report.html"]
+
+
+def test_an_interrupted_workflow_says_how_to_continue_and_not_that_its_jobs_failed(capsys):
+    _, say = handler(capsys)
+    assert "the same command continues" in say("Terminating processes on user request, this might take some")
+    assert say("RuleException: CalledProcessError in train.smk", level=logging.ERROR) == ""
+    assert say("At least one job did not complete successfully.", level=logging.ERROR) == ""
+
+
+def test_a_file_that_is_not_yaml_is_named_with_its_line(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yaml").write_text("studies:\n  a: {b: [1, 2\nseeds: [0]\n")
+    monkeypatch.setattr("sys.argv", ["snakemake", "--configfile", "my.yaml"])
+    _, say = handler(capsys)
+    found = say("WorkflowError: Config file is not valid JSON or YAML. In case of", level=logging.ERROR)
+    assert "my.yaml: is not valid YAML" in found and "line 3" in found
+
+
+def test_a_dry_run_is_one_line_per_job_with_its_reasons(capsys):
     _, say = handler(capsys, dryrun=True)
-    assert say("rule train:") == "rule train:\n"
+    stats = {"train": 1, "total": 1}
+    assert say("Job stats: …", event=LogEvent.RUN_INFO, stats=stats) == "1 job: 1 train\n"
+    job = {"rule_name": "train", "wildcards": {"run": "digits-mlp-1a2b3c4d", "seed": "2"}, "jobid": 7}
+    reason = "Missing output files: results/a, results/b; Params have changed since last execution: x"
+    line = say("long", event=LogEvent.JOB_INFO, reason=reason, **job)
+    words = (
+        "train digits-mlp-1a2b3c4d seed 2  (Missing output files, Params have changed since last execution)"
+    )
+    assert line.strip() == words
+    assert say("This was a dry-run (flag -n). The order of jobs does not reflect the order.") == ""
+
+
+def test_shell_commands_and_the_graph_are_shown_to_those_who_ask_for_them(capsys):
+    _, say = handler(capsys)
+    assert say("python x.py", event=LogEvent.SHELLCMD) == "python x.py\n"
+
+
+def test_a_closed_pipe_ends_the_output_without_a_traceback(capsys):
+    found, say = handler(capsys)
+
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+    found.stream = Closed()
+    say("disk is full", level=logging.ERROR)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_time_left_counts_each_rule_by_its_own_jobs_and_what_runs_side_by_side():

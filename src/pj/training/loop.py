@@ -151,7 +151,7 @@ def _run(
 def _end(training: Training, stop: list[int]) -> NoReturn:
     """Exit from an unfinished run, after a signal or when max_seconds have passed."""
     if stop:
-        log.warning("stopped by signal %d after step %d", stop[0], training.steps_done)
+        log.warning("stopped after step %d (signal %d): run again to continue", training.steps_done, stop[0])
         raise SystemExit(128 + stop[0])
     steps = training.spec.epochs * training.batches.steps
     done = training.steps_done

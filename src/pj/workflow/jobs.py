@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -17,9 +18,11 @@ from pj.errors import UserError
 def share_package() -> None:
     """Let the jobs of this process import this very `pj`, whatever environment they run in.
 
+    They also learn that they are jobs, which Ctrl-C may end while they import (pj/__init__.py).
     An installed one they find by themselves, because Snakemake appends its own site-packages to their path.
     In front they would hide the packages of a conda environment.
     """
+    os.environ["PJ_JOB"] = "1"
     folder = Path(__file__).parents[2]
     if folder.resolve() == Path(sysconfig.get_path("purelib")).resolve():
         return
@@ -33,6 +36,7 @@ def logged(path: str | Path) -> Iterator[None]:
 
     The process ends when all went well: this is the last that a job does.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.set_threshold(100_000, 50, 50)  # imports make a million objects and no garbage
     logger = logging.getLogger("pj")
     logger.setLevel(logging.INFO)
@@ -48,6 +52,8 @@ def logged(path: str | Path) -> Iterator[None]:
     except UserError as error:
         logger.error("%s", error)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except Exception:
         logger.exception("failed")
         raise
