@@ -17,28 +17,28 @@ from pathlib import Path
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from pj.durations import duration
+
 FEWEST = 8  # finished jobs, before which the time left would be a guess
 # What is left out of Snakemake's other messages.
 CHATTER = (
     *("Assuming unrestricted", "Building DAG", "Using shell", "Provided", "Rules claiming", "Conda env"),
     *("Singularity", "Select jobs", "Config file ", "Elapsed time", "host: ", "Complete log"),
-    *("Job stats", "Reasons:", "This was a dry-run", "The run involves", "Would remove", "Resources"),
+    *(
+        "Some jobs were triggered",
+        "Job stats",
+        "Reasons:",
+        "This was a dry-run",
+        "The run involves",
+        "Would remove",
+        "Resources",
+    ),
 )
 NOT_YAML = "Config file is not valid JSON or YAML"  # Snakemake does not say which file, nor where
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
 STOPPED = """\
 Stopping. What has finished stays, and runs in training save their state: the same command continues."""
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people write it: 0:42, 3:05, 2 h 10 min, 3 days 4 h."""
-    minutes = round(seconds / 60)
-    if seconds < 3600:
-        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    if minutes < 2 * 24 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes // (24 * 60)} days {minutes // 60 % 24} h"
 
 
 @dataclass
@@ -161,4 +161,4 @@ class LogHandler(LogHandlerBase):
         seconds = self.estimate.left()
         left = "" if seconds is None or done == total else f"{duration(seconds)} left"
         width = len(str(total))
-        return f"{done:{width}}/{total} {100 * done // total:3} %  {left:>13}  {self.last}"
+        return f"{done:{width}}/{total} {100 * done // total:3} %  {left:>16}  {self.last}"

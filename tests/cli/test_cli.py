@@ -76,7 +76,7 @@ def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
     (folder / "a.json").write_text(json.dumps(progress))
     (folder / "b.json").write_text("half a fi")
     line = watch.progress_lines(folder, 1001.0)[0]
-    for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "0:50 left"):
+    for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "50 s left"):
         assert part in line
     assert "no update for 600 s (killed or stuck?)" in watch.progress_lines(folder, 1600.0)[0]
     monkeypatch.chdir(tmp_path)

@@ -1,6 +1,7 @@
 """A copy of the project to run Snakemake in, and to edit."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,16 @@ def snakemake(project: Path, *arguments: str, config=("config.smoke.yaml", "smal
     if check:
         assert run.returncode == 0, output
     return output
+
+
+def planned(output: str) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run would start, without the rules that only collect."""
+    plan = re.search(r"^\d+ jobs?: (.*)$", output, re.MULTILINE)
+    if plan is None:
+        assert "Nothing to be done" in output, output
+        return {}
+    counts = dict(reversed(part.split()) for part in plan[1].split(", "))
+    return {rule: int(count) for rule, count in counts.items() if rule not in ("all", "everything")}
 
 
 def edit(project: Path, file: str, old: str, new: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.project import planned
 from pj import cli, config
 from pj.config import words
 from pj.workflow import location
@@ -71,13 +72,7 @@ def project(finished, tmp_path):
 
 def scheduled(project: Path, package: Path) -> dict[str, int]:
     """Return how many jobs of each rule a call would start."""
-    output = snakemake(project, package, "-n", "--quiet", "host")
-    stats = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
-    if stats is None:
-        assert "Nothing to be done" in output, output
-        return {}
-    lines = [line.split() for line in stats.group(1).splitlines()[2:]]
-    return {name: int(count) for name, count in lines if name not in ("total", "everything")}
+    return planned(snakemake(project, package, "-n"))
 
 
 def test_a_new_project_runs_from_an_installed_wheel_and_judges_its_claims(finished):

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from pj.durations import duration
 from pj.workflow import outputs
-from snakemake_logger_plugin_pj import Estimate, LogHandler, duration
+from snakemake_logger_plugin_pj import Estimate, LogHandler
 
 
 def handler(capsys, **settings):
@@ -38,7 +39,7 @@ def test_a_finished_job_is_one_line_with_the_share_done_and_the_time_left(capsys
     found.estimate.took["tables"] += [0.0] * 7
     assert say("", event=LogEvent.JOB_FINISHED, job_id=7) == ""
     line = say("None", event=LogEvent.PROGRESS, done=1, total=4)
-    assert line.split() == ["1/4", "25", "%", "0:21", "left", "train", "digits-mlp-1a2b3c4d", "seed", "2"]
+    assert line.split() == ["1/4", "25", "%", "21", "s", "left", "train", "digits-mlp-1a2b3c4d", "seed", "2"]
 
 
 def test_errors_and_warnings_are_shown_and_chatter_is_not(capsys):
@@ -121,7 +122,7 @@ def test_the_time_left_counts_each_rule_by_its_own_jobs_and_what_runs_side_by_si
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(42, "0:42"), (185, "3:05"), (7800, "2 h 10 min"), (3600 * 76, "3 days 4 h")],
+    [(42, "42 s"), (185, "3:05 min"), (7800, "2 h 10 min"), (3600 * 76, "3 days 4 h")],
 )
 def test_times_read_as_people_write_them(seconds, text):
     assert duration(seconds) == text

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.project import PROBED, copy, edit, snakemake
+from helpers.project import PROBED, copy, edit, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 STUDIES = ("mlp_cnn", "dropout2d")
@@ -23,13 +23,7 @@ def targets(studies=STUDIES):
 
 def scheduled(project: Path, *, config=("config.smoke.yaml", "small.yaml")) -> dict[str, int]:
     """Return how many jobs of each rule a dry run would start."""
-    output = snakemake(project, "-n", "--quiet", "host", "--", *targets(), config=config)
-    stats = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
-    if stats is None:
-        assert "Nothing to be done" in output, output
-        return {}
-    lines = [line.split() for line in stats.group(1).splitlines()[2:]]
-    return {name: int(count) for name, count in lines if name != "total"}
+    return planned(snakemake(project, "-n", "--", *targets(), config=config))
 
 
 @pytest.fixture(scope="module")
@@ -259,8 +253,8 @@ def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path
         arrays = dict(archive)
     arrays["x_train"] = 255 - arrays["x_train"]
     np.savez(project / "flowers.npz", **arrays)
-    output = snakemake(project, "-n", *OVERRIDE, config=())
-    assert re.search(r"prepare_data\s+1\b", output) and re.search(r"train\s+4\b", output)
+    jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
+    assert jobs["prepare_data"] == 1 and jobs["train"] == 4
 
 
 def test_a_study_run_by_itself_is_in_the_next_report(own, tmp_path):
@@ -310,9 +304,8 @@ def test_a_scorecard_asks_for_the_studies_of_its_claims_and_no_others(own, tmp_p
 def test_new_figures_do_not_write_the_page_again(own, tmp_path):
     project = Path(shutil.copytree(own, tmp_path / "project"))
     edit(project, "src/pj/report/figures/style.py", "LOG_SPREAD = 50", "LOG_SPREAD = 40")
-    output = snakemake(project, "-n", *OVERRIDE, config=())
-    assert re.search(r"figures\s+1\b", output)
-    assert not re.search(r"^(report|train|evaluate|tables)\s+\d", output, re.MULTILINE)
+    jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
+    assert jobs["figures"] == 1 and not jobs.keys() & {"report", "train", "evaluate", "tables"}
 
 
 def test_another_device_or_archive_folder_is_no_reason_to_run_again(project):
@@ -329,10 +322,9 @@ def test_results_that_cannot_be_written_are_reported_before_any_job(project):
 
 
 def test_the_full_job_of_five_seeds_is_planned_from_config_alone(project):
-    output = snakemake(project, "-n", "--quiet", "host", config=("config.yaml",))
-    assert re.search(r"train\s+439\b", output)  # 87 runs of 5 seeds, and 4 of one
-    assert re.search(r"train_probed\s+120\b", output)
-    assert re.search(r"report\s+1\b", output)
+    jobs = planned(snakemake(project, "-n", "--quiet", "rules", config=("config.yaml",)))
+    assert jobs["train"] == 439  # 87 runs of 5 seeds, and 4 of one
+    assert jobs["train_probed"] == 120 and jobs["report"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -346,10 +338,7 @@ def probed(tmp_path_factory) -> Path:
 
 def jobs(project: Path) -> set[str]:
     """Return the rules of which a dry run of everything would start jobs."""
-    output = snakemake(project, "-n", "--quiet", "host", config=())
-    stats = re.search(r"Job stats:\n(.*?)\n\n", output, re.DOTALL)
-    lines = [line.split() for line in stats.group(1).splitlines()[2:]] if stats else []
-    return {name for name, _ in lines} - {"total", "all"}
+    return set(planned(snakemake(project, "-n", config=())))
 
 
 def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):

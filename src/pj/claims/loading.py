@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -46,7 +47,8 @@ def load(path: Path, config: Config) -> list[Claim]:
     try:
         claims = TypeAdapter(Claims).validate_python(_inherited(content)).claims
     except ValidationError as error:
-        raise ConfigError([f"{path.name}: {fault}" for fault in faults_of(error, Claims, ())]) from None
+        faults = [f"{path.name}: {_by_id(fault, content)}" for fault in faults_of(error, Claims, ())]
+        raise ConfigError(faults) from None
     found = [
         f"{path.name}: claim {claim.id}: {fault}"
         for claim in claims
@@ -61,6 +63,17 @@ def load(path: Path, config: Config) -> list[Claim]:
     if found:
         raise ConfigError(found)
     return claims
+
+
+def _by_id(fault: str, content: dict[str, Any]) -> str:
+    """Name a claim by its id instead of its place in the list."""
+
+    def name(found: re.Match[str]) -> str:
+        claim = content["claims"][int(found[1])]
+        known = isinstance(claim, dict) and "id" in claim
+        return f"claim {claim['id']}: " if known else f"claims, entry {int(found[1]) + 1}: "
+
+    return re.sub(r"^claims\.(\d+)[.:] ?", name, fault)
 
 
 def _inherited(content: dict[str, Any]) -> dict[str, Any]:

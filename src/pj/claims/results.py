@@ -105,7 +105,7 @@ def _nothing_shared(claim: Contrast, found: dict[str, BySeed]) -> tuple[str, ...
 
 
 def _chosen(claim: Contrast, name: str, evidence: Evidence) -> str | None:
-    """Return the cell that a name of a contrast stands for."""
+    """Return the cell that a name of a contrast means."""
     return evidence.trains_best(claim.best_of[name]) if name in claim.best_of else name
 
 

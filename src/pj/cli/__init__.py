@@ -20,10 +20,10 @@ COMMANDS = {
     "table": "print a study's table from the runs finished so far",
     "prune": "export a finished run with some of its units removed, as a smaller network",
     "report": "write the report pages: the scorecard with all tables and figures",
-    "doctor": "check this machine for the workflow, and say what to do about faults",
-    "keep": "copy the tables and figures of everything that is finished, with provenance",
-    "schema": "write the JSON schemas and the reference page of config.yaml and claims.yaml",
-    "completion": "print what lets a shell complete commands, options, studies and variants",
+    "doctor": "check this machine for the workflow, and say how to fix what is wrong",
+    "keep": "copy the tables and figures of all finished runs, with provenance",
+    "schema": "write the JSON schemas and the reference pages of config.yaml and claims.yaml",
+    "completion": "print the script that lets a shell complete commands, options, studies and variants",
 }
 WITHOUT_CONFIG = ("init", "completion")
 EXIT_CODES = {
@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             import argcomplete
 
             argcomplete.autocomplete(parser)
+        if not (sys.argv[1:] if arguments is None else arguments):
+            parser.print_help()
+            return 0
         options = parser.parse_args(arguments)
         return int(options.command(options) or 0)
     except UserError as error:
@@ -89,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _epilog(examples: Mapping[str, str], codes: Mapping[int, str]) -> str:
-    """Return what stands below the options: examples, each below its meaning, and exit codes."""
+    """Return the text below the options: examples, each below its meaning, and exit codes."""
     shown = [f"  # {meaning}\n  {command}" for command, meaning in examples.items()]
     ends = [f"  {code:<4} {meaning}" for code, meaning in sorted(codes.items())]
     return "\n".join(["examples:", *shown, "", "exit codes:", *ends])

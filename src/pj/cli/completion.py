@@ -1,4 +1,4 @@
-"""pj completion: what lets a shell complete commands, options, studies and variants."""
+"""pj completion: the script that lets a shell complete commands, options, studies and variants."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 EXAMPLES = {
     """echo 'eval "$(pj completion bash)"' >> ~/.bashrc""": "bash, from the next shell on",
-    """echo 'eval "$(pj completion zsh)"' >> ~/.zshrc""": "zsh, below the line of compinit",
+    """echo 'eval "$(pj completion zsh)"' >> ~/.zshrc""": "zsh, after the line with compinit",
     "echo 'pj completion fish | source' >> ~/.config/fish/config.fish": "fish",
 }
 

@@ -1,4 +1,4 @@
-"""pj doctor: what this machine has for the workflow, and what to do about faults."""
+"""pj doctor: check this machine for the workflow, and say how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pj.cli.common import RESULTS, load
 
 EXAMPLES = {
     "pj doctor": "each line is ok, a note, or BAD with a remedy",
-    "pj doctor --configfile my.yaml": "with an overlay, whose data are looked for, too",
+    "pj doctor --configfile my.yaml": "with an overlay, whose data are checked too",
 }
-EXIT_CODES = {1: "something is BAD, or a fault, reported in one message"}
+EXIT_CODES = {1: "a finding is BAD, or an error, reported in one message"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""pj init: a project of one's own that runs, to be changed."""
+"""pj init: write a small project that runs, to start your own from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pj.workflow import location
 
 EXAMPLES = {
     "pj init my-study": "a new folder",
-    "pj init .": "the folder here, which must be empty (a .git may be there)",
+    "pj init .": "the current folder, which must be empty except for .git",
 }
 HERE = Path(__file__).parent
 FILES = {
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         write(folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror}; choose another folder") from error
-    print(f"A project is in {folder}; its README.md says what each file is for. Next:\n")
+    print(f"Wrote a project to {folder}; its README.md explains each file. Next:\n")
     if folder.resolve() != Path.cwd():
         print(f"  cd {shlex.quote(str(folder))}")
     print("  snakemake --cores 2\n\nThat takes a minute or two, and ends in results/report.html.")

@@ -15,10 +15,10 @@ from pj.runs import records
 
 EXAMPLES = {
     "pj prune results/runs/mnist-lenet-0a1b2c3d/seed0 --layers conv3 --percent 80 --output small.pt2": (
-        "without the four fifths of conv3's filters that are smallest"
+        "remove the smallest 80 % of conv3's filters"
     ),
     "pj prune results/runs/mnist-lenet-0a1b2c3d/seed0 --layers conv3 linear1 --percent 50 --order random "
-    "--output half.pt2": "half of two layers, at random",
+    "--output half.pt2": "remove half of two layers, at random",
 }
 
 

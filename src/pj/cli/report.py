@@ -10,7 +10,7 @@ from pj.errors import UserError
 
 EXAMPLES = {
     "pj report": "results/report.html and results/report.md from what is finished",
-    "pj report --from reference/laptop reference/cluster": "what pj keep kept, of two machines on one page",
+    "pj report --from reference/laptop reference/cluster": "one page from the results of two machines, copied by pj keep",
     "pj report --from reference/laptop --output page.html": "one file",
 }
 
@@ -23,8 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="FOLDER",
-        help="folders that pj keep wrote, such as reference/<machine> (default: results); each is judged by "
-        "itself, by the claims of the configuration here (--configfile)",
+        help="folders that pj keep wrote, such as reference/<machine> (default: results); each is judged "
+        "separately, by the claims of the current configuration (--configfile)",
     )
     parser.add_argument(
         "--output",

@@ -16,7 +16,7 @@ EXAMPLES = {
     "pj schema": "config.schema.json, claims.schema.json and docs/CONFIG.md, here",
     "pj schema --check": "for CI: whether they are up to date",
 }
-EXIT_CODES = {1: "a fault, reported in one message; with --check, a file that is out of date, too"}
+EXIT_CODES = {1: "an error, reported in one message; with --check also a file that is out of date"}
 
 
 def contents(root: Path) -> dict[str, str]:

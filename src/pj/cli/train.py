@@ -18,11 +18,11 @@ from pj.runs.fingerprint import run_fingerprint
 EXAMPLES = {
     "pj train loss mse --output mse": "variant mse of study loss, seed 0, into the folder mse",
     "pj train loss mse --seed 3 --data digits.npz --output mse3": "another seed, prepared data elsewhere",
-    "pj train loss mse --output mse --max-seconds 600": "ten minutes of it; the same command goes on",
+    "pj train loss mse --output mse --max-seconds 600": "at most ten minutes; the same command continues",
 }
 EXIT_CODES = {
-    75: "the time was over (--max-seconds); the same command goes on",
-    130: "interrupted (Ctrl-C), with the state saved; the same command goes on",
+    75: "time limit reached (--max-seconds); the same command continues",
+    130: "interrupted (Ctrl-C), state saved; the same command continues",
     143: "the same, terminated (SIGTERM)",
 }
 

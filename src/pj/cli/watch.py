@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pj.cli.common import RESULTS, json_of
+from pj.durations import duration
 
 EXAMPLES = {
     "pj watch": "refreshed every two seconds, until Ctrl-C",
@@ -54,7 +55,7 @@ def progress_lines(folder: Path, now: float) -> list[str]:
             f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",
             f"epoch {p['epoch'] + 1}/{p['epochs']}",
             *([] if last is None else [f"test {last:.2f} %"]),
-            f"{_duration(left)} left"
+            f"{duration(left)} left"
             if alive(p, now)
             else f"no update for {now - p['time']:.0f} s (killed or stuck?)",
         ]
@@ -72,11 +73,3 @@ def alive(progress: dict[str, Any], now: float) -> bool:
         except PermissionError:
             pass  # alive, and somebody else's
     return now - progress.get("time", 0) < STALE
-
-
-def _duration(seconds: float) -> str:
-    if seconds != seconds:
-        return "?"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -86,7 +86,7 @@ def _torch() -> Iterator[Finding]:
         remedy = (
             "on a cluster only the nodes need one; SLURM's are listed below"
             if shutil.which("sbatch")
-            else "leave out --resources and set --cores to the machine's number; the full job takes weeks"
+            else "leave out --resources, and set --cores to the number of cores"
         )
         yield Finding("GPU", f"none; runs use the CPU, in {precision}", remedy, fault=False)
     try:
@@ -97,7 +97,7 @@ def _torch() -> Iterator[Finding]:
         remedy = "pip install --upgrade torch torchvision, both in one command"
         yield Finding("torchvision", f"cannot be imported: {error}", remedy)
     if not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        remedy = "install g++, or set compile: false in the study final"
+        remedy = "install g++, or set compile: false where config.yaml sets true"
         yield Finding("compiler", "no C++ compiler, which compiled training steps need", remedy, fault=False)
 
 
@@ -105,7 +105,7 @@ def _snakemake() -> Iterator[Finding]:
     try:
         yield Finding("snakemake", version("snakemake"))
     except PackageNotFoundError:
-        yield Finding("snakemake", "not installed", "pip install -e .")
+        yield Finding("snakemake", "not installed", "install pj again: pip installs Snakemake with it")
 
 
 def _slurm(device: str) -> Iterator[Finding]:
@@ -113,7 +113,9 @@ def _slurm(device: str) -> Iterator[Finding]:
         yield Finding("SLURM", "not installed on this machine")
         return
     if not find_spec("snakemake_executor_plugin_slurm"):
-        yield Finding("SLURM", "Snakemake's SLURM plugin is not installed", "pip install -e '.[slurm]'")
+        remedy = "to use it: pip install 'snakemake-executor-plugin-slurm>=2.8,<3'"
+        yield Finding("SLURM", "here, without Snakemake's plugin for it", remedy, fault=False)
+        return
     nodes = _answer("sinfo", "--noheader", "--format=%D|%T|%G|%E")
     if nodes is None:
         remedy = "ask the site, or wait: running jobs continue, and the workflow can be started again"

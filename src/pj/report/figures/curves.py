@@ -22,7 +22,7 @@ MOST_EPOCHS = 200  # whose values a page shows; of more every second one, and so
 
 
 def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:
-    """Write curves.png and curves.svg of a study: loss and accuracy by epoch, a colour a variant.
+    """Write curves.png and curves.svg of a study: loss and accuracy by epoch, one colour per variant.
 
     Held-out curves (validation where there is a split, else test) are solid, running training curves
     dashed; with several seeds the mean of the complete runs, and a band from the lowest to the highest.

@@ -1,4 +1,4 @@
-"""Figures of what finished runs look at: one image through the network, a sheet by class, and the tests."""
+"""Figures that interpret finished runs: one image through the network, a sheet by class, and the tests."""
 
 from __future__ import annotations
 

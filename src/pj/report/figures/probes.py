@@ -200,7 +200,7 @@ def _clipped(axes: Axes, network: str, values: pd.Series, top: float) -> None:
 
 
 def _layers(axes: Axes, part: pd.DataFrame, medians: pd.DataFrame) -> None:
-    """Draw the paired ratio by layer, a marker a line; what is infinite or 0 lies on the frame's edge."""
+    """Draw the paired ratio by layer, one marker per line; infinite or zero ones lie on the frame's edge."""
     own = medians[
         (medians["trajectory"] == part["trajectory"].iloc[0])
         & (medians["quantity"] == part["quantity"].iloc[0])

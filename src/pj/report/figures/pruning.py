@@ -14,7 +14,7 @@ DASHES = {"path": "-", "magnitude": "--", "random": ":"}
 
 
 def draw(pruning: Analysed, found: Found) -> Figure:
-    """Return the figure: a colour a variant, a dash an order of removal, a band from seed to seed."""
+    """Return the figure: one colour per variant, one dash pattern per order, a band over the seeds."""
     means = by_seed(table(pruning, found))
     figure, (axes,) = frames(5, 4, 1)
     for variant, colour in zip(pruning.variants, colours(len(pruning.variants)), strict=True):

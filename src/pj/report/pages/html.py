@@ -117,11 +117,11 @@ def _claim(found: Judgement, sources: Sequence[Source], sections: Sequence[Secti
     anchors = _anchors(found, source)
     own = [section for section in sections if section.id in anchors]
     main = {f"{anchor}-{figure}" for anchor, figure in anchors.items()}
-    return _look(found, source) | {
+    return _numbers(found, source) | {
         "id": found.claim.id,
         "where": claims.where(found.claim),
-        "also": [_look(look, _source(look, sources)) for look in found.also],
-        "elsewhere": [_look(other, _source(other, sources)) for other in found.elsewhere],
+        "also": [_numbers(check, _source(check, sources)) for check in found.also],
+        "elsewhere": [_numbers(other, _source(other, sources)) for other in found.elsewhere],
         "sections": own,
         "pictures": [picture for section in own for picture in section.pictures if picture.id in main],
     }
@@ -131,8 +131,8 @@ def _source(found: Judgement, sources: Sequence[Source]) -> Source:
     return next(source for source in sources if source.name == found.source)
 
 
-def _look(found: Judgement, source: Source) -> dict[str, Any]:
-    """Return the numbers of a claim, or of a further look at it."""
+def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
+    """Return the numbers of a claim, or of one of its further checks."""
     claim = found.claim
     quantity = getattr(claim, "quantity", "")
     axis = next(iter(forest.axes_of([found])), None)
@@ -180,27 +180,27 @@ def _anchors(found: Judgement, source: Source) -> dict[str, str]:
     return anchors
 
 
-def _id(source: Source, room: str, name: str) -> str:
-    return re.sub(r"[^\w.-]", "_", "-".join(filter(None, (source.name, room, name))))
+def _id(source: Source, kind: str, name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", "-".join(filter(None, (source.name, kind, name))))
 
 
 def _sections(source: Source) -> Iterator[Section]:
     """Yield what has a table, by the report's sections; what has none comes last."""
-    for room in ("studies", *ANALYSES):
-        frames: dict[str, Any] = getattr(source.config.settings, room)
+    for kind in ("studies", *ANALYSES):
+        frames: dict[str, Any] = getattr(source.config.settings, kind)
         for name, frame in sorted(frames.items(), key=lambda item: item[1].report or "~"):
-            own = source.folder / room / name
+            own = source.folder / kind / name
             tables = [own / "table.json", *sorted(own.glob("*_table.json"))]
             if not (own / "table.md").is_file():
                 continue
-            identity = _id(source, room, name)
+            identity = _id(source, kind, name)
             yield Section(
                 id=identity,
                 title=frame.title,
-                where=", ".join(filter(None, (_kind(room), frame.report, source.name))),
-                text=_explained(room, frame),
+                where=", ".join(filter(None, (_kind(kind), frame.report, source.name))),
+                text=_explained(kind, frame),
                 sheets=_sheets(tables),
-                pictures=list(_pictures(own, frame.title, identity, captions.of(room))),
+                pictures=list(_pictures(own, frame.title, identity, captions.of(kind))),
             )
     modes = source.folder / "modes" / "table.json"
     if modes.is_file():
@@ -209,14 +209,14 @@ def _sections(source: Source) -> Iterator[Section]:
         )
 
 
-def _kind(room: str) -> str:
-    return ANALYSES[room].title if room in ANALYSES else ""
+def _kind(kind: str) -> str:
+    return ANALYSES[kind].title if kind in ANALYSES else ""
 
 
-def _explained(room: str, frame: Any) -> str:
+def _explained(kind: str, frame: Any) -> str:
     """Return what the tables and figures of an analysis show, or of a study's probes and paths."""
-    if room in ANALYSES:
-        return ANALYSES[room].text
+    if kind in ANALYSES:
+        return ANALYSES[kind].text
     return "\n".join(filter(None, (frame.probes and PROBES[frame.probes.show], frame.path and PATHS)))
 
 

@@ -10,8 +10,8 @@ OF_STUDIES = {  # the figures of a study, by file name
 }
 
 
-def of(room: str) -> dict[str, str]:
+def of(kind: str) -> dict[str, str]:
     """Return the captions of the figures below ``studies`` or below an analysis, by file name."""
-    if room == "studies":
+    if kind == "studies":
         return OF_STUDIES
-    return {name: figure.shows for name, figure in ANALYSES[room].figures.items()}
+    return {name: figure.shows for name, figure in ANALYSES[kind].figures.items()}

@@ -8,8 +8,9 @@ import pandas as pd
 
 from pj.claims.schema import cells, checks, study_of
 from pj.claims.verdicts import Judgement
+from pj.durations import duration
 from pj.report.pages.source import Source
-from pj.report.text.labels import counted, lasting
+from pj.report.text.labels import counted
 
 COLUMNS = {
     "processor": "processors",
@@ -52,7 +53,7 @@ def made(source: Source) -> dict[str, str]:
             found[column].dropna().astype(str).value_counts() if column in found else pd.Series(dtype=int)
         )
         facts[title] = ", ".join(f"{value} ({count})" for value, count in counts.items()) or "not recorded"
-    facts["training"] = f"{lasting(found['seconds'].sum())} in total, including measurements"
+    facts["training"] = f"{duration(found['seconds'].sum())} in total, including measurements"
     facts["energy"] = "not measured"
     return facts
 

@@ -51,10 +51,3 @@ def interval(found: Estimate | None, style: str) -> str:
 def counted(count: int, noun: str) -> str:
     """Return such as ``1 claim`` or ``3 claims``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def lasting(seconds: float) -> str:
-    """Return a duration in words: ``68 seconds``, ``42 minutes``, ``5.2 hours``."""
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from pj.claims.verdicts import HELD, NOT_TESTABLE, Judgement
+from pj.durations import duration
 from pj.report.pages.source import Source
 from pj.report.text import caveats
-from pj.report.text.labels import counted, lasting
+from pj.report.text.labels import counted
 
 UNTESTED = (NOT_TESTABLE, "not run")
 SHOWN = 6  # titles of studies, of more the rest is counted
@@ -63,7 +64,7 @@ def facts(sources: Sequence[Source]) -> dict[str, str]:
         "data": _listed(runs["data"]),
         "scale": ", ".join(f"{name} ({counted(n, 'run')})" for name, n in scales.items()),
         "machines": _listed(f"{p} ({d})" if p != d else p for p, d in _pairs(runs)),
-        "training": lasting(runs["seconds"].sum()),
+        "training": duration(runs["seconds"].sum()),
     }
 
 

@@ -1,4 +1,4 @@
-"""The plan of the package: what stands at its root, what loads torch, and the names that others call."""
+"""The layout of the package: which modules are at its root, what loads torch, and the names that others call."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLUMBING = {"__init__", "__main__", "errors", "files", "randomness", "registry", "statistics"}
+BASICS = {"__init__", "__main__", "durations", "errors", "files", "randomness", "registry", "statistics"}
 PUBLIC = [
     "pj.models:create",
     "pj.models:names",
@@ -26,16 +26,16 @@ PUBLIC = [
 ]
 
 
-def test_at_the_root_of_the_package_stands_plumbing_alone():
-    assert {path.stem for path in (ROOT / "src" / "pj").glob("*.py")} == PLUMBING
+def test_the_root_of_the_package_holds_only_shared_basics():
+    assert {path.stem for path in (ROOT / "src" / "pj").glob("*.py")} == BASICS
 
 
-def test_tests_stand_in_the_rooms_of_what_they_test():
-    rooms = {path.name for path in (ROOT / "src" / "pj").iterdir() if (path / "__init__.py").is_file()}
+def test_every_package_has_a_folder_of_tests():
+    packages = {path.name for path in (ROOT / "src" / "pj").iterdir() if (path / "__init__.py").is_file()}
     tested = {
         path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and list(path.glob("test_*.py"))
     }
-    assert tested - {"slurm"} == rooms
+    assert tested - {"slurm"} == packages
 
 
 def test_the_names_that_others_call_are_there():

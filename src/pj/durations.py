@@ -1,0 +1,17 @@
+"""Times as people write them."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: ``42 s``, ``3:05 min``, ``2 h 10 min``, ``3 days 4 h``; ``?`` for NaN."""
+    if seconds != seconds:
+        return "?"
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+    if minutes < 2 * 24 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // (24 * 60)} days {minutes // 60 % 24} h"
