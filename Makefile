@@ -18,10 +18,10 @@ quick: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm and not long" $(PYTEST)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not slurm and not long" $(PYTEST)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slurm" $(PYTEST)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not slurm" $(PYTEST)
 	$(BIN)/python -m pytest -m slurm $(PYTEST)
 
 lint: $(STAMP)

@@ -17,14 +17,8 @@ settings.register_profile("pj", deadline=None)  # a busy machine is no fault
 settings.load_profile("pj")
 
 
-SHARED = ("finished", "own", "probed", "wheel")  # projects that many tests use and that take long to make
-
-
 def pytest_collection_modifyitems(items):
-    """Begin with what takes long, and let one process make each shared project."""
-    for item in items:
-        if shared := next((name for name in SHARED if name in item.fixturenames), None):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {shared}"))
+    """Begin with what takes long."""
     items.sort(key=lambda item: "workflow" not in item.keywords)
 
 

@@ -1,4 +1,4 @@
-"""The layout of the package: which modules are at its root, what loads torch, and the names that others call."""
+"""The layout of the package: modules at its root, what loads torch, and the names that others call."""
 
 import re
 import subprocess

@@ -487,7 +487,7 @@ def test_the_table_sets_grad_cam_beside_random_maps_and_names_what_diverged(spec
     ]
     # over images: each counts with the mean of its seeds, -0.3 and -0.5
     assert rows[1][:3] == ["a", "features", "2"]
-    assert rows[1][6:8] == ["-0.100 ± 0.000", f"-0.400 ± {half:.3f}"]  # two images, whatever the seeds
+    assert rows[1][6:8] == ["−0.100 ± 0.000", f"−0.400 ± {half:.3f}"]  # two images, whatever the seeds
     assert rows[1][8:] == ["0.40 (2 of 4 maps constant)", "0.00"] and rows[0][8:] == ["", ""]
 
 

@@ -59,11 +59,11 @@ def test_the_quick_run_uses_every_rule(tmp_path):
 
 def test_a_workflow_ends_with_the_headline_of_the_page_that_it_wrote(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert closing_lines(started=0) == []
+    assert closing_lines(since=0) == []
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "report.html").write_text("")
-    assert closing_lines(started=0) == ["Open results/report.html"]
+    assert closing_lines(since=0) == ["Open results/report.html"]
     (tmp_path / "results" / "claims.json").write_text(json.dumps({"above": "**2 claims: 2 reproduced.**"}))
-    assert closing_lines(started=0) == ["2 claims: 2 reproduced.", "Open results/report.html"]
+    assert closing_lines(since=0) == ["2 claims: 2 reproduced.", "Open results/report.html"]
     os.utime(tmp_path / "results" / "report.html", (1, 1))
-    assert closing_lines(started=2) == []  # a page of an earlier call
+    assert closing_lines(since=2) == []  # a page of an earlier call

@@ -2,16 +2,14 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from helpers.project import PROBED, copy, edit, planned, snakemake
+from helpers.project import copy, edit, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 STUDIES = ("mlp_cnn", "dropout2d")
@@ -189,125 +187,6 @@ def test_source_that_is_edited_while_a_run_loads_it_ends_the_run_with_a_message(
     assert not (project / "results" / "runs" / log.stem.replace("-seed", "/seed") / "run.json").exists()
 
 
-OWN = """
-seeds: [0, 1]
-threads: 1
-datasets:
-  flowers: {source: npz, path: flowers.npz, classes: 3}
-studies:
-  own:
-    title: Two rates
-    report: a paper
-    compare: selected
-    reference: slow
-    base:
-      data: {name: flowers, validation: 6}
-      model: {name: mlp, width: 0.01}
-      loss: {name: cross_entropy}
-      optimizer: {name: sgd, lr: 0.01}
-      select: best_validation
-      epochs: 2
-      batch_size: 8
-    variants:
-      slow: {reported: {test: 40.0}}
-      fast: {optimizer: {lr: 0.1}}
-"""
-OVERRIDE = ("--config", "studies={own: {base: {epochs: 3, optimizer: {lr: 2e-2}}}}")
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory) -> Path:
-    """Somebody's own study of their own images, run whole, with an override on the command line."""
-    project = copy(tmp_path_factory.mktemp("own"))
-    (project / "config.yaml").write_text(OWN)
-    draw = np.random.default_rng(0)
-    images = {f"x_{part}": draw.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8) for part in ("train", "test")}
-    labels = {f"y_{part}": np.arange(30) % 3 for part in ("train", "test")}
-    np.savez(project / "flowers.npz", **images, **labels)
-    snakemake(project, *OVERRIDE, config=())
-    return project
-
-
-def test_ones_own_study_of_ones_own_images_becomes_a_report(own):
-    text = (own / "results" / "report.md").read_text()
-    for part in ("## Two rates", "flowers, full scale", "studies/own/curves.png", "## train() and eval()"):
-        assert part in text
-    rows = [line for line in text.splitlines() if line.startswith(("| slow", "| fast"))]
-    assert all("±" in row for row in rows) and "40.00" in rows[0]
-    modes = (own / "results" / "modes" / "table.md").read_text()
-    assert re.findall(r"\| (yes|no) +\|", modes) == ["yes"] * 11
-    assert not (own / "results" / ".resume").exists() or not any((own / "results" / ".resume").iterdir())
-
-
-def test_nested_overrides_on_the_command_line_reach_the_runs(own):
-    specs = [json.loads(p.read_text())["spec"] for p in own.glob("results/runs/flowers-*/seed*/run.json")]
-    assert len(specs) == 4
-    assert {s["epochs"] for s in specs} == {3}
-    assert {s["optimizer"]["lr"] for s in specs} == {0.02, 0.1}
-
-
-def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path):
-    project = Path(shutil.copytree(own, tmp_path / "project"))
-    assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=())
-    with np.load(project / "flowers.npz") as archive:
-        arrays = dict(archive)
-    arrays["x_train"] = 255 - arrays["x_train"]
-    np.savez(project / "flowers.npz", **arrays)
-    jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
-    assert jobs["prepare_data"] == 1 and jobs["train"] == 4
-
-
-def test_a_study_run_by_itself_is_in_the_next_report(own, tmp_path):
-    """As one call of the full job, though figures are due too."""
-    project = Path(shutil.copytree(own, tmp_path / "project"))
-    (project / "more.yaml").write_text("studies: {own: {variants: {third: {optimizer: {lr: 0.5}}}}}")
-    snakemake(project, *OVERRIDE, "--", "results/studies/own/table.md", config=("more.yaml",))
-    snakemake(project, *OVERRIDE, config=("more.yaml",))
-    assert "| third" in (project / "results" / "report.md").read_text()
-    assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=("more.yaml",))
-
-
-@pytest.mark.long
-def test_a_long_run_goes_through_in_pieces_that_snakemake_retries(own, tmp_path):
-    """Time is up after every 50 of 150 steps, whatever the machine's speed."""
-    project = Path(shutil.copytree(own, tmp_path / "project"))
-    up = "math.isfinite(deadline) and training.steps_done % 50 == 0"
-    edit(project, "src/pj/training/loop.py", "now > deadline", up)
-    output = snakemake(
-        *(project, "--retries", "5", "--config", "studies={own: {base: {epochs: 50}}}", "seeds=[0]"),
-        *("max_seconds=60", "--", "results/studies/own/table.md"),
-        config=(),
-    )
-    assert "Trying to restart job" in output
-    records = [json.loads(p.read_text()) for p in project.glob("results/runs/flowers-*/seed0/run.json")]
-    pieces = [r["resumed_at_steps"] for r in records if r["spec"]["epochs"] == 50]
-    assert pieces == [[50, 100, 150], [50, 100, 150]]
-    assert all(r["state"] == "complete" for r in records)
-
-
-def test_a_scorecard_asks_for_the_studies_of_its_claims_and_no_others(own, tmp_path):
-    project = Path(shutil.copytree(own, tmp_path / "project"))
-    (project / "mine.yaml").write_text(
-        "claims: [{id: 1, report: a paper, statement: fast is better, statistic: contrast,"
-        " contrast: {own/fast: 1, own/slow: -1}, quantity: selected, expect: above}]"
-    )
-    base = OWN[OWN.index("    base:") : OWN.index("    variants:")]
-    (project / "more.yaml").write_text(
-        "claims: mine.yaml\nstudies:\n  other:\n    title: Another\n"
-        f"{base}    variants: {{a: {{epochs: 9}}}}\n"
-    )
-    snakemake(project, *OVERRIDE, "--", "results/claims.md", config=("more.yaml",))
-    assert "fast is better" in (project / "results" / "claims.md").read_text()
-    assert not (project / "results" / "studies" / "other").exists()
-
-
-def test_new_figures_do_not_write_the_page_again(own, tmp_path):
-    project = Path(shutil.copytree(own, tmp_path / "project"))
-    edit(project, "src/pj/report/figures/style.py", "LOG_SPREAD = 50", "LOG_SPREAD = 40")
-    jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
-    assert jobs["figures"] == 1 and not jobs.keys() & {"report", "train", "evaluate", "tables"}
-
-
 def test_another_device_or_archive_folder_is_no_reason_to_run_again(project):
     output = snakemake(project, "-n", "--config", "device=cpu", "--", *targets())
     assert "Nothing to be done" in output
@@ -325,89 +204,3 @@ def test_the_full_job_of_five_seeds_is_planned_from_config_alone(project):
     jobs = planned(snakemake(project, "-n", "--quiet", "rules", config=("config.yaml",)))
     assert jobs["train"] == 439  # 87 runs of 5 seeds, and 4 of one
     assert jobs["train_probed"] == 120 and jobs["report"] == 1
-
-
-@pytest.fixture(scope="module")
-def probed(tmp_path_factory) -> Path:
-    """Studies of probed runs and of DessiLBI, the landscape of some and the pruning of others, run whole."""
-    project = copy(tmp_path_factory.mktemp("probed"))
-    (project / "config.yaml").write_text(PROBED)
-    snakemake(project, config=())
-    return project
-
-
-def jobs(project: Path) -> set[str]:
-    """Return the rules of which a dry run of everything would start jobs."""
-    return set(planned(snakemake(project, "-n", config=())))
-
-
-def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):
-    study = probed / "results" / "studies" / "probed"
-    for name in ("probes.csv", "probes_table.csv", "probes_table.md", "probes.png", "probes.svg"):
-        assert (study / name).stat().st_size > 0
-    landscape = probed / "results" / "landscapes" / "both"
-    assert len(list(landscape.glob("*-seed*.json"))) == 4
-    page = (probed / "results" / "report.md").read_text()
-    for part in (
-        "studies/probed/probes.png",
-        "effective beta",
-        "landscapes/both/landscape.png",
-        "## Loss landscape of finished networks",
-    ):
-        assert part in page
-    for name in ("path.png", "path.svg", "weights.png"):
-        assert (probed / "results" / "studies" / "selected" / name).stat().st_size > 0
-    pruned = (probed / "results" / "prunings" / "conv3" / "table.md").read_text()
-    assert "path, last selected first" in pruned and "rival, at random" in pruned
-    assert "prunings/conv3/pruning.png" in page and "studies/selected/path.png" in page
-    inside = probed / "results" / "interpretations" / "inside"
-    assert {p.name for p in inside.iterdir()} >= {
-        "table.md",
-        "table.csv",
-        "image.png",
-        "sheet.png",
-        "tests.png",
-    }
-    assert "interpretations/inside/sheet.png" in page and "Grad-CAM at" in page
-    with_probes = {p.parent.parent.name for p in probed.glob("results/runs/*/seed0/probes.csv")}
-    assert len(with_probes) == 2 and len(list(probed.glob("results/runs/*/seed0/run.json"))) == 5
-    assert jobs(probed) == set()
-
-
-PAGES = {"report", "page"}  # the scorecard of no claims asks for nothing
-DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", *PAGES}
-OF_ANALYSES = {"measure", "analysis_table", "analysis_figure", *PAGES}
-OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "wanted"),
-    [
-        ("src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", OF_ANALYSES),
-        (
-            "src/pj/training/probing.py",
-            "step % self",
-            "(step + 1) % self",
-            {"train_probed", *DOWNSTREAM, *OF_ANALYSES},
-        ),
-        ("src/pj/report/tables/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", *PAGES}),
-        ("src/pj/report/figures/probes.py", '"without"', '"plain"', {"probe_figures", "page"}),
-        ("src/pj/pruning/networks.py", "percent / 100", "percent / 101", OF_ANALYSES),
-        ("src/pj/report/figures/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
-        ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
-        ("src/pj/claims/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *PAGES}),
-        ("src/pj/report/text/caveats.py", "FEW = 5", "FEW = 6", PAGES),
-        ("src/pj/interpret/sanity.py", "ranks < share", "ranks <= share", OF_ANALYSES),
-        (
-            "src/pj/report/figures/interpret.py",
-            'colors="white"',
-            'colors="red"',
-            {"analysis_figure", "page"},
-        ),
-        ("src/pj/report/figures/landscape.py", '"Greys"', '"Blues"', {"analysis_figure", "page"}),
-    ],
-)
-def test_editing_an_analysis_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):
-    project = Path(shutil.copytree(probed, tmp_path / "project"))
-    edit(project, file, old, new)
-    assert jobs(project) == wanted

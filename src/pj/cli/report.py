@@ -10,7 +10,7 @@ from pj.errors import UserError
 
 EXAMPLES = {
     "pj report": "results/report.html and results/report.md from what is finished",
-    "pj report --from reference/laptop reference/cluster": "one page from the results of two machines, copied by pj keep",
+    "pj report --from reference/laptop reference/cluster": "one page for two machines, copied by pj keep",
     "pj report --from reference/laptop --output page.html": "one file",
 }
 

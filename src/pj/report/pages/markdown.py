@@ -26,9 +26,9 @@ INTRODUCTION = """\
 
 {overview}
 
-Test accuracies are in percent. *Last epoch* and *best validation* do not use the test
-set; *best test epoch* does, as some papers do. A diverged run counts as a result: it is named, and left out of
-means. Seconds are the wall time of a run, including its measurements after each epoch.
+Test accuracies are in percent. *Last epoch* and *best validation* do not use the test set; *best test
+epoch* does, as some papers do. A diverged run counts as a result: it is named, and left out of means.
+Seconds are the wall time of a run, including its measurements after each epoch.
 """
 REDUCED = "**All of it at {label}: too small to say anything about the reported numbers.**"
 MIXED = "Reduced studies say so above their table; they are too small to be compared with what was reported."
@@ -39,34 +39,34 @@ MEASURED = """\
 - Each study's runs are in its `runs.csv`, one row per run.
 """
 PATHS = """\
-DessiLBI trains, beside the weights W, a sparse copy Γ that begins at zero; a unit is in the support once its Γ is
-not zero. Shown are the share of each layer's units in the support (filters of convolutions, single weights of linear
-layers), and the absolute weights of one layer in each variant.
+DessiLBI trains, beside the weights W, a sparse copy Γ that begins at zero; a unit is in the support once
+its Γ is not zero. Shown are the share of each layer's units in the support (filters of convolutions,
+single weights of linear layers), and the absolute weights of one layer in each variant.
 """
 CLAIMS = """\
 ## Claims
 
 Each claim is tested by the runs below. Differences are paired by seed, with 95 % t intervals and Holm's
-adjustment within a study; *equivalent* means that both one-sided tests pass. Results at a reduced scale decide no
-claim. `report.html`, in the same folder, shows the evidence of each claim.
+adjustment within a study; *equivalent* means that both one-sided tests pass. Results at a reduced scale
+decide no claim. `report.html`, in the same folder, shows the evidence of each claim.
 """
 PROBES = {
     "loss_range": """\
-The range of the loss L along a line from the weights W: the lowest to the highest L(W + step · direction) over the
-step sizes, on the training batch of that step, with batch norm in train mode.
+The range of the loss L along a line from the weights W: the lowest to the highest L(W + step · direction)
+over the step sizes, on the training batch of that step, with batch norm in train mode.
 """,
     "predictiveness": """\
 How well the gradient g at the weights W predicts the gradient further along a line: the range of
 ‖∇L(W + step · direction) − g‖ over the step sizes.
 """,
     "beta": """\
-The largest ‖∇L(W + step · direction) − g‖ / ‖step · direction‖ over the step sizes: how fast the gradient changes
-with the distance moved (effective β-smoothness).
+The largest ‖∇L(W + step · direction) − g‖ / ‖step · direction‖ over the step sizes: how fast the gradient
+changes with the distance moved (effective β-smoothness).
 """,
     "ics": """\
-Internal covariate shift of a layer: how much its gradient changes, from G to G', when the layers *before* it are
-updated. Batch norm by itself changes the norm of a gradient, so the shift relative to ‖G‖ and the cosine of G and G'
-are given as well.
+Internal covariate shift of a layer: how much its gradient changes, from G to G', when the layers *before*
+it are updated. Batch norm by itself changes the norm of a gradient, so the shift relative to ‖G‖ and the
+cosine of G and G' are given as well.
 """,
 }
 

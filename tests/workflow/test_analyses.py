@@ -1,0 +1,96 @@
+"""Probes, landscapes, prunings and interpretations by Snakemake, and what edits of their code run again."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helpers.project import PROBED, copy, edit, planned, snakemake
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory) -> Path:
+    """Studies of probed runs and of DessiLBI, the landscape of some and the pruning of others, run whole."""
+    project = copy(tmp_path_factory.mktemp("probed"))
+    (project / "config.yaml").write_text(PROBED)
+    snakemake(project, config=())
+    return project
+
+
+def jobs(project: Path) -> set[str]:
+    """Return the rules of which a dry run of everything would start jobs."""
+    return set(planned(snakemake(project, "-n", config=())))
+
+
+def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):
+    study = probed / "results" / "studies" / "probed"
+    for name in ("probes.csv", "probes_table.csv", "probes_table.md", "probes.png", "probes.svg"):
+        assert (study / name).stat().st_size > 0
+    landscape = probed / "results" / "landscapes" / "both"
+    assert len(list(landscape.glob("*-seed*.json"))) == 4
+    page = (probed / "results" / "report.md").read_text()
+    for part in (
+        "studies/probed/probes.png",
+        "effective beta",
+        "landscapes/both/landscape.png",
+        "## Loss landscape of finished networks",
+    ):
+        assert part in page
+    for name in ("path.png", "path.svg", "weights.png"):
+        assert (probed / "results" / "studies" / "selected" / name).stat().st_size > 0
+    pruned = (probed / "results" / "prunings" / "conv3" / "table.md").read_text()
+    assert "path, last selected first" in pruned and "rival, at random" in pruned
+    assert "prunings/conv3/pruning.png" in page and "studies/selected/path.png" in page
+    inside = probed / "results" / "interpretations" / "inside"
+    assert {p.name for p in inside.iterdir()} >= {
+        "table.md",
+        "table.csv",
+        "image.png",
+        "sheet.png",
+        "tests.png",
+    }
+    assert "interpretations/inside/sheet.png" in page and "Grad-CAM at" in page
+    with_probes = {p.parent.parent.name for p in probed.glob("results/runs/*/seed0/probes.csv")}
+    assert len(with_probes) == 2 and len(list(probed.glob("results/runs/*/seed0/run.json"))) == 5
+    assert jobs(probed) == set()
+
+
+PAGES = {"report", "page"}  # the scorecard of no claims asks for nothing
+DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", *PAGES}
+OF_ANALYSES = {"measure", "analysis_table", "analysis_figure", *PAGES}
+OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "wanted"),
+    [
+        ("src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", OF_ANALYSES),
+        (
+            "src/pj/training/probing.py",
+            "step % self",
+            "(step + 1) % self",
+            {"train_probed", *DOWNSTREAM, *OF_ANALYSES},
+        ),
+        ("src/pj/report/tables/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", *PAGES}),
+        ("src/pj/report/figures/probes.py", '"without"', '"plain"', {"probe_figures", "page"}),
+        ("src/pj/pruning/networks.py", "percent / 100", "percent / 101", OF_ANALYSES),
+        ("src/pj/report/figures/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
+        ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
+        ("src/pj/claims/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *PAGES}),
+        ("src/pj/report/text/caveats.py", "FEW = 5", "FEW = 6", PAGES),
+        ("src/pj/interpret/sanity.py", "ranks < share", "ranks <= share", OF_ANALYSES),
+        (
+            "src/pj/report/figures/interpret.py",
+            'colors="white"',
+            'colors="red"',
+            {"analysis_figure", "page"},
+        ),
+        ("src/pj/report/figures/landscape.py", '"Greys"', '"Blues"', {"analysis_figure", "page"}),
+    ],
+)
+def test_editing_an_analysis_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):
+    project = Path(shutil.copytree(probed, tmp_path / "project"))
+    edit(project, file, old, new)
+    assert jobs(project) == wanted
