@@ -41,7 +41,7 @@ def _complaint(text: str, error: yaml.YAMLError) -> str:
         yaml.safe_load(text)
     except yaml.YAMLError as found:
         error = found
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()).replace('in "<unicode string>", ', "")
 
 
 def _key_faults(node: yaml.Node | None) -> Iterator[str]:
