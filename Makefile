@@ -34,9 +34,9 @@ lint: $(STAMP)
 
 # Installed again when the dependencies change.
 $(STAMP): pyproject.toml $(LOCK)
-	@$(PYTHON) -c 'import os, sys; \
-	  sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …" or \
-	  " " in os.getcwd() and "Snakemake cannot run in a folder with a space in its path: " + os.getcwd())'
+	@$(PYTHON) -c 'import os, re, sys; odd = re.findall(r"[^\w./@%+=,-]", os.getcwd()); \
+	  sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …" or bool(odd) and \
+	  "Snakemake cannot run in a folder with %r in its path: %s; move the clone" % (odd[0], os.getcwd()))'
 	@echo "Installing into $(VENV): 6 GB, some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"

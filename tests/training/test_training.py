@@ -22,7 +22,7 @@ from pj.errors import UserError
 from pj.runs.records import RecordError, read_metrics, read_run
 from pj.training import loop
 from pj.training.accuracy import loss_and_accuracy, predict
-from pj.training.device import Conditions, DeviceError, configure
+from pj.training.device import Conditions, DeviceError, configure, cpu_computes_bf16
 from pj.training.progress import Progress
 from pj.training.schedule import factor
 from pj.training.state import ResumeStates, RunningElsewhereError
@@ -397,16 +397,20 @@ def test_asking_for_a_missing_gpu_names_what_is_allowed():
         configure("cuda:99", "fp32", 1)
 
 
-def test_a_processor_that_emulates_bf16_computes_in_fp32_unless_bf16_is_asked_for(monkeypatch, caplog):
+def test_nothing_computes_in_emulated_bf16(monkeypatch):
     monkeypatch.setattr("pj.training.device.cpu_computes_bf16", lambda: False)
-    assert configure("cpu", "auto", 1).precision == "fp32" and not caplog.records
-    assert configure("cpu", "bf16", 1).precision == "bf16"
-    assert "emulates bf16" in caplog.text
+    assert configure("cpu", "auto", 1).precision == "fp32"
+    with pytest.raises(
+        DeviceError, match=r"'bf16': this cpu device only emulates it, .* allowed here: auto, fp32"
+    ):
+        configure("cpu", "bf16", 1)
 
 
 def test_threads_and_precision_are_what_was_asked_for():
     before = torch.get_num_threads()
-    assert configure("cpu", "bf16", 1).precision == "bf16"
+    if cpu_computes_bf16():
+        assert configure("cpu", "bf16", 1).precision == "bf16"
+    assert configure("cpu", "fp32", 1).precision == "fp32"
     assert torch.get_num_threads() == 1
     configure("cpu", "fp32", before)
     assert torch.get_num_threads() == before

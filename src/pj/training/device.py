@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -10,8 +9,6 @@ from dataclasses import dataclass
 import torch
 
 from pj.errors import UserError
-
-log = logging.getLogger(__name__)
 
 
 class DeviceError(UserError):
@@ -44,7 +41,10 @@ class Conditions:
 
 
 def configure(device: str, precision: str, threads: int) -> Conditions:
-    """Set up this process and resolve ``auto``. DeviceError if the named CUDA device does not exist."""
+    """Set up this process and resolve ``auto``.
+
+    DeviceError if the named CUDA device does not exist, or if bf16 is asked of a device that emulates it.
+    """
     torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -70,15 +70,18 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
 
 
 def _precision(asked: str, device: torch.device) -> str:
-    if asked == "bf16" and device.type == "cpu" and not cpu_computes_bf16():
-        log.warning("this processor emulates bf16, far slower than fp32; `precision: auto` avoids it")
-    if asked != "auto":
+    if asked == "fp32":
         return asked
     if device.type == "cuda":
         with torch.cuda.device(device):
             native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         native = cpu_computes_bf16()
+    if asked == "bf16" and not native:
+        raise DeviceError(
+            f"precision 'bf16': this {device.type} device only emulates it, hundreds of times slower than "
+            "fp32; allowed here: auto, fp32"
+        )
     return "bf16" if native else "fp32"
 
 
