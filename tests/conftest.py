@@ -1,4 +1,5 @@
 import os
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; read when torch is loaded
@@ -18,8 +19,10 @@ settings.load_profile("pj")
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with what takes long."""
-    items.sort(key=lambda item: "workflow" not in item.keywords)
+    """Begin with what takes long: files that run workflows, then those of many tests."""
+    tests = Counter(item.path for item in items)
+    workflows = {item.path for item in items if "workflow" in item.keywords}
+    items.sort(key=lambda item: (item.path not in workflows, -tests[item.path], str(item.path)))
 
 
 @pytest.fixture(scope="session")
