@@ -146,7 +146,7 @@ def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
         "statistic": statistic.of(found, source.config),
         "p": None if found.p is None else f"{found.p:.2g}",
         "p_equivalent": None if found.p_equivalent is None else f"{found.p_equivalent:.2g}",
-        "predicted": found.predicted and "{:.2f} … {:.2f}".format(*found.predicted),
+        "predicted": found.predicted and " … ".join(claims.written(found, x) for x in found.predicted),
         "by_seed": {seed: claims.written(found, value) for seed, value in found.values.items()},
         "notes": [names.titled(note, found.cells or cells(claim), source.config) for note in found.notes],
         "source": found.source,
