@@ -17,7 +17,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import outputs, slurm
+    from pj.workflow import outputs, slurm, watched
     from pj.workflow.jobs import share_package
 except UserError as error:
     sys.exit(f"pj: {error}")
@@ -39,6 +39,7 @@ try:
     claims = load_claims(CONFIG)
     words.of(CONFIG)  # checks it
     files.check_writable(Path("results"))
+    watched.set_back(Path("results/data"))
 except UserError as error:
     sys.exit(f"pj: {error}")
 
@@ -64,7 +65,7 @@ def one_of(names):
 
 
 # Not the names of all runs: Snakemake evaluates the pattern for every file of every job.
-RUN = "[a-z0-9][A-Za-z0-9_.-]*"
+RUN = "[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
 wildcard_constraints:

@@ -1,9 +1,7 @@
 # Every dataset becomes one checked file that all training reads.
 
 
-rule prepare_data:
-    input:
-        source_files,
+rule prepare_data:  # without input: its parameters say when
     output:
         "results/data/{dataset}.npz",
     log:
@@ -16,5 +14,6 @@ rule prepare_data:
     params:
         settings=source_settings,
         code=source_code,
+        content=source_content,
     script:
         "../workflow/scripts/prepare_data.py"

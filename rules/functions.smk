@@ -69,15 +69,9 @@ def source_code(wildcards):
     return fingerprint(SCRIPTS / "prepare_data.py", {"pj.data.sources": source})
 
 
-def source_files(wildcards):
-    """Return a user's own files, so that changed ones rebuild the dataset and all that depends on it."""
-    source = SOURCES[wildcards.dataset]
-    if source.source == "npz":
-        # if it is missing, the job reports it
-        return [source.path] if Path(source.path).exists() else []
-    if source.source == "folder":
-        return sorted(str(p) for p in Path(source.path).glob("*/*/*") if p.is_file())
-    return []
+def source_content(wildcards):
+    """Return a hash of a user's own files, so that changed ones rebuild the dataset and all that depends on it."""
+    return watched.content(SOURCES[wildcards.dataset], Path("results/data"))
 
 
 # Training.

@@ -304,7 +304,9 @@ def planted_run():
     spec = RunSpec.model_validate(PLANTED)
     return finished.FinishedRun(
         spec=spec,
-        dataset=store.Dataset(images, np.arange(150) % 3, images, np.arange(150) % 3, classes=3, sha256=""),
+        dataset=store.Dataset(
+            images, np.arange(150) % 3, images, np.arange(150) % 3, names=("0", "1", "2"), sha256=""
+        ),
         checkpoint={},
         model=Brightness().eval(),
         loss=nn.functional.cross_entropy,

@@ -150,15 +150,12 @@ def test_weights_that_overflow_in_the_last_step_are_a_divergence_too(spec, digit
     assert read_run(tmp_path)["diverged_at_step"] == 4
 
 
-def test_training_never_sees_the_test_set(spec, digits, tmp_path, arrays):
+def test_training_never_sees_the_test_set(spec, digits, tmp_path):
     """Other test images change the test columns of metrics.csv and nothing else."""
     dataset = store.load(digits)
-    other = store.Dataset(
-        **{k: getattr(dataset, k) for k in ("x_train", "y_train", "classes")},
-        x_test=255 - dataset.x_test,
-        y_test=(dataset.y_test + 1) % 10,
-        sha256="other",
-    )
+    arrays = {key: getattr(dataset, key) for key in store.ARRAYS}
+    arrays |= {"x_test": 255 - dataset.x_test, "y_test": (dataset.y_test + 1) % 10}
+    other = store.checked(arrays, 10, "other")
     store.save(other, tmp_path / "other.npz")
     run = spec(**MLP)
     train(run, digits, tmp_path / "a")

@@ -1,8 +1,10 @@
 """A study of one's own images: run whole, changed by the command line, and asked for in part."""
 
 import json
+import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,14 @@ def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path
     np.savez(project / "flowers.npz", **arrays)
     jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
     assert jobs["prepare_data"] == 1 and jobs["train"] == 4
+
+
+def test_a_new_date_of_a_users_file_or_of_the_prepared_data_runs_nothing_again(own, tmp_path):
+    project = Path(shutil.copytree(own, tmp_path / "project"))
+    (project / "flowers.npz").touch()
+    soon = time.time() + 1e6
+    os.utime(project / "results" / "data" / "flowers.npz", (soon, soon))
+    assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=())
 
 
 def test_a_study_run_by_itself_is_in_the_next_report(own, tmp_path):

@@ -1,6 +1,7 @@
 """Build results/data/<dataset>.npz from the dataset's source."""
 
 import json
+import logging
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -14,4 +15,7 @@ with logged(snakemake.log[0]):
     if snakemake.resources.folder:
         content["folder"] = snakemake.resources.folder
     source = TypeAdapter(Source).validate_python(content)
-    store.save(sources.read(source), Path(snakemake.output[0]))
+    dataset = sources.read(source)
+    for note in dataset.notes:
+        logging.getLogger("pj").warning("%s", note)
+    store.save(dataset, Path(snakemake.output[0]))

@@ -13,6 +13,7 @@ from pj.config.messages import choice_fault
 from pj.config.settings import ProbeView, Settings, Variant
 from pj.config.spec import RunSpec
 from pj.config.types import Strict
+from pj.data import listing
 
 
 def label(name: str, source: Source) -> str:
@@ -150,7 +151,7 @@ def _analysis_faults(settings: Settings, variants: Sequence[Variant]) -> list[st
 def _test_images(source: Source) -> int | None:
     """Return how many test images a source has, without reading them; None if that is not known."""
     if source.source == "folder":
-        return sum(1 for path in Path(source.path).glob("test/*/*") if path.is_file()) or None
+        return len(listing.images(Path(source.path), "test").files) or None
     if source.source == "npz":
         return _rows(Path(source.path), "y_test")
     return {"torchvision": 10_000, "digits": 360}.get(source.source)

@@ -90,6 +90,8 @@ class Data(Strict):
     def _mean_and_std_together(self) -> Data:
         if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
             raise ValueError("mean and std must be given together, each with one number per channel")
+        if any(not 0 <= number <= 1 for number in [*(self.mean or []), *(self.std or [])]):
+            raise ValueError("mean and std are of pixels in [0, 1]; divide constants for 0…255 by 255")
         return self
 
 

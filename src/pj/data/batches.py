@@ -13,6 +13,8 @@ from pj.data import create_mixing
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator
 
+FEW = 10  # images that may be of one class by chance
+
 
 @dataclass(frozen=True)
 class Split:
@@ -41,7 +43,10 @@ class Normalise:
 
 
 def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Split]:
-    """Return train, validation (if any) and test, split by position; DataError for too few images."""
+    """Return train, validation (if any) and test, split by position.
+
+    DataError for too few images, or a split of one class.
+    """
     available = len(dataset.y_train)
     train = data.train if data.train is not None else available - data.validation
     test = data.test if data.test is not None else len(dataset.y_test)
@@ -61,6 +66,12 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
     if data.validation:
         parts["validation"] = split(dataset.x_train, dataset.y_train, train, train + data.validation)
     parts["test"] = split(dataset.x_test, dataset.y_test, 0, test)
+    for part, own in parts.items():
+        if len(own) >= FEW and own.labels.min() == own.labels.max():
+            name = dataset.names[int(own.labels[0])]
+            raise DataError(
+                f"{data.name}: the {len(own)} {part} images are all of class {name}; mix the source"
+            )
     return parts
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pj.errors import UserError
 from pj.files import replaced
 
+PARTS = ("train", "test")
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -23,14 +25,25 @@ class DataError(UserError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [N, H, W, C] and labels int64 [N], training and test, in the source's order."""
+    """Images uint8 [N, H, W, C] and labels int64 [N], training and test.
+
+    ``names`` are the classes', ``notes`` say what had to be changed to read the source, ``orders`` hold the
+    permutations that mixed its images, by part.
+    """
 
     x_train: NDArray[np.uint8]
     y_train: NDArray[np.int64]
     x_test: NDArray[np.uint8]
     y_test: NDArray[np.int64]
-    classes: int
+    names: tuple[str, ...]
     sha256: str
+    notes: tuple[str, ...] = ()
+    orders: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.names)
 
     @property
     def channels(self) -> int:
@@ -43,57 +56,95 @@ class Dataset:
         return self.x_train.shape[1]
 
 
-def checked(arrays: dict[str, NDArray[Any]], classes: int, name: str) -> Dataset:
-    """Return arrays as a dataset; DataError names the first that is missing or has a wrong type or shape."""
-    missing = [key for key in ARRAYS if key not in arrays]
-    if missing:
-        raise DataError(f"{name}: lacks {', '.join(missing)}; needed: {', '.join(ARRAYS)}")
+def checked(
+    arrays: Mapping[str, NDArray[Any]], classes: Sequence[str] | int, source: str, notes: Sequence[str] = ()
+) -> Dataset:
+    """Return arrays as a dataset; DataError for what cannot be learnt from.
+
+    Args:
+        arrays: images uint8 [N, H, W] or [N, H, W, C], labels [N], for training and test.
+        classes: their names, or how many there are.
+        source: what errors and notes name.
+        notes: about reading it.
+
+    """
+    names = [str(k) for k in range(classes)] if isinstance(classes, int) else classes
     fitting: dict[str, NDArray[Any]] = {}
-    for part in ("train", "test"):
+    notes, last = list(notes), len(names) - 1
+    for part in PARTS:
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        if x.ndim == 3:
-            x = x[..., None]
-        if x.dtype != np.uint8 or x.ndim != 4 or x.shape[1] != x.shape[2] or x.shape[3] not in (1, 3):
+        x = x[..., None] if x.ndim == 3 else x
+        if y.shape != (len(x),):
             raise DataError(
-                f"{name}: x_{part} is {x.dtype} {list(x.shape)}; needed: uint8 [N, H, W] or [N, H, W, C] "
-                "with H = W and C = 1 or 3"
+                f"{source}: y_{part} has {len(y)} labels; needed: one for each of {len(x)} images"
             )
-        y = y.reshape(-1) if y.shape == (len(x), 1) else y  # Keras keeps CIFAR's labels as a column
-        if y.dtype.kind not in "iu" or y.shape != (len(x),) or len(x) == 0:
+        if y.min() < 0 or y.max() > last:
             raise DataError(
-                f"{name}: y_{part} is {y.dtype} {list(y.shape)}; needed: integers, one for each "
-                f"of the {len(x)} images of x_{part} (and at least one)"
+                f"{source}: labels of y_{part} run from {y.min()} to {y.max()}; allowed: 0 to {last}"
             )
-        if y.min() < 0 or y.max() >= classes:
-            raise DataError(
-                f"{name}: labels of y_{part} run from {y.min()} to {y.max()}; allowed: 0 to {classes - 1}"
-            )
+        if x.min() == x.max():
+            raise DataError(f"{source}: every pixel of x_{part} is {x.min()}")
+        empty = [names[k] for k in range(len(names)) if not (y == k).any()]
+        if empty:
+            notes.append(f"{source}: no {part} image of {', '.join(empty)}")
         fitting |= {f"x_{part}": np.ascontiguousarray(x), f"y_{part}": y.astype(np.int64)}
+    if len(names) < 2:
+        raise DataError(f"{source}: one class, {names[0]}; needed: two or more")
     if fitting["x_train"].shape[1:] != fitting["x_test"].shape[1:]:
-        raise DataError(f"{name}: training and test images differ in shape")
+        shapes = " and ".join(str(list(fitting[f"x_{part}"].shape[1:])) for part in PARTS)
+        raise DataError(f"{source}: training and test images differ in shape: {shapes}")
+    x_train, y_train, x_test, y_test = (fitting[key] for key in ARRAYS)
+    return Dataset(x_train, y_train, x_test, y_test, tuple(names), _hash(fitting), tuple(notes))
+
+
+def _hash(arrays: Mapping[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256()
     for key in ARRAYS:
-        digest.update(f"{key}{fitting[key].shape}".encode())
-        digest.update(fitting[key].data)
-    return Dataset(**fitting, classes=classes, sha256=digest.hexdigest())
+        digest.update(f"{key}{arrays[key].shape}".encode())
+        digest.update(arrays[key].data)
+    return digest.hexdigest()
+
+
+def mixed(dataset: Dataset, seed: str) -> Dataset:
+    """Return a dataset in an order drawn from a fixed seed, since splits go by position."""
+    from pj.randomness import derive  # loads torch
+
+    orders = {
+        part: np.random.default_rng(derive(0, seed, part)).permutation(len(getattr(dataset, f"y_{part}")))
+        for part in PARTS
+    }
+    arrays = {key: getattr(dataset, key)[orders[key.split("_")[1]]] for key in ARRAYS}
+    return replace(dataset, **arrays, sha256=_hash(arrays), orders=orders)
 
 
 def save(dataset: Dataset, path: Path) -> None:
     """Write a dataset atomically, so that two jobs at once leave one complete file."""
-    meta = json.dumps({"classes": dataset.classes, "sha256": dataset.sha256})
+    meta = {"names": dataset.names, "sha256": dataset.sha256, "notes": dataset.notes}
+    arrays = {key: getattr(dataset, key) for key in ARRAYS}
+    arrays |= {f"order_{part}": order for part, order in dataset.orders.items()}
     with replaced(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **{key: getattr(dataset, key) for key in ARRAYS}, meta=np.array(meta))
+        np.savez(file, **arrays, meta=np.array(json.dumps(meta)))
 
 
 def load(path: Path) -> Dataset:
-    """Read what `save` wrote. The archive's checksums are verified while reading; DataError if they fail."""
+    """Read what `save` wrote; DataError if it is damaged, or its arrays are not those that were saved."""
+    again = f"delete it and create it again with `snakemake --cores 1 {path}`"
     try:
         with np.load(path, allow_pickle=False) as archive:
             meta = json.loads(str(archive["meta"]))
-            return Dataset(**{key: archive[key] for key in ARRAYS}, **meta)
+            arrays = {key: archive[key] for key in ARRAYS}
+            orders = {part: archive[f"order_{part}"] for part in PARTS if f"order_{part}" in archive.files}
+            found = Dataset(
+                **arrays,
+                names=tuple(meta["names"]),
+                sha256=meta["sha256"],
+                notes=tuple(meta["notes"]),
+                orders=orders,
+            )
     except FileNotFoundError:
         raise DataError(f"{path} is missing; create it with `snakemake --cores 1 {path}`") from None
     except Exception as error:  # a damaged archive fails in zipfile, zlib, tokenize, …
-        raise DataError(
-            f"{path} is damaged ({error}); delete it and create it again with `snakemake --cores 1 {path}`"
-        ) from error
+        raise DataError(f"{path} is damaged ({error}); {again}") from error
+    if _hash(arrays) != found.sha256:
+        raise DataError(f"{path} holds other images or labels than those it was made with; {again}")
+    return found

@@ -83,6 +83,8 @@ def _shown(run: finished.FinishedRun, chosen: Tensor, layers: list[str]) -> list
             "index": int(index),
             "label": int(split.labels[index]),
             "predicted": int(predicted[i]),
+            "label_name": run.dataset.names[int(split.labels[index])],
+            "predicted_name": run.dataset.names[int(predicted[i])],
             "probability": round(float(probabilities[i]), 4),
             "pixels": raw[i].tolist(),
             "grad_cam": {layer: _rounded(found[i]) for layer, found in large.items()},

@@ -53,6 +53,7 @@ def evaluate(
             result["selected"][name] = loss_and_accuracy(logits, split, run.loss)
             log.info("%s: %s", name, result["selected"][name])
             if name == "test":
+                result["classes"] = run.dataset.names
                 result["confusion"] = confusion(logits, split, run.dataset.classes)
                 predicted = logits.argmax(dim=1)
                 result["predicted"] = predicted.tolist()

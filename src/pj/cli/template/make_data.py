@@ -1,7 +1,7 @@
 """Write shapes.npz: an example of how images of your own must be laid out, as four arrays.
 
     x_train, x_test  uint8 [N, H, W] (grey) or [N, H, W, 3] (colour), with H = W
-    y_train, y_test  integers from 0 to classes - 1, one per image
+    y_train, y_test  labels, one per image: whole numbers or text
 
 Run it (`python make_data.py`), then take away the `#` before `shapes` in config.yaml, and write
 `data: {name: shapes}` in the study. To use your own images, fill these arrays from them.

@@ -31,4 +31,4 @@ def read(image_size: Annotated[int, Field(ge=8, le=64)] = 32, channels: Channels
     images = np.repeat(large[..., None], channels, axis=3)
     arrays = {"x_train": images[:TRAIN], "y_train": digits.target[:TRAIN]}
     arrays |= {"x_test": images[TRAIN:], "y_test": digits.target[TRAIN:]}
-    return checked(arrays, 10, "digits")
+    return checked(arrays, [str(digit) for digit in range(10)], "digits")

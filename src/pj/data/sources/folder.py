@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pj.config.types import Channels, Count
-from pj.data.store import DataError, Dataset, checked
-from pj.randomness import derive
+from pj.data import listing, pixels
+from pj.data.store import DataError, Dataset, checked, mixed
 
 
 def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
-    """Return path/train/<class>/* and path/test/<class>/*, converted and resized.
+    """Return path/train/<class>/** and path/test/<class>/**, as a viewer shows them, square and resized.
 
     Args:
         path: of the folder, relative to where Snakemake is called.
@@ -20,29 +23,24 @@ def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
         channels: 1 (grey) or 3 (colour).
 
     """
-    from PIL import Image
-    from torchvision.datasets import ImageFolder
-
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    notes: list[str] = []
     names: dict[str, list[str]] = {}
-    mode, size = ("RGB" if channels == 3 else "L"), (image_size, image_size)
-    for part in ("train", "test"):
-        try:
-            listing = ImageFolder(Path(path) / part)
-        except OSError as error:
-            raise DataError(f"{path}/{part}: {error}; needed: one folder of images per class") from error
-        names[part] = listing.classes
-        images = []
-        for file, _ in listing.samples:
-            try:
-                with Image.open(file) as image:
-                    images.append(np.asarray(image.convert(mode).resize(size, Image.Resampling.BILINEAR)))
-            except Exception as error:  # a damaged image fails in as many ways as there are formats
-                raise DataError(f"{file} cannot be read as an image: {error}") from error
-        # files come class by class, and splits go by position
-        order = np.random.default_rng(derive(0, "folder", part)).permutation(len(images))
-        arrays[f"x_{part}"] = np.stack(images)[order]
-        arrays[f"y_{part}"] = np.asarray(listing.targets)[order]
+    for part in listing.PARTS:
+        found = listing.images(Path(path), part)
+        if not found.files:
+            there = "has no image" if (Path(path) / part).is_dir() else "is no folder"
+            raise DataError(f"{path}/{part} {there}; needed: {path}/{part}/<class>/*, one folder per class")
+        if empty := [name for name, files in found.classes.items() if not files]:
+            raise DataError(f"{path}/{part}: no image in {', '.join(empty)}; remove what is no class")
+        seen: Counter[str] = Counter()
+        arrays[f"x_{part}"] = np.stack(
+            [pixels.read(file, image_size, channels, seen) for file, _ in found.files]
+        )
+        arrays[f"y_{part}"] = np.array([label for _, label in found.files])
+        names[part] = list(found.classes)
+        notes += [f"{path}/{part}: {n} images {what}" for what, n in seen.items() if n]
+        notes += [f"{path}/{part}: {n} files {suffix} left out" for suffix, n in found.skipped.items()]
     if names["train"] != names["test"]:
         raise DataError(f"{path}: train has the classes {names['train']}, test has {names['test']}")
-    return checked(arrays, len(names["train"]), path)
+    return mixed(checked(arrays, names["train"], path, notes), "folder")

@@ -37,7 +37,7 @@ def read(dataset: Literal["CIFAR10", "MNIST"], folder: str = "data") -> Dataset:
     for part, images in parts.items():
         arrays[f"x_{part}"] = np.asarray(images.data)
         arrays[f"y_{part}"] = np.asarray(images.targets)
-    result = checked(arrays, len(parts["train"].classes), dataset)
+    result = checked(arrays, parts["train"].classes, dataset)
     if dataset == "MNIST" and result.sha256 != MNIST_SHA256:
         raise DataError(
             f"{_files(dataset, place, kind)[0]} does not hold the official MNIST; delete it and run again"

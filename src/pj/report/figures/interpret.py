@@ -15,8 +15,7 @@ from pj.report.tables.analyses import Found, complete
 from pj.report.tables.interpret import label
 from pj.report.text.labels import scale_label
 
-NAMED = ("cifar10", "cifar10-jpeg")  # the data whose classes have the names below
-CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+LONGEST = 14  # letters above a small picture
 
 
 def _titled(figure: Figure, interpretation: Analysed) -> Figure:
@@ -39,7 +38,7 @@ def draw_image(interpretation: Analysed, found: Found) -> Figure:
     parts = figure.subfigures(max(1, len(shown)), 1, squeeze=False)[:, 0]
     for part, (variant, run) in zip(parts, shown, strict=False):
         image = run["image"]
-        what = f"{variant.title}: test image {image['index']}, {_verdict(variant, image)}"
+        what = f"{variant.title}: test image {image['index']}, {_verdict(image)}"
         part.suptitle(wrapped(what, figure.get_figwidth() - 0.4, 9), fontsize=9)
         grid = part.subplots(rows, columns, squeeze=False)
         for axes in grid.flat:
@@ -82,9 +81,9 @@ def draw_sheet(interpretation: Analysed, found: Found) -> Figure:
             _photo(above, image["pixels"])
             shade = _overlaid(below, image["pixels"], image["grad_cam"][layer])
             right = image["predicted"] == k
-            above.set_title(_name(variant, k), fontsize=7)
+            above.set_title(_short(_name(image, "label")), fontsize=7)
             below.set_title(
-                f"{'✓' if right else '✗ ' + _name(variant, image['predicted'])} {image['probability']:.2f}",
+                f"{'✓' if right else '✗ ' + _short(_name(image, 'predicted'))} {image['probability']:.2f}",
                 fontsize=6,
                 color="black" if right else "#D55E00",
             )
@@ -177,10 +176,17 @@ def _overlaid(axes: Axes, pixels: Any, heat: Any) -> AxesImage:
     return colours
 
 
-def _verdict(variant: Variant, image: dict[str, Any]) -> str:
-    own, taken = _name(variant, image["label"]), _name(variant, image["predicted"])
+def _verdict(image: dict[str, Any]) -> str:
+    own, taken = _name(image, "label"), _name(image, "predicted")
     return f"{own}, taken for {taken} with probability {image['probability']:.2f}"
 
 
-def _name(variant: Variant, label: int) -> str:
-    return CIFAR10[label] if variant.spec.data.name in NAMED else f"class {label}"
+def _short(name: str) -> str:
+    """Return a name that fits above a small picture."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def _name(image: dict[str, Any], key: str) -> str:
+    """Return the name of an image's class, of a number ``class 3``."""
+    name: str = image.get(f"{key}_name", str(image[key]))
+    return f"class {name}" if name.isdecimal() else name

@@ -1,0 +1,72 @@
+"""The image files of a folder: one list for what is watched, read and counted. Loads no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PARTS = ("train", "test")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# What operating systems leave behind, besides hidden files.
+DROPPINGS = ("__MACOSX", "Thumbs.db", "desktop.ini", "ehthumbs.db")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The image files of each class, in order, and how many other files there are by suffix."""
+
+    classes: dict[str, list[Path]]
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[tuple[Path, int]]:
+        """Every image with the index of its class, class by class."""
+        return [(path, i) for i, paths in enumerate(self.classes.values()) for path in paths]
+
+
+def images(folder: Path, part: str) -> Listing:
+    """Return the images below folder/part/<class>, in sub-folders too; no classes if that is no folder.
+
+    Hidden files and folders are left out.
+    """
+    place, skipped = folder / part, dict[str, int]()
+    names = sorted(entry.name for entry in place.iterdir() if entry.is_dir()) if place.is_dir() else []
+    classes = {name: list(_images(place / name, skipped)) for name in names if not _left_out(name)}
+    return Listing(classes, skipped)
+
+
+def _images(folder: Path, skipped: dict[str, int]) -> Iterator[Path]:
+    """Yield image files in order; count others by suffix."""
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not _left_out(name))
+        for name in sorted(names):
+            suffix = Path(name).suffix.lower()
+            if suffix in SUFFIXES and not _left_out(name):
+                yield Path(place, name)
+            elif not _left_out(name):
+                skipped[suffix or name] = skipped.get(suffix or name, 0) + 1
+
+
+def _left_out(name: str) -> bool:
+    return name.startswith(".") or name in DROPPINGS
+
+
+def content(files: list[Path], root: Path) -> str:
+    """Return a hash of files' names below ``root`` and of what they hold."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(root)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def state(files: list[Path], root: Path) -> str:
+    """Return a hash of files' names, sizes and times, which says cheaply that nothing has changed."""
+    digest = hashlib.sha256()
+    for path in files:
+        found = path.stat()
+        digest.update(f"{path.relative_to(root)}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
