@@ -38,7 +38,7 @@ NOT_YAML = "Config file is not valid JSON or YAML"  # Snakemake does not say whi
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
 STOPPED = """\
-Stopping. What has finished stays, and runs in training save their state: the same command continues."""
+Stopping. Finished work is kept and running trainings save their state; the same command continues."""
 
 
 @dataclass
@@ -115,7 +115,7 @@ class LogHandler(LogHandlerBase):
             from pj.workflow import outputs  # here, since a faulty component makes this fail
 
             closing = outputs.closing_lines() if outputs.pages_asked() else []
-            return "\n".join([f"{UP_TO_DATE}: all of it is up to date.", *closing])
+            return "\n".join([f"{UP_TO_DATE}: everything is up to date.", *closing])
         elif event is None and message.strip() and not message.lstrip().startswith(CHATTER):
             return self.format(record)
         return None

@@ -333,7 +333,7 @@ def test_what_never_reached_70_percent_counts_as_an_epoch_more_than_it_had(loade
     runs.to_csv(path, index=False)
     found = judged(contrast(quantity="epochs_to_70"), Evidence(evidence.folder), loaded)
     assert found.values == {0: pytest.approx(16.0), 1: pytest.approx(12.0)}
-    assert "never reached 70 %, counted as one epoch more than the run had: 1 of own/a" in found.notes
+    assert "did not reach 70 %, counted as one epoch more than the run had: 1 of own/a" in found.notes
 
 
 def test_a_further_check_has_a_verdict_of_its_own_and_does_not_change_the_claims(loaded, tmp_path):
@@ -391,7 +391,7 @@ def test_mcnemars_test_is_noted_for_a_variant_against_its_studys_reference(count
 def test_between_which_points_of_a_scale_the_best_lies_is_reported(loaded, tmp_path):
     best = Best(**HEAD, statistic="best", study="own", variant="a", ordered=True)
     found = judged(best, plant(tmp_path, a=NOISY, b=B, c=[70.0] * 5), loaded)
-    assert "95 % of bootstraps: a … b" in found.notes
+    assert "95 % of bootstraps: own/a … own/b" in found.notes
 
 
 def test_bootstraps_of_few_seeds_decide_nothing(loaded, tmp_path):

@@ -312,7 +312,7 @@ studies:
         ("studies: {loss: {base: {data: {flip: 'yes'}}}}", "flip: 'yes'"),
         ("studies: {activation: {base: {model: {dropout: 1.0}}}}", "dropout: 1.0; allowed: less than 1"),
         ("studies: {loss: {base: {data: {name: cifar100}}}}", "'cifar100'.*Did you mean 'cifar10'"),
-        ("studies: {mlp_cnn: {base: {batch_size: 1}}}", "batch_size 1 gives batch norm nothing"),
+        ("studies: {mlp_cnn: {base: {batch_size: 1}}}", "batch_size 1 leaves batch norm one image"),
         ("studies: {loss: {base: {select: best_validation}}}", "needs data.validation > 0"),
         ("studies: {loss: {base: {data: {train: 100}}}}", "batch_size 128 is larger than the 100"),
         (

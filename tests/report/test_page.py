@@ -106,7 +106,7 @@ def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
         "10 runs behind it",
         "digits-mlp-1a",
         'data-of="studies-own-curves"',
-        "of further runs are expected in",
+        "expected range (95 %): ",
     ):
         assert part in text
     assert 'id="studies-own"' in text

@@ -289,7 +289,9 @@ def test_the_report_warns_of_what_is_reduced_and_of_nothing_else(tmp_path):
     full = study(variant("a", 0.1))
     small = study(variant("a", 0.1, scale=Scale(name="smoke", epochs=1), test=50.0), name="t")
     assert "too small" not in report_of(tmp_path / "1", full)
-    assert "All of it at digits, smoke scale (epochs 1): too small" in report_of(tmp_path / "2", small)
+    assert "Everything here was measured at digits, smoke scale (epochs 1), which is too small" in report_of(
+        tmp_path / "2", small
+    )
     mixed = report_of(tmp_path / "3", full, small)
     assert "All of it" not in mixed
     assert "**digits, full scale**;" in mixed

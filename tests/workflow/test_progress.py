@@ -52,7 +52,7 @@ def test_nothing_to_do_is_said_with_the_headline_and_the_page(capsys, monkeypatc
     monkeypatch.chdir(tmp_path)
     _, say = handler(capsys)
     line = "Nothing to be done (all requested files are present)."
-    assert say(line) == "Nothing to be done: all of it is up to date.\n"
+    assert say(line) == "Nothing to be done: everything is up to date.\n"
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "report.html").touch()
     (tmp_path / "results" / "claims.json").write_text('{"above": "**2 claims: 2 reproduced.**"}')

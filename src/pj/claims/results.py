@@ -78,7 +78,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
     predicted = statistics.prediction_interval(list(sums.values()))
     if claim.quantity == "epochs_to_70":
         never = {cell: evidence.never(cell) for cell in chosen.values() if cell}
-        counted = "never reached 70 %, counted as one epoch more than the run had"
+        counted = "did not reach 70 %, counted as one epoch more than the run had"
         notes += tuple(f"{counted}: {n} of {c}" for c, n in never.items() if n)
         if all(n == len(evidence.values(cell, claim.quantity)) for cell, n in never.items()):
             return Result(notes=(*notes, "no run reached 70 %, so nothing can be compared"))
@@ -136,12 +136,12 @@ def _best(claim: Best, evidence: Evidence) -> Result:
     by_name = dict(zip(names, shares.tolist(), strict=True))
     rival = max((name for name in names if name != claim.variant), key=by_name.__getitem__)
     if len(shared) < 2:
-        return Result(value=by_name[claim.variant], seeds=1, notes=("a single seed: no bootstrap",))
-    notes = [f"best rival: {rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
+        return Result(seeds=1, notes=("a single seed: no bootstrap",))
+    notes = [f"best of the others: {claim.study}/{rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
     excluded = by_name[rival] >= SHARE
     if claim.ordered:
         low, high = statistics.central(shares)
-        notes.append(f"95 % of bootstraps: {names[low]} … {names[high]}")
+        notes.append(f"95 % of bootstraps: {claim.study}/{names[low]} … {claim.study}/{names[high]}")
         excluded = not low <= names.index(claim.variant) <= high
     return Result(value=by_name[claim.variant], excluded=excluded, seeds=len(shared), notes=tuple(notes))
 
@@ -174,7 +174,10 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:
     if estimated is None:
         return Result()
     half = estimated.half_width
-    notes = [f"over {len(found)} variants; of their means {permuted.statistic:.2f}, p {permuted.pvalue:.2f}"]
+    notes = [
+        f"over {len(found)} variants; correlation of their means {permuted.statistic:.2f}, "
+        f"permutation p {permuted.pvalue:.2f}"
+    ]
     return Result(
         value=estimated.mean,
         low=None if half is None else estimated.mean - half,

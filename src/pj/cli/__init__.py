@@ -18,7 +18,7 @@ COMMANDS = {
     "runs": "list every run: the variants that use it, its state and its test accuracy",
     "watch": "show the progress of all runs in training",
     "table": "print a study's table from the runs finished so far",
-    "prune": "export a finished run with some of its units removed, as a smaller network",
+    "prune": "remove units from a finished run's network and export the smaller one",
     "report": "write the report pages: the scorecard with all tables and figures",
     "doctor": "check this machine for the workflow, and say how to fix what is wrong",
     "keep": "copy the tables and figures of all finished runs, with provenance",
@@ -34,7 +34,7 @@ EXIT_CODES = {
 }
 DESCRIPTION = f"""{pj.__doc__}
 
-`snakemake` runs a whole project; these commands start one, do single parts by hand, and show progress."""
+`snakemake` runs a whole project; these commands create a project, run single steps and show progress."""
 START = {
     "pj init my-study": "a project of your own, which runs as it is",
     "pj doctor": "what this machine has for the workflow",
@@ -85,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
                 default=[],
                 type=Path,
                 metavar="FILE",
-                help="an overlay of config.yaml; may be given several times",
+                help="a YAML file that extends config.yaml (an overlay); may be repeated",
             )
         module.arguments(command)
     return parser

@@ -7,7 +7,7 @@ import argparse
 from pj.cli.common import RESULTS, load
 
 EXAMPLES = {
-    "pj doctor": "each line is ok, a note, or BAD with a remedy",
+    "pj doctor": "each line begins with ok, note or BAD, and says what to do",
     "pj doctor --configfile my.yaml": "with an overlay, whose data are checked too",
 }
 EXIT_CODES = {1: "a finding is BAD, or an error, reported in one message"}

@@ -9,7 +9,7 @@ from pj.cli.common import RESULTS, load
 from pj.errors import UserError
 
 EXAMPLES = {
-    "pj keep reference/my-machine": "all that is finished of config.yaml",
+    "pj keep reference/my-machine": "everything finished of config.yaml",
     "pj keep reference/smoke --configfile config.smoke.yaml": "of config.yaml with an overlay",
 }
 

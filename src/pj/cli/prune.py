@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--order",
         choices=get_args(Order),
         default="magnitude",
-        help="in which order units are removed (default: magnitude, the smallest first)",
+        help="order of removal (default: magnitude, the smallest weights first; path: DessiLBI's order)",
     )
     parser.add_argument("--data", type=Path, help="data file (default: results/data/<dataset>.npz)")
     parser.add_argument(

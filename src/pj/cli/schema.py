@@ -13,7 +13,7 @@ from pj.config import schema
 from pj.errors import UserError
 
 EXAMPLES = {
-    "pj schema": "config.schema.json, claims.schema.json and docs/CONFIG.md, here",
+    "pj schema": "those of the project in this folder",
     "pj schema --check": "for CI: whether they are up to date",
 }
 EXIT_CODES = {1: "an error, reported in one message; with --check also a file that is out of date"}

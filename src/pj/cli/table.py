@@ -7,7 +7,7 @@ import argparse
 from pj.cli.common import RESULTS, load, study_argument, study_of
 
 EXAMPLES = {
-    "pj table loss": "study loss, as far as its runs are finished",
+    "pj table loss": "the table of study loss, from its finished runs",
     "pj table loss --configfile config.smoke.yaml": "with an overlay, as for snakemake --configfile",
 }
 

@@ -133,7 +133,7 @@ class StudySettings(Strict):
     compare: Literal["best_test", "selected"] = Field(
         "selected", description="which test accuracy is compared: the kind that the paper prints"
     )
-    reference: str | None = Field(None, description="the variant that the others are subtracted from")
+    reference: str | None = Field(None, description="the variant that the others are compared with")
     probes: ProbeView | None = Field(None, description="what a study of probed runs shows")
     path: PathView | None = Field(None, description="what a study of DessiLBI runs shows")
     seeds: Seeds | None = Field(None, description="seeds of this study instead of the configuration's")

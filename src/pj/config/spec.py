@@ -52,8 +52,8 @@ class RunSpec(Strict):
                 raise ValueError(f"optimizer.momentum is allowed with {key}: sgd only; {inside} has betas")
         if self.batch_size == 1 and self.has_batch_norm:
             raise ValueError(
-                f"batch_size 1 gives batch norm nothing to normalise over; with {self.model.name} use 2 or "
-                "more, or a network without batch norm"
+                f"batch_size 1 leaves batch norm one image, and it needs two; with {self.model.name} use 2 "
+                "or more, or a network without batch norm"
             )
         if self.data.train is not None and self.batch_size > self.data.train:
             raise ValueError(

@@ -3,7 +3,7 @@
     x_train, x_test  uint8 [N, H, W] (grey) or [N, H, W, 3] (colour), with H = W
     y_train, y_test  labels, one per image: whole numbers or text
 
-Run it (`python make_data.py`), then take away the `#` before `shapes` in config.yaml, and write
+Run it (`python make_data.py`), then remove the `#` before `shapes` in config.yaml, and write
 `data: {name: shapes}` in the study. To use your own images, fill these arrays from them.
 """
 

@@ -82,7 +82,7 @@ INTERPRET = Analysis(
 The selected network on test images, in eval mode. *Feature maps*: the first three channels of a layer.
 *Grad-CAM* (Selvaraju et al. 2017) at a layer: its maps, weighted by the mean gradient of the predicted
 class's logit, summed and cut at zero, enlarged to the image; scaled to a maximum of 1 for display, with a
-contour at one half. Such pictures convince too easily, so two tests check them. *Deletion*: pixels are
+contour at one half. Such pictures can mislead, so two tests check them. *Deletion*: pixels are
 replaced by the mean colour, the most important ones first; a map that shows what the network uses makes the
 probability of the class fall faster (a smaller area) than the maps of other images, or random maps of the
 same grid. *Randomised weights*: the rank correlation with the map of a network whose weights are shuffled,

@@ -26,6 +26,9 @@ RUNS, BOOTSTRAPS = "share of runs", "share of bootstraps"
 LINEAR = {RATIO: log(1.5), POINTS: 1.0, COSINES: 0.2}
 IN_POINTS = (*ACCURACIES, "validation", "train_running", "train", "gap", "accuracy")
 UNITS = {
+    **dict.fromkeys(("grad_cam", "other", "random"), "probability"),  # mean area under a deletion curve
+    **dict.fromkeys(("first_randomised", "all_randomised"), CORRELATION),
+    "loss_at_the_ends": "loss",
     "seconds": "seconds",
     "gradients": "gradient evaluations",
     "epochs_to_70": "epochs",
@@ -57,6 +60,12 @@ class Axis:
     centre: float
     bound: float
     linear: float
+
+    @property
+    def title(self) -> str:
+        """Its unit, and the middle if that is not where it is for the unit's other claims."""
+        usual = 1.0 if self.unit == RATIO else 0.5 if self.unit in (RUNS, BOOTSTRAPS) else 0.0
+        return self.unit if self.centre == usual else f"{self.unit}, around {self.centre:g}"
 
     def distance(self, value: float) -> float:
         """Return how far a value is from the centre; of a ratio that is not positive minus infinity."""
@@ -160,7 +169,7 @@ def unit(found: Judgement) -> str:
                 return POINTS
             return UNITS.get(quantity, quantity.replace("_", " "))
         case Probed():
-            return RATIO if found.neutral else COSINES
+            return "" if found.value is None else RATIO if found.neutral else COSINES
         case RankCorrelation():
             return CORRELATION
         case Best():
@@ -203,7 +212,9 @@ def claimed(found: Judgement) -> Span | None:
         case Contrast(expect="same"):
             return _margin(found)
         case Contrast(expect="reached", reported=float(paper)):
-            return paper - claim.margin, paper + claim.margin
+            # one run could give the paper's number, or the mean exceeds it
+            predicted = found.predicted or (0.0, 2 * claim.margin)
+            return paper - (predicted[1] - predicted[0]) / 2, inf
     compared, expect = tested(found), getattr(claim, "expect", "")
     if compared is None or expect not in ("above", "below"):
         return None

@@ -148,7 +148,7 @@ def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
         "p_equivalent": None if found.p_equivalent is None else f"{found.p_equivalent:.2g}",
         "predicted": found.predicted and " … ".join(claims.written(found, x) for x in found.predicted),
         "by_seed": {seed: claims.written(found, value) for seed, value in found.values.items()},
-        "notes": [names.titled(note, found.cells or cells(claim), source.config) for note in found.notes],
+        "notes": claims.notes(found, [source]),
         "source": found.source,
         "axis": axis,
         "drawn": forest.row(found, axis),

@@ -30,8 +30,10 @@ Test accuracies are in percent. *Last epoch* and *best validation* do not use th
 epoch* does, as some papers do. A diverged run counts as a result: it is named, and left out of means.
 Seconds are the wall time of a run, including its measurements after each epoch.
 """
-REDUCED = "**All of it at {label}: too small to say anything about the reported numbers.**"
-MIXED = "Reduced studies say so above their table; they are too small to be compared with what was reported."
+REDUCED = """\
+**Everything here was measured at {label}, which is too small for conclusions about the paper's numbers.**"""
+MIXED = """\
+Studies at a reduced scale are marked above their table; their numbers cannot be compared with the paper's."""
 MEASURED = """\
 ## How it was measured
 
@@ -79,7 +81,7 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Wor
         )
     ]
     if judgements:
-        parts += [CLAIMS, claims.sheet(judgements).markdown()]
+        parts += [CLAIMS, claims.sheet(judgements, sources).markdown()]
     if doubts := caveats.doubts(judgements, sources):
         parts.append("## Caveats\n\n" + "".join(f"- {doubt}\n" for doubt in doubts))
     for source in sources:

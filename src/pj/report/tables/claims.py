@@ -8,21 +8,22 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells
+from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells, single_cells
 from pj.claims.verdicts import Judgement, Verdict
 from pj.config.words import Words
 from pj.report.pages.source import Source
+from pj.report.text import names
 from pj.report.text.labels import counted, number
 from pj.report.text.sheet import Sheet
 
 ORDER = get_args(Verdict)
 MEANING = {
     "reproduced": "the runs confirm the claim, and one run could give the paper's number, if there is one",
-    "direction only": "the difference has the claimed direction, but not the size that the paper prints",
-    "equivalent": "a difference was claimed, but its 90 % interval lies within the margin",
-    "reversed": "the opposite of the claim",
+    "direction only": "the difference has the claimed direction, but its size is not the paper's",
+    "equivalent": "a difference was claimed, but any difference is smaller than the margin",
+    "reversed": "the runs show the opposite of the claim",
     "inconclusive": "the runs so far neither confirm nor refute it",
-    "not testable at this scale": "measured with fewer images or epochs, or a narrower net, than claimed",
+    "not testable at this scale": "fewer images or epochs, or a narrower network, than in the paper",
     "not run": "nothing was measured",
 }
 
@@ -95,7 +96,17 @@ def where(claim: Claim) -> str:
     return " ".join(filter(None, (claim.report, claim.section)))
 
 
-def sheet(judgements: Sequence[Judgement]) -> Sheet:
+def notes(found: Judgement, sources: Sequence[Source]) -> list[str]:
+    """Return a claim's notes, with titles in the place of keys."""
+    named = [source for source in sources if source.name == found.source] or sources[:1]
+    if not named:
+        return list(found.notes)
+    config = named[0].config
+    keys = [*found.cells, *cells(found.claim), *single_cells(found.claim, config)]
+    return [names.titled(note, keys, config) for note in found.notes]
+
+
+def sheet(judgements: Sequence[Judgement], read: Sequence[Source]) -> Sheet:
     """Return the table for people, under the headline; an empty one if there are no claims."""
     if not judgements:
         return Sheet("", pd.DataFrame())
@@ -109,7 +120,7 @@ def sheet(judgements: Sequence[Judgement]) -> Sheet:
             "paper": number(found.claim.reported, "{:g}"),
             "seeds": str(found.seeds or ""),
             **({"measured on": found.source if found.value is not None else ""} if len(sources) > 1 else {}),
-            "notes": "; ".join(found.notes),
+            "notes": "; ".join(notes(found, read)),
         }
         for found in judgements
     ]
@@ -119,4 +130,4 @@ def sheet(judgements: Sequence[Judgement]) -> Sheet:
 
 def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Words, output: Path) -> None:
     """Write the scorecard as .csv, .md and .tex beside ``output``, which is one of them."""
-    sheet(judgements).write(output.parent, output.stem, table(judgements))
+    sheet(judgements, sources).write(output.parent, output.stem, table(judgements))

@@ -23,7 +23,9 @@ def standing(judgements: Sequence[Judgement]) -> tuple[str, str]:
     if not judgements:
         return "", ""
     if not tested:
-        return "No claim is tested at full scale yet", counted(len(judgements), "claim")
+        ran = any(found.verdict == NOT_TESTABLE for found in judgements)
+        said = "No claim has been tested at full scale yet" if ran else "Nothing has been run yet"
+        return said, counted(len(judgements), "claim")
     open_ = len(judgements) - len(tested)
     held = sum(verdict in HELD for verdict in tested)
     undecided = tested.count("inconclusive")

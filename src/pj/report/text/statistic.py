@@ -19,7 +19,7 @@ def of(found: Judgement, config: Config) -> str:
             return f"Spearman's correlation of parameters and {what} in {names.cell(claim.study, config)}"
         case Probed():
             row = ", ".join(f"{key} {value}" for key, value in claim.row.items())
-            what = f"with against without batch norm in {names.cell(claim.study, config)}: {row}"
+            what = f"ratio with / without batch norm, {names.cell(claim.study, config)}: {row}"
             return f"{what}; expected {claim.expect} {found.neutral:g}"
         case Best():
             among = "; ".join(names.cell(f"{claim.study}/{name}", config) for name in claim.among)
@@ -29,7 +29,7 @@ def of(found: Judgement, config: Config) -> str:
         case Diverged():
             listed = "; ".join(names.cell(cell, config) for cell in claim.cells)
             return f"share of runs that diverge, expected {claim.expect}: {listed}"
-    return "nothing here measures it yet"
+    return "not measured"
 
 
 def _contrast(claim: Contrast, config: Config) -> str:
