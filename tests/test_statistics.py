@@ -54,6 +54,18 @@ def test_the_two_one_sided_tests_are_a_90_percent_interval_inside_the_margin():
         assert (compare(values.tolist(), 0.5).equivalent < 0.05) == inside
 
 
+@pytest.mark.parametrize("pairs", [(98.94, 98.24), (89.67, 88.97), (71.2, 70.5)])
+def test_differences_that_are_equal_but_for_rounding_have_no_spread(pairs):
+    """Of accuracies with two decimals, whose differences are not exact in binary."""
+    above, below = ([round(number + k, 2) for k in (0, -7.11, -40.3, -64.5, -20.2)] for number in pairs)
+    values = [a - b for a, b in zip(above, below, strict=True)]
+    assert len(set(values)) > 1
+    found = estimate(values)
+    assert found.half_width == 0 and compare(values, 0.5) == compare([found.mean] * 5, 0.5)
+    low, high = prediction_interval(values)
+    assert low == high
+
+
 def test_equal_differences_are_exact():
     assert compare([0.0, 0.0, 0.0], 0.5).equivalent == 0 and compare([0.0, 0.0], 0.5).different == 1
     assert compare([2.0] * 3, 0.5).equivalent == 1 and compare([2.0] * 3, 0.5).different == 0

@@ -31,8 +31,14 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return None
     if n == 1:
         return Estimate(float(finite[0]), None)
-    half = stats.t.ppf(0.975, n - 1) * finite.std(ddof=1) / np.sqrt(n)
+    half = stats.t.ppf(0.975, n - 1) * _deviation(finite) / np.sqrt(n)
     return Estimate(float(finite.mean()), float(half))
+
+
+def _deviation(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation over seeds; zero if values differ by rounding errors alone."""
+    found = float(values.std(ddof=1))
+    return 0.0 if found <= DUST * max(1.0, abs(float(values.mean()))) else found
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def compare(differences: Sequence[float], margin: float) -> Comparison | None:
     found = estimate(finite.tolist())
     if found is None or found.half_width is None:
         return None if found is None else Comparison(found, None, None)
-    if finite.std() <= DUST * max(1.0, abs(found.mean)):
+    if not found.half_width:
         if found.mean and len(finite) < 3:
             return Comparison(found, None, None)
         return Comparison(found, float(found.mean == 0), float(abs(found.mean) >= margin))
@@ -93,7 +99,7 @@ def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
     n = len(finite)
     if n < 2:
         return None
-    half = stats.t.ppf(0.975, n - 1) * finite.std(ddof=1) * np.sqrt(1 + 1 / n)
+    half = stats.t.ppf(0.975, n - 1) * _deviation(finite) * np.sqrt(1 + 1 / n)
     return float(finite.mean() - half), float(finite.mean() + half)
 
 

@@ -345,7 +345,7 @@ studies:
         ("scale: {epochs: 1}", r"^scale: reduces epochs but is named 'full'; give it another name"),
         (
             "scale: {name: tiny, train: 100}",
-            r"^scale: does not work for loss/mse: batch_size 128",
+            r"^scale of loss/mse: batch_size 128",
         ),
         ("studies: {loss: {base: {epochs: 1e2}}}", "'1e2' is text in YAML; write 100$"),
         ("seeds: [0]\n[1, 2]: 3", "line 2: a key is a sequence"),
@@ -360,6 +360,31 @@ studies:
 )
 def test_a_fault_is_reported_with_its_path(tmp_path, text, message):
     assert re.search(message, "\n".join(faults(tmp_path, text)), re.MULTILINE)
+
+
+def test_an_overlay_removes_what_it_sets_to_null(tmp_path):
+    before = load(FULL)
+    text = "studies: {final: null, loss: {variants: {mse: null}}}\ninterpretations: null\n"
+    after = load(FULL, overlay(tmp_path, f"{text}prunings: {{vgg_conv3: null}}\n"))
+    assert before.settings.studies.keys() - after.settings.studies.keys() == {"final"}
+    names = [[v.name for v in config.study("loss").variants] for config in (before, after)]
+    assert [name for name in names[0] if name not in names[1]] == ["mse"]
+    assert before.analyses("prunings").keys() - after.analyses("prunings").keys() == {"vgg_conv3"}
+
+
+def test_a_seed_that_is_listed_twice_is_refused(tmp_path):
+    assert "seeds: 3 is listed twice; list each once" in faults(tmp_path, "seeds: [0, 3, 3]")
+
+
+def test_a_fault_of_a_hundred_variants_is_one_line_with_their_number(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        load(FULL, overlay(tmp_path, "scale: {name: s, train: 80}"))
+    assert len(error.value.faults) > 50
+    lines = str(error.value).splitlines()
+    assert len(lines) < 25 and any(
+        re.search(r"^  scale of \S+/\S+, .* and \d+ more: batch_size", x) for x in lines
+    )
+    assert re.match(r"\d+ faults in the configuration:", lines[0])
 
 
 def test_two_datasets_cannot_share_a_label_unless_they_are_the_same(tmp_path):

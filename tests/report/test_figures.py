@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from helpers.analyses import analysed
@@ -70,6 +71,22 @@ def test_curves_of_many_variants_with_long_titles_are_whole(count, tmp_path):
     assert words(figure).count(LONG) == count + 1
     assert "band from the lowest to the highest" in words(figure)
     assert figure.get_figwidth() > 8 and figure.axes[0].get_position().width * figure.get_figwidth() > 2.5
+
+
+@pytest.mark.parametrize(
+    "title", ["costs $$", "_ρ = 2", "$x^2$ to $y", "a_b^c {d} \\\\alpha", "准确率 → 100 %"]
+)
+def test_titles_are_drawn_as_they_are_written(title, tmp_path):
+    """No mathematics is read into them, and none leaves the legend."""
+    own = tuple(v.model_copy(update={"title": title}) for v in variants(1))
+    write_curves(tmp_path / "runs", own)
+    figure = curves.draw(study(own, title=title), tmp_path / "runs")
+    shown = [text.get_text().replace("\\$", "$").strip() for text in figure.findobj(Text)]
+    assert shown.count(title) == 1 and sum(text.startswith(title) for text in shown) == 2
+    style.save(figure, tmp_path / "curves", {"png": 50, "svg": 50})
+    assert title.replace(" ", "") in "".join((tmp_path / "curves.svg").read_text().split()).replace(
+        "&gt;", ">"
+    )
 
 
 def test_curves_of_one_seed_have_no_band_and_say_so(tmp_path):

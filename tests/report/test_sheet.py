@@ -56,6 +56,21 @@ def test_latex_is_a_booktabs_table_with_caption_and_label():
     assert r"a \textbar{} b & 83.10 $\pm$ 0.2 \\" in text and r"\emph{as reported}" in text
 
 
+def test_latex_has_commands_for_greek_letters_and_common_signs():
+    greek = "".join(map(chr, [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA)]))
+    signs = "± × · − ∞ ≥ ≤ ≠ ≈ → ← ↑ ↓ ∈ ∂ ∑ ∇ √ ° µ ² ³ ½ ‰ … ‖ ✓"
+    text = Sheet("", pd.DataFrame({"a": [greek, signs]})).latex("t")
+    assert text.isascii()
+    for command in (r"$\rho$", r"$\alpha$", r"$\varsigma$", r"$\Lambda$", r"$\omega$", r"$\to$", "$^2$"):
+        assert command in text
+
+
+def test_markdown_tables_show_links_and_code_as_text():
+    table = pd.DataFrame({"a": ["[x](javascript:alert(1))", "![i](http://x/y.png)", "`rm`", "*kept*"]})
+    text = Sheet("", table).markdown()
+    assert r"\[x\](javascript" in text and r"!\[i\](http" in text and r"\`rm\`" in text and "*kept*" in text
+
+
 def test_a_table_is_written_as_csv_markdown_and_latex(tmp_path):
     AWKWARD.write(tmp_path, "table", pd.DataFrame({"value": [1 / 3]}))
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "table.md", "table.tex", "table.json"}

@@ -191,7 +191,7 @@ def test_evaluations_of_the_gradient_are_counted_and_probes_are_not(
     assert json.loads((tmp_path / "run.json").read_text())["gradients"] == 2 * 4 * a_step
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_signal_saves_at_the_next_step_and_exits_with_128_more(number, spec, digits, tmp_path):
     run = spec(epochs=100_000)
     script = (

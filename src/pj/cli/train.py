@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shlex
 from pathlib import Path
 
 from pj import files
@@ -60,10 +61,14 @@ def run(options: argparse.Namespace) -> None:
         state = records.state(options.output)
         print(f"{options.output} already holds this run ({state}); delete it to train it again")
         return
+    data = options.data or RESULTS / "data" / f"{spec.data.name}.npz"
+    if not options.data and not data.is_file():
+        overlays = f" --configfile {shlex.join(map(str, options.configfile))}" if options.configfile else ""
+        raise UserError(f"{data} is missing; create it with `snakemake --cores 1{overlays} -- {data}`")
     loop.train(
         spec,
         options.seed,
-        options.data or RESULTS / "data" / f"{spec.data.name}.npz",
+        data,
         options.output,
         code=code,
         resume=options.output / ".resume",

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pj.config import checks, yaml_files
+from pj.config.analyses import ANALYSES
 from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.checks import label
 from pj.config.components import Source
@@ -26,14 +27,29 @@ from pj.config.settings import (
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 
+NAMED = ("datasets", "studies", *ANALYSES)  # sections whose entries have names of the user's
+MANY = 4  # places with one fault that are listed; of more the rest is counted
+
 
 class ConfigError(UserError):
-    """Everything that is wrong with a configuration, one fault per line."""
+    """Everything that is wrong with a configuration: one line per fault, with the places that have it."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = list(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  {f}" for f in self.faults))
+        places: dict[str, list[str]] = {}
+        for fault in self.faults:
+            place, _, reason = fault.partition(": ")
+            places.setdefault(reason, []).append(place)
+        lines = [_line(where, reason) for reason, where in places.items()]
+        count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
+        super().__init__(f"{count} in the configuration:\n" + "\n".join(lines))
+
+
+def _line(places: Sequence[str], reason: str) -> str:
+    """Return a fault's line; of a fault in many places it names the first, and counts the others."""
+    if len(places) <= MANY:
+        return "\n".join(f"  {place}: {reason}" for place in places)
+    return f"  {', '.join(places[:MANY])} and {len(places) - MANY} more: {reason}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +126,25 @@ def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] |
     if not merged and faults:
         raise ConfigError(faults)
     merged = yaml_files.merge(merged, yaml_files.parse_texts(overrides or {}))
-    return _resolve(merged, faults)
+    return _resolve(_without_removed(merged), faults)
+
+
+def _without_removed(merged: dict[str, Any]) -> dict[str, Any]:
+    """Leave out studies, variants, datasets and analyses that an overlay has set to null."""
+
+    def kept(section: Any) -> Any:
+        return {k: v for k, v in section.items() if v is not None} if isinstance(section, dict) else section
+
+    there = {key: value for key, value in merged.items() if key not in NAMED or value is not None}
+    found = {key: kept(value) if key in NAMED else value for key, value in there.items()}
+    if isinstance(studies := found.get("studies"), dict):
+        found["studies"] = {
+            name: study | {"variants": kept(study["variants"])}
+            if isinstance(study, dict) and "variants" in study
+            else study
+            for name, study in studies.items()
+        }
+    return found
 
 
 def of_settings(settings: Mapping[str, Any]) -> Config:
@@ -175,7 +209,7 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 continue
             except _ScaleError as error:
                 where = (*path, "scale") if study.scale else ("scale",)
-                faults.append(f"{'.'.join(where)}: does not work for {study_name}/{name}: {error}")
+                faults.append(f"{'.'.join(where)} of {study_name}/{name}: {error}")
                 continue
             variants.append(
                 Variant(

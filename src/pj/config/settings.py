@@ -22,11 +22,12 @@ from pj.config.types import (
     Name,
     Positive,
     Strict,
+    distinct,
 )
 from pj.errors import UserError
 
 Seed = Index
-Seeds = Annotated[list[Seed], Field(min_length=1)]
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)]
 Rates = Annotated[list[Positive], Field(min_length=2)]
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count, islice, pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 __all__ = ["Annotated", "Literal"]  # part of the vocabulary of annotations, too
+T = TypeVar("T")
 
 
 class Strict(BaseModel):
@@ -35,11 +36,11 @@ def ascending(percents: list[float]) -> list[float]:
     return percents
 
 
-def distinct(names: list[str]) -> list[str]:
-    """Return names as they are; ValueError if one is listed twice."""
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+def distinct(items: list[T]) -> list[T]:
+    """Return names or seeds as they are; ValueError if one is listed twice."""
+    if twice := sorted({str(item) for item in items if items.count(item) > 1}):
         raise ValueError(f"{', '.join(twice)} is listed twice; list each once")
-    return names
+    return items
 
 
 def spaced(start: int, step: int) -> AfterValidator:

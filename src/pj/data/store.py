@@ -128,7 +128,10 @@ def save(dataset: Dataset, path: Path) -> None:
 
 def load(path: Path) -> Dataset:
     """Read what `save` wrote; DataError if it is damaged, or its arrays are not those that were saved."""
-    again = f"delete it and create it again with `snakemake --cores 1 {path}`"
+    made = (
+        f"with `snakemake --cores 1 -- {path}`, and your --configfile before the two dashes if you have one"
+    )
+    again = f"delete it and create it again {made}"
     try:
         with np.load(path, allow_pickle=False) as archive:
             meta = json.loads(str(archive["meta"]))
@@ -142,7 +145,7 @@ def load(path: Path) -> Dataset:
                 orders=orders,
             )
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; create it with `snakemake --cores 1 {path}`") from None
+        raise DataError(f"{path} is missing; create it {made}") from None
     except Exception as error:  # a damaged archive fails in zipfile, zlib, tokenize, …
         raise DataError(f"{path} is damaged ({error}); {again}") from error
     if _hash(arrays) != found.sha256:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from pj.training.state import ResumeStates
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 60.0  # seconds between resume states
+PATIENCE = 5.0  # seconds between two signals, after which the second is taken for impatience with a step
 OUT_OF_TIME = 75  # exit status of a run that max_seconds ended: EX_TEMPFAIL of sysexits.h
 
 
@@ -65,7 +67,8 @@ def train(
             training if it is deleted before it has been used.
         loaded: called once, when all code of the run has been loaded.
 
-    SIGTERM and SIGINT save a resume state at the next step and exit with 128 + the signal's number.
+    SIGTERM, SIGINT and SIGHUP save a resume state at the next step and exit with 128 + the signal's number;
+    one that comes `PATIENCE` seconds later ends the process at once, and the run goes on from its last state.
 
     """
     if max_seconds and not resume:
@@ -210,13 +213,21 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT, so that a step is finished before the run ends."""
+    """Collect the signals that stop a run, so that a step is finished first.
+
+    One that comes later again ends a run whose step hangs; launchers and terminals send several together.
+    """
     received: list[int] = []
+    first = [math.inf]
 
     def note(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - first[0] > PATIENCE:
+            os._exit(128 + number)
+        first[0] = min(first[0], time.monotonic())
         received.append(number)
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    stopping = signal.SIGTERM, signal.SIGINT, signal.SIGHUP  # the last when a terminal is closed
+    old = {number: signal.signal(number, note) for number in stopping}
     try:
         yield received
     finally:

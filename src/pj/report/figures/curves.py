@@ -13,7 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pj.config.settings import Study, Variant
-from pj.report.figures.style import FORMATS, colours, frames, headline, legend, log_if_wide, save, spread
+from pj.report.figures.style import (
+    FORMATS,
+    colours,
+    frames,
+    headline,
+    legend,
+    log_if_wide,
+    plain,
+    save,
+    spread,
+)
 from pj.report.text.labels import study_label
 from pj.runs import records
 
@@ -44,7 +54,9 @@ def draw(study: Study, runs: Path) -> Figure:
         held_out = _held_out(variant)
         complete, diverged = _curves(variant, runs)
         crossed = crossed or bool(diverged)
-        title = variant.title + (f" ({len(diverged)} of {len(variant.seeds)} diverged)" if diverged else "")
+        title = plain(variant.title) + (
+            f" ({len(diverged)} of {len(variant.seeds)} diverged)" if diverged else ""
+        )
         for quantity, axes in panels.items():
             for column, style, label in (
                 (f"train_{quantity}", "--", None),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 
 from pj.config.settings import Analysed, Variant
-from pj.report.figures.style import colours, frames, headline, legend, wrapped
+from pj.report.figures.style import colours, frames, headline, legend, plain, wrapped
 from pj.report.tables.analyses import Found, complete
 from pj.report.tables.interpret import label
 from pj.report.text.labels import scale_label
@@ -146,7 +146,7 @@ def _correlations(axes: Axes, variant: Variant, runs: list[dict[str, Any]], dash
     pooled = [[v for run in runs for v in run["check"]["correlations"][n] if v is not None] for n in names]
     quartiles = np.array([np.percentile(v, [25, 50, 75]) if v else [np.nan] * 3 for v in pooled]).T
     x = range(len(names))
-    axes.plot(x, quartiles[1], dash, color="black", marker="o", ms=3, lw=1.2, label=variant.title)
+    axes.plot(x, quartiles[1], dash, color="black", marker="o", ms=3, lw=1.2, label=plain(variant.title))
     axes.fill_between(x, quartiles[0], quartiles[2], color="black", alpha=0.12, lw=0)
     axes.set_xticks(x, names, rotation=60, fontsize=7)
 
@@ -183,7 +183,7 @@ def _verdict(image: dict[str, Any]) -> str:
 
 def _short(name: str) -> str:
     """Return a name that fits above a small picture."""
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return plain(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
 
 
 def _name(image: dict[str, Any], key: str) -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
-from pj.report.figures.style import colours, frames, headline, legend, log_if_wide, wrapped
+from pj.report.figures.style import colours, frames, headline, legend, log_if_wide, plain, wrapped
 from pj.report.tables.analyses import Found, complete
 from pj.report.text.labels import scale_label
 
@@ -24,7 +24,7 @@ def draw(landscape: Analysed, found: Found) -> Figure:
     palette = colours(len(landscape.variants))
     for variant, colour, dash in zip(landscape.variants, palette, DASHES * len(palette), strict=False):
         for i, run in enumerate(complete(found, variant)):
-            label = variant.title if i == 0 else None
+            label = plain(variant.title) if i == 0 else None
             values = np.asarray(run["line"]["loss"], dtype=float)  # null, not finite, leaves a gap
             axes[0].plot(run["line"]["offsets"], values, dash, color=colour, lw=1.2, label=label)
     log_if_wide(axes[0])

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj.config.settings import Study
-from pj.report.figures.style import FORMATS, LOG_SPREAD, headline, save, wrapped
+from pj.report.figures.style import FORMATS, LOG_SPREAD, headline, plain, save, wrapped
 from pj.report.tables.probe_measures import NETWORKS
 from pj.report.text.labels import study_label
 
@@ -56,7 +56,7 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
     frames += [[("band", str(name), part)] for name, part in found[bands].groupby("trajectory", sort=False)]
     if not frames:
         figure = Figure(figsize=(6, 1.5), layout="constrained")
-        figure.suptitle(f"{study.title}: no complete probed run")
+        figure.suptitle(plain(f"{study.title}: no complete probed run"))
         return figure
     columns = max(len(row) for row in frames)
     figure = Figure(figsize=(max(3.2 * columns, 6.5), 0.9 + 2.3 * len(frames)), layout="constrained")

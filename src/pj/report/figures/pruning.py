@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
-from pj.report.figures.style import colours, frames, headline, legend, spread, wrapped
+from pj.report.figures.style import colours, frames, headline, legend, plain, spread, wrapped
 from pj.report.tables.analyses import Found
 from pj.report.tables.pruning import METHODS, by_seed, table
 from pj.report.text.labels import scale_label
@@ -21,7 +21,7 @@ def draw(pruning: Analysed, found: Found) -> Figure:
         for method in pruning.methods[variant.name]:
             own = means[(means["variant"] == variant.name) & (means["method"] == method)]
             groups = own.groupby("percent")["accuracy"]
-            label = f"{variant.title}, {METHODS[method]}"
+            label = plain(f"{variant.title}, {METHODS[method]}")
             axes.plot(groups.mean(), DASHES[method], color=colour, lw=1.3, marker="o", ms=3, label=label)
             if len(own) and groups.size().max() > 1:
                 low, high = groups.min(), groups.max()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,6 +21,17 @@ from pj import files
 mpl.use("Agg")
 # text stays text in an SVG, and equal curves make equal files
 mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "pj", "font.size": 9}
+# for scripts that Matplotlib's own font lacks, where they are installed
+SCRIPTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "Noto Sans",
+    "Arial Unicode MS",
+)
+_installed = {font.name for font in font_manager.fontManager.ttflist}
+mpl.rcParams["font.family"] = ["DejaVu Sans", *(name for name in SCRIPTS if name in _installed)]
 FORMATS = {"png": 150, "svg": 150}  # dots an inch
 SMALL = {"png": 100}  # for what is kept
 # Okabe & Ito's colours, told apart by colour-blind readers too.
@@ -42,10 +55,18 @@ def save(figure: Figure, path: Path, formats: Mapping[str, int], values: Any = N
             figure.savefig(temporary, format=extension, dpi=dpi, metadata=metadata)
 
 
+def plain(text: str) -> str:
+    """Return a text that is drawn as it is written: no mathematics, and not hidden for a leading ``_``."""
+    text = re.sub(r"(?<!\\)\$", r"\\$", text)
+    return f" {text}" if text.startswith("_") else text
+
+
 def wrapped(text: str, inches: float, size: float) -> str:
-    """Return a text in lines that fit a width, in letters of a size in points."""
+    """Return a text, drawn as it is written, in lines that fit a width in letters of a size in points."""
     lines = [
-        line for part in text.splitlines() for line in textwrap.wrap(part, max(8, int(inches * 115 / size)))
+        line
+        for part in plain(text).splitlines()
+        for line in textwrap.wrap(part, max(8, int(inches * 115 / size)))
     ]
     return "\n".join(lines)
 

@@ -166,7 +166,7 @@ def _study(study: Study, source: Source, note: str, level: str, page: Path) -> I
 
 
 def _headed(heading: str, report: str, table: Path) -> str:
-    where = f"Report {report}. " if report else ""
+    where = f"Report {_plain(report)}. " if report else ""
     return f"{heading}\n\n{where}{_table(table)}"
 
 
@@ -183,4 +183,4 @@ def _image(text: str, path: Path, page: Path, source: Source) -> str:
 
 def _plain(title: str) -> str:
     """Return a title that is no markup and stays on its line."""
-    return re.sub(r"([<\[\]])", r"\\\1", " ".join(title.split()))
+    return re.sub(r"([<\[\]`])", r"\\\1", " ".join(title.split()))

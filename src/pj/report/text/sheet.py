@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,29 @@ import pandas as pd
 from pj import files
 from pj.errors import UserError
 
+
+def _greek() -> dict[str, str]:
+    """Return the commands of Greek letters; capitals that look Latin are Latin in LaTeX."""
+    letters = {}
+    for code in range(0x391, 0x3CA):
+        kind, _, name = unicodedata.name(chr(code), "").removeprefix("GREEK ").partition(" LETTER ")
+        if name == "FINAL SIGMA":
+            name = "VARSIGMA"
+        command = name.lower().replace("lamda", "lambda")
+        if kind == "CAPITAL":
+            command = command.capitalize() if name in LATEX_CAPITALS else ""
+        elif name == "OMICRON":
+            command = ""
+        latin = LATIN.get(name, "")
+        letters[chr(code)] = rf"$\{command}$" if command else latin if kind == "CAPITAL" else "o"
+    return {letter: text for letter, text in letters.items() if unicodedata.name(letter, "")}
+
+
+LATEX_CAPITALS = ("GAMMA", "DELTA", "THETA", "LAMDA", "XI", "PI", "SIGMA", "UPSILON", "PHI", "PSI", "OMEGA")
+LATIN = {
+    **dict(zip(("ALPHA", "BETA", "EPSILON", "ZETA", "ETA", "IOTA", "KAPPA"), "ABEZHIK", strict=True)),
+    **dict(zip(("MU", "NU", "OMICRON", "RHO", "TAU", "CHI"), "MNOPTX", strict=True)),
+}
 # Characters that LaTeX reads as commands, and those that its usual fonts lack.
 LATEX = str.maketrans(
     {
@@ -19,7 +43,31 @@ LATEX = str.maketrans(
         **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
         **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "…": r"\ldots{}"},
         **{"±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "−": "$-$", "∞": r"$\infty$", "‖": r"$\|$"},
-        **{"Γ": r"$\Gamma$", "ν": r"$\nu$", "β": r"$\beta$", "≥": r"$\geq$", "≤": r"$\leq$"},
+        **{
+            "≥": r"$\geq$",
+            "≤": r"$\leq$",
+            "≠": r"$\neq$",
+            "≈": r"$\approx$",
+            "√": r"$\surd$",
+            "∇": r"$\nabla$",
+        },
+        **{
+            "→": r"$\to$",
+            "←": r"$\gets$",
+            "↑": r"$\uparrow$",
+            "↓": r"$\downarrow$",
+            "↔": r"$\leftrightarrow$",
+        },
+        **{
+            "∈": r"$\in$",
+            "∂": r"$\partial$",
+            "∑": r"$\sum$",
+            "°": r"$^\circ$",
+            "µ": r"$\mu$",
+            "ℓ": r"$\ell$",
+        },
+        **{"²": "$^2$", "³": "$^3$", "½": "$1/2$", "‰": r"\textperthousand{}", "✓": r"$\checkmark$"},
+        **_greek(),
     }
 )
 STRONG, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"(?<!\w)\*([^*\n]+)\*(?!\w)")
@@ -74,7 +122,7 @@ class Sheet:
 
 def _escaped(text: str) -> str:
     """Return text that stays in its table cell and has no markup except emphasis."""
-    return re.sub(r"([|<])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([|<\[\]`])", r"\\\1", " ".join(text.split()))
 
 
 def _latex(text: object) -> str:
