@@ -71,7 +71,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 
 def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     """Write JSON atomically; NaN and infinity become null, since JSON cannot represent them."""
-    write_text(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", sync=sync)
+    write_text(path, json.dumps(without_nan(content), indent=1, allow_nan=False) + "\n", sync=sync)
 
 
 def check_writable(folder: Path) -> None:
@@ -84,9 +84,10 @@ def check_writable(folder: Path) -> None:
         )
 
 
-def _without_nan(content: Any) -> Any:
+def without_nan(content: Any) -> Any:
+    """Return JSON content with null for numbers that JSON lacks."""
     if isinstance(content, dict):
-        return {key: _without_nan(value) for key, value in content.items()}
+        return {key: without_nan(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_without_nan(value) for value in content]
+        return [without_nan(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content

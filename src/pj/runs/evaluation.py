@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from pj import files
 from pj.data.batches import Split
 from pj.runs import finished, records
 from pj.runs.provenance import provenance
@@ -40,6 +39,8 @@ def evaluate(
         "gradients": record["gradients"],
         "seconds": record["seconds"],
         "epochs": record["epochs"],
+        "spec": record["spec"],
+        "seed": record["seed"],
         "training": {key: record[key] for key in ("precision", "threads", "code", "provenance")},
         **_epochs(metrics, diverged=record["state"] == "diverged"),
     }
@@ -60,7 +61,7 @@ def evaluate(
                 result["wrong"] = (predicted != split.labels).nonzero().flatten().tolist()
         result["precision"] = run.conditions.precision
         result["provenance"] = provenance(run.conditions.device)
-    files.write_json(output, result)
+    records.write_json(output, result)
     return record
 
 

@@ -1,33 +1,47 @@
-"""The files of a run's folder, and the checks on reading them."""
+"""The files of a run's folder, and the checks on reading them: sums, and whether they are of this run."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pj import files
+from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import sha256
 
 CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json", "evaluation.json"
 STEPS, PROBES, SHIFTS = "steps.csv", "probes.csv", "shifts.csv"  # of runs with probes
+TABLES = (METRICS, STEPS, PROBES, SHIFTS)
 SUPPORT = "support_"  # + a layer, of metrics.csv: the share of its units in DessiLBI's support, in percent
 FINISHED = ("complete", "diverged")
+SUM = "sha256"  # of a JSON file: that of the rest of its content
 
 
 class RecordError(UserError):
     """A run folder that is not a finished record."""
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """Return run.json of a finished run.
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a record with its own checksum, so that an edited or damaged one is recognised."""
+    files.write_json(path, content | {SUM: _sum(content)})
 
-    Raises RecordError for an incomplete folder: no run.json, that of an unfinished run, or a checkpoint
-    other than the one it records.
-    """
-    path = folder / RUN
+
+def _sum(content: dict[str, Any]) -> str:
+    rest = json.loads(json.dumps(files.without_nan(content)))  # as it is read back
+    rest.pop(SUM, None)
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a record; RecordError if it is missing, damaged, edited, or of another run than its folder's."""
+    folder = path.parent
+    again = f"delete {path}, and the workflow makes it again"
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
         raise RecordError(f"{folder} {found}; needed: a run's folder, such as results/runs/<run>/seed0")
@@ -36,22 +50,51 @@ def read_run(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RecordError(f"{path} is missing: the run has not finished, or this is not a run") from None
     except (OSError, ValueError) as error:
-        raise RecordError(f"{path} cannot be read ({error}); delete {folder} and train again") from error
+        raise RecordError(f"{path} cannot be read ({error}); {again}") from error
     state = record.get("state") if isinstance(record, dict) else None
     if state not in FINISHED:
         raise RecordError(f"{path} has state {state!r}, not {' or '.join(FINISHED)}; train this run again")
+    since = "files" if path.name == RUN else "seed"  # written since there are sums
+    if (SUM in record or since in record) and record.get(SUM) != _sum(record):
+        raise RecordError(f"{path} was changed after it was written (its checksum is another); {again}")
+    _check_place(folder, record)
+    return dict(record)
+
+
+def _check_place(folder: Path, record: dict[str, Any]) -> None:
+    """RecordError if a folder that is named like a run and a seed holds another run or seed."""
+    named = re.fullmatch(r"seed(\d+)", folder.name)
+    if (
+        not named
+        or not re.search(r"-[0-9a-f]{8}$", folder.parent.name)
+        or not {"spec", "seed"} <= record.keys()
+    ):
+        return
+    run = RunSpec.model_validate(record["spec"]).run
+    if (run, record["seed"]) != (folder.parent.name, int(named[1])):
+        raise RecordError(
+            f"{folder} holds {run}, seed {record['seed']}: it was copied to a wrong place; delete it there"
+        )
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return run.json of a finished run.
+
+    Raises RecordError for an incomplete folder: no run.json, that of an unfinished or another run, or a
+    checkpoint other than the one it records.
+    """
+    record = _read(folder / RUN)
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file() or sha256(checkpoint) != record.get("checkpoint_sha256"):
         raise RecordError(
-            f"{checkpoint} is not the checkpoint that {path} records; delete {folder} and train again"
+            f"{checkpoint} is not the checkpoint that {folder / RUN} records; delete {folder} and train again"
         )
     return record
 
 
 def state(folder: Path) -> str:
     """Return ``complete``, ``diverged`` or ``missing``, without checking the checkpoint."""
-    path = folder / RUN
-    return str(json.loads(path.read_text(encoding="utf-8"))["state"]) if path.is_file() else "missing"
+    return str(_read(folder / RUN)["state"]) if (folder / RUN).is_file() else "missing"
 
 
 def complete(runs: Path, run: str, seeds: Iterable[int]) -> dict[int, Path]:
@@ -60,7 +103,23 @@ def complete(runs: Path, run: str, seeds: Iterable[int]) -> dict[int, Path]:
     return {seed: folder for seed, folder in folders.items() if state(folder) == "complete"}
 
 
+def evaluation(folder: Path) -> dict[str, Any]:
+    """Return a run's evaluation.json, empty if there is none; RecordError if it is not what was written."""
+    return _read(folder / EVALUATION) if (folder / EVALUATION).is_file() else {}
+
+
+def table(folder: Path, name: str) -> Path:
+    """Return the path of a finished run's table; RecordError if it is not the one that run.json records."""
+    recorded = _read(folder / RUN).get("files", {})
+    path = folder / name
+    if name in recorded and (not path.is_file() or sha256(path) != recorded[name]):
+        raise RecordError(
+            f"{path} is not the file that {folder / RUN} records; delete {folder} and train again"
+        )
+    return path
+
+
 def read_metrics(folder: Path) -> list[dict[str, float]]:
     """Return metrics.csv, one row per epoch: losses, accuracies in percent, seconds so far."""
-    with (folder / METRICS).open(newline="", encoding="utf-8") as file:
+    with table(folder, METRICS).open(newline="", encoding="utf-8") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

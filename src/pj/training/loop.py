@@ -190,7 +190,7 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
     if training.diverged_at is not None:
         log.warning("diverged at step %d", training.diverged_at)
     conditions = training.conditions
-    files.write_json(
+    records.write_json(
         folder / records.RUN,
         {
             "state": state,
@@ -206,6 +206,7 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
             "threads": conditions.threads,
             **_recorded(identity),
             "checkpoint_sha256": files.sha256(folder / records.CHECKPOINT),
+            "files": {name: files.sha256(folder / name) for name in tables},
             "provenance": provenance(conditions.device),
         },
     )

@@ -132,7 +132,7 @@ def _curves(variant: Variant, runs: Path) -> tuple[list[pd.DataFrame], list[pd.D
         state = records.state(folder)
         if state == "missing":
             continue
-        curve = pd.read_csv(folder / records.METRICS, index_col="epoch")
+        curve = pd.read_csv(records.table(folder, records.METRICS), index_col="epoch")
         if state == "complete":
             complete.append(curve)
         else:

@@ -35,7 +35,10 @@ def draw_path(study: Study, runs: Path) -> Figure:
     shown = [v for v in study.variants if v.spec.optimizer.name == "dessilbi"]
     figure, drawn = frames(4.2, 3.6, len(shown))
     for variant, axes in zip(shown, drawn, strict=True):
-        curves = [pd.read_csv(f / records.METRICS, index_col="epoch") for f in _complete(variant, runs)]
+        curves = [
+            pd.read_csv(records.table(f, records.METRICS), index_col="epoch")
+            for f in _complete(variant, runs)
+        ]
         names = [c for c in curves[0].columns if c.startswith(records.SUPPORT)] if curves else []
         for i, (name, colour) in enumerate(zip(names, colours(max(len(names), 1)), strict=False)):
             table = pd.concat([curve[name] for curve in curves], axis=1)

@@ -16,7 +16,7 @@ from pj.report.figures import probes as probe_figures
 from pj.report.tables import probe_measures, probes, studies
 from pj.report.tables.analyses import collect
 from pj.report.tables.analyses import write as write_table
-from pj.runs.records import EVALUATION
+from pj.runs import records
 
 
 def keep(config: Config, results: Path, folder: Path) -> list[str]:
@@ -71,9 +71,9 @@ def _keep_probes(study: Study, runs: Path, folder: Path) -> None:
 
 
 def _provenance(run: Path, seed: int) -> str:
-    path = run / f"seed{seed}" / EVALUATION
-    if not path.is_file():
+    found = records.evaluation(run / f"seed{seed}")
+    if not found:
         return ""
-    training = json.loads(path.read_text(encoding="utf-8"))["training"]
+    training = found["training"]
     made = training["provenance"] | {"precision": training["precision"], "threads": training["threads"]}
     return json.dumps(made, sort_keys=True)

@@ -105,9 +105,9 @@ def _range(table: pd.DataFrame, by: Sequence[str], column: str, quantity: str) -
     return found
 
 
-def _read(path: Path, *columns: str) -> pd.DataFrame:
-    """Read a run's file. In ``columns`` NaN and negative infinity become infinity."""
-    table = pd.read_csv(path)
+def _read(folder: Path, name: str, *columns: str) -> pd.DataFrame:
+    """Read a run's table. In ``columns`` NaN and negative infinity become infinity."""
+    table = pd.read_csv(records.table(folder, name))
     for column in columns:
         values = table[column].astype(float)
         table[column] = values.where(np.isfinite(values), np.inf)
@@ -115,17 +115,17 @@ def _read(path: Path, *columns: str) -> pd.DataFrame:
 
 
 def _losses(folder: Path) -> pd.DataFrame:
-    table = _read(folder / PROBES, "loss")
+    table = _read(folder, PROBES, "loss")
     return _range(table[table["layer"] == "all"], LINE, "loss", "loss_range")
 
 
 def _distances(folder: Path) -> pd.DataFrame:
-    table = _read(folder / PROBES, "gradient_distance")
+    table = _read(folder, PROBES, "gradient_distance")
     return _range(table, LINE, "gradient_distance", "predictiveness")
 
 
 def _betas(folder: Path) -> pd.DataFrame:
-    table = _read(folder / PROBES, "gradient_distance")
+    table = _read(folder, PROBES, "gradient_distance")
     # 0 / 0, where there is no gradient, is NaN: undefined, not infinite
     table["beta"] = table["gradient_distance"] / table["length"]
     found = _range(table, LINE, "beta", "beta")
@@ -136,7 +136,7 @@ def _betas(folder: Path) -> pd.DataFrame:
 
 
 def _shifts(folder: Path) -> pd.DataFrame:
-    table = _read(folder / SHIFTS, "norm")
+    table = _read(folder, SHIFTS, "norm")
     diverged = np.isinf(table["norm"])
     table["relative"] = table["relative"].astype(float).where(~diverged, np.inf)
     names = {"norm": "ics", "relative": "ics_relative", "cosine": "ics_cosine"}
@@ -163,7 +163,7 @@ def _bands(study: Study, runs: Path) -> Iterator[pd.DataFrame]:
 
 def _band_values(study: Study, folder: Path) -> pd.DataFrame:
     if study.probes is not None and study.probes.show == "ics":
-        table = _read(folder / SHIFTS, "norm").rename(columns={"norm": "value"})
+        table = _read(folder, SHIFTS, "norm").rename(columns={"norm": "value"})
         return table[table["layer"] == study.probes.layer].assign(line="update", grid="")
-    table = _read(folder / STEPS, "loss").rename(columns={"loss": "value"})
+    table = _read(folder, STEPS, "loss").rename(columns={"loss": "value"})
     return table.assign(line="", grid="", layer="all")

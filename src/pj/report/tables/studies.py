@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from pj.config.settings import Study, Variant
 from pj.config.spec import RunSpec
 from pj.report.text.labels import has_reported, number, reduced, study_label
 from pj.report.text.sheet import Sheet
-from pj.runs.records import EVALUATION, STEPS, SUPPORT
+from pj.runs import records
+from pj.runs.records import STEPS, SUPPORT
 from pj.statistics import Estimate, estimate
 
 # Quantities over seeds: column, path in evaluation.json.
@@ -58,7 +58,7 @@ class StudyRuns:
 def collect(study: Study, runs: Path) -> StudyRuns:
     """Read a study's evaluations from ``runs`` (results/runs), each set against the study's reference."""
     folders = {(v.name, seed): runs / v.spec.run / f"seed{seed}" for v in study.variants for seed in v.seeds}
-    evaluations = {key: _evaluation(folder) for key, folder in folders.items()}
+    evaluations = {key: records.evaluation(folder) for key, folder in folders.items()}
     rows = []
     for variant in study.variants:
         for seed in variant.seeds:
@@ -86,14 +86,8 @@ def _by_step(own: Path, other: Path) -> dict[str, Any]:
     """Return the largest difference between two probed runs' losses at the same step."""
     if not (own / STEPS).is_file() or not (other / STEPS).is_file():
         return {}
-    losses, losses_there = (pd.read_csv(folder / STEPS)["loss"] for folder in (own, other))
+    losses, losses_there = (pd.read_csv(records.table(folder, STEPS))["loss"] for folder in (own, other))
     return {"step_loss_difference": float((losses - losses_there).abs().max())}
-
-
-def _evaluation(folder: Path) -> dict[str, Any]:
-    """Return a run's evaluation, empty if there is none."""
-    path = folder / EVALUATION
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _run_row(variant: Variant, seed: int, evaluation: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""Records: one that was edited, damaged or copied to a wrong place is refused by name, never shown."""
+
+import json
+import random
+import shutil
+
+import pytest
+
+from pj.runs import records
+from pj.runs.evaluation import evaluate
+from pj.runs.records import RecordError
+from pj.training import loop
+
+
+@pytest.fixture(scope="module")
+def finished(digits, tmp_path_factory):
+    """Two seeds of a run, with their evaluations."""
+    from pj.config.spec import RunSpec
+
+    spec = RunSpec.model_validate(
+        {
+            "data": {"name": "digits", "train": 200, "validation": 60, "test": 100},
+            "model": {"name": "mlp", "width": 0.02},
+            "loss": {"name": "cross_entropy"},
+            "optimizer": {"name": "sgd", "lr": 0.05},
+            "epochs": 2,
+            "batch_size": 64,
+            "precision": "fp32",
+        }
+    )
+    runs = tmp_path_factory.mktemp("results") / "runs"
+    for seed in (0, 1):
+        folder = runs / spec.run / f"seed{seed}"
+        loop.train(spec, seed, digits, folder)
+        evaluate(folder, digits, folder / records.EVALUATION)
+    return runs / spec.run
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of them, to damage."""
+    return shutil.copytree(finished, tmp_path / "runs" / finished.name)
+
+
+def read(folder):
+    return records.read_run(folder), records.evaluation(folder), records.read_metrics(folder)
+
+
+def test_what_was_written_is_read(run):
+    found, evaluated, metrics = read(run / "seed0")
+    assert (found["seed"], evaluated["seed"], len(metrics)) == (0, 0, 2)
+
+
+@pytest.mark.parametrize("name", [records.RUN, records.EVALUATION, records.METRICS])
+def test_a_changed_digit_is_refused_by_name(name, run):
+    path = run / "seed0" / name
+    text = path.read_text()
+    place = next(
+        i
+        for i in range(text.index("accuracy") if "accuracy" in text else 0, len(text))
+        if text[i] in "12345678"
+    )
+    path.write_text(text[:place] + "9" + text[place + 1 :])
+    with pytest.raises(RecordError, match=name):
+        read(run / "seed0")
+
+
+@pytest.mark.parametrize("name", [records.RUN, records.EVALUATION, records.METRICS])
+def test_whatever_byte_is_flipped_the_content_is_refused_or_the_same(name, run):
+    path, draw = run / "seed0" / name, random.Random(0)
+    content, before = path.read_bytes(), read(run / "seed0")
+    for _ in range(100):
+        place = draw.randrange(len(content))
+        path.write_bytes(
+            content[:place] + bytes([content[place] ^ 1 << draw.randrange(8)]) + content[place + 1 :]
+        )
+        try:
+            assert read(run / "seed0") == before
+        except RecordError as error:
+            assert str(run) in str(error)
+
+
+def test_a_folder_in_another_seeds_or_another_runs_place_is_refused(run):
+    shutil.rmtree(run / "seed1")
+    shutil.copytree(run / "seed0", run / "seed1")
+    with pytest.raises(RecordError, match=r"seed1 holds .*, seed 0: it was copied to a wrong place"):
+        records.read_run(run / "seed1")
+    with pytest.raises(RecordError, match="seed1 holds"):
+        records.evaluation(run / "seed1")
+    other = run.rename(run.with_name("digits-mlp-00000000"))
+    with pytest.raises(RecordError, match=rf"digits-mlp-00000000/seed0 holds {run.name}, seed 0"):
+        records.state(other / "seed0")
+
+
+def test_a_record_of_an_older_pj_without_sums_is_read(run):
+    path = run / "seed0" / records.RUN
+    content = json.loads(path.read_text())
+    del content[records.SUM], content["files"]
+    path.write_text(json.dumps(content))
+    assert records.read_run(run / "seed0")["state"] == "complete" and records.read_metrics(run / "seed0")
