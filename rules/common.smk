@@ -1,6 +1,7 @@
 # The configuration, and what the rules take from it. A rule gets its settings as one sorted JSON string and
 # its code as one fingerprint, because Snakemake compares parameters as an unordered set of values.
 import json
+import os
 import sys
 import time
 
@@ -17,12 +18,13 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import outputs, slurm, watched
+    from pj.workflow import outputs, slurm, verify, watched
     from pj.workflow.jobs import share_package
 except UserError as error:
     sys.exit(f"pj: {error}")
 
 STARTED = time.time()
+IN_JOB = "PJ_JOB" in os.environ  # of a cluster: Snakemake reads this file again in each
 share_package()
 slurm.patch_slurm_plugin()
 
@@ -39,7 +41,10 @@ try:
     claims = load_claims(CONFIG)
     words.of(CONFIG)  # checks it
     files.check_writable(Path("results"))
-    watched.set_back(Path("results/data"))
+    if not IN_JOB:  # Snakemake goes by dates, and these say nothing or the wrong thing
+        watched.set_back(Path("results/data"))
+        watched.check(CONFIG.sources(), Path("results/data"))
+        verify.mark(CONFIG.runs(), Path("results"))
 except UserError as error:
     sys.exit(f"pj: {error}")
 

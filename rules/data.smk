@@ -1,9 +1,12 @@
 # Every dataset becomes one checked file that all training reads.
 
 
-rule prepare_data:  # without input: its parameters say when
+rule prepare_data:
+    input:
+        source_stamp,
     output:
-        "results/data/{dataset}.npz",
+        data="results/data/{dataset}.npz",
+        about="results/data/{dataset}.json",
     log:
         "results/logs/data/{dataset}.log",
     localrule: True  # on a cluster: it needs the internet

@@ -69,6 +69,12 @@ def source_code(wildcards):
     return fingerprint(SCRIPTS / "prepare_data.py", {"pj.data.sources": source})
 
 
+def source_stamp(wildcards):
+    """Return the file that is newer than the prepared data if a user's own files hold something else."""
+    stamp = watched.stamp(wildcards.dataset, Path("results/data"))
+    return [str(stamp)] if stamp.exists() else []
+
+
 def source_content(wildcards):
     """Return a hash of a user's own files, so that changed ones rebuild the dataset and all that depends on it."""
     return watched.content(SOURCES[wildcards.dataset], Path("results/data"))

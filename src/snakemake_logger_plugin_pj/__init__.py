@@ -116,9 +116,13 @@ class LogHandler(LogHandlerBase):
 
             closing = outputs.closing_lines() if outputs.pages_asked() else []
             return "\n".join([f"{UP_TO_DATE}: everything is up to date.", *closing])
-        elif event is None and message.strip() and not message.lstrip().startswith(CHATTER):
+        elif event is None and message.strip() and not self._is_chatter(message):
             return self.format(record)
         return None
+
+    @staticmethod
+    def _is_chatter(message: str) -> bool:
+        return message.lstrip().startswith(CHATTER) or "have missing provenance/metadata" in message
 
     def _yaml_faults(self, message: str) -> str:
         """Return what is wrong where in the configuration, if Snakemake could not read it."""

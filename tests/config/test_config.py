@@ -74,7 +74,7 @@ def test_the_smoke_configuration_has_every_study_one_seed_and_says_so():
     assert list(config.settings.studies) == list(ROWS)
     assert {v.seeds for v in config.variants} == {(0,)}
     assert all(
-        study_label(config.study(name)).startswith(("digits, smoke", "digits-gray, smoke")) for name in ROWS
+        study_label(config.study(name)).startswith(("digits32, smoke", "digits28, smoke")) for name in ROWS
     )
 
 

@@ -1,11 +1,15 @@
 """What is watched of a user's own data: its content, of the files that are read."""
 
+import json
 import os
+import shutil
 
+import pytest
 from PIL import Image
 
 from helpers.sources import source
 from pj.data import listing
+from pj.errors import UserError
 from pj.workflow import watched
 
 
@@ -54,3 +58,50 @@ def test_what_is_missing_or_official_has_no_content_to_watch(tmp_path):
         source("digits"),
     ):
         assert watched.content(given, tmp_path) == ""
+
+
+def prepared(folder, given, **changes):
+    """Describe a dataset as prepared from what its source holds."""
+    folder.mkdir(exist_ok=True)
+    settings = given.model_dump(mode="json", exclude={"folder", "label"})
+    content = {"source": settings, "content": watched.content(given, folder), **changes}
+    (folder / "birds.json").write_text(json.dumps(content))
+
+
+def test_the_stamp_of_a_dataset_is_new_exactly_while_its_files_hold_something_else(tmp_path):
+    given, data = birds(tmp_path / "birds"), tmp_path / "data"
+    prepared(data, given)
+    stamp = watched.stamp("birds", data)
+    watched.check({"birds": given}, data)
+    assert stamp.stat().st_mtime == watched.OLD
+    image = tmp_path / "birds" / "train" / "ant" / "1.png"
+    Image.new("L", (4, 4), 9).save(image)
+    for _ in range(2):
+        watched.check({"birds": given}, data)
+        assert stamp.stat().st_mtime > watched.OLD
+    prepared(data, given)
+    watched.check({"birds": given}, data)
+    assert stamp.stat().st_mtime == watched.OLD
+
+
+def test_a_name_that_belongs_to_another_prepared_dataset_is_refused(tmp_path):
+    given, data = birds(tmp_path / "birds"), tmp_path / "data"
+    prepared(data, given)
+    larger = source("folder", path=given.path, image_size=64)
+    for other in (larger, source("digits")):
+        with pytest.raises(UserError, match=r"'birds' is .*were made from .*label of its own .*delete"):
+            watched.check({"birds": other}, data)
+    moved = source("folder", path=str(tmp_path / "moved"))
+    shutil.copytree(tmp_path / "birds", tmp_path / "moved")
+    watched.check({"birds": moved}, data)  # the same files elsewhere
+    (tmp_path / "moved" / "train" / "ant" / "0.png").unlink()
+    with pytest.raises(UserError, match="label of its own"):
+        watched.check({"birds": moved}, data)
+
+
+def test_prepared_data_get_an_old_date_whatever_the_clock_was(tmp_path):
+    for name, date in (("a.npz", 1e9), ("a.json", 4e9)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (date, date))
+    watched.set_back(tmp_path)
+    assert {path.stat().st_mtime for path in tmp_path.iterdir()} == {watched.OLD}

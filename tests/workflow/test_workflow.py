@@ -41,7 +41,7 @@ def project(finished, tmp_path):
 def test_from_an_empty_folder_to_tables_and_figures(finished):
     for study in STUDIES:
         folder = finished / "results" / "studies" / study
-        assert "digits, test scale" in (folder / "table.md").read_text()
+        assert "digits32, test scale" in (folder / "table.md").read_text()
         assert {p.name for p in folder.iterdir()} == {
             "table.md", "table.csv", "table.tex", "table.json", "runs.csv", "curves.png", "curves.svg",
         }  # fmt: skip
@@ -57,6 +57,16 @@ def test_a_finished_project_has_nothing_to_do(project):
 def test_editing_one_models_code_schedules_its_runs_and_what_depends_on_them(project):
     edit(project, "src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1000")
     assert scheduled(project) == {"train": 1, "evaluate": 1, "tables": 1, "figures": 1}
+
+
+def test_what_snakemake_has_forgotten_the_records_still_know(project):
+    """Such as after .snakemake was deleted, or runs were copied from another clone."""
+    shutil.rmtree(project / ".snakemake")
+    assert scheduled(project) == {}
+    edit(project, "src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1000")
+    assert scheduled(project) == {"train": 1, "evaluate": 1, "tables": 1, "figures": 1}
+    edit(project, "src/pj/models/mlp.py", "HIDDEN = 1000", "HIDDEN = 1024")
+    assert scheduled(project) == {}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +110,7 @@ def test_a_new_seed_trains_that_seed_only(project):
 
 def cut_off(project: Path, left: list[str]) -> None:
     """Leave the mlp's run as a crash would: only some of its files, and no table yet."""
-    for file in next(project.glob("results/runs/digits-mlp-*/seed0")).iterdir():
+    for file in next(project.glob("results/runs/digits32-mlp-*/seed0")).iterdir():
         if file.name not in left:
             file.unlink()
     shutil.rmtree(project / "results" / "studies" / "mlp_cnn")
@@ -113,17 +123,17 @@ def test_a_half_written_run_folder_is_trained_again(project, left):
 
 
 def test_a_job_of_a_broken_record_ends_with_one_clear_message(project):
-    record = next(project.glob("results/runs/digits-mlp-*/seed0/run.json"))
+    record = next(project.glob("results/runs/digits32-mlp-*/seed0/run.json"))
     record.write_text("{")
     output = snakemake(project, "--", *targets(["mlp_cnn"]), check=False)
     assert "run.json cannot be read" in output
-    assert "train again" in output
+    assert "delete" in output and "makes it again" in output
     assert "Traceback" not in output.split("run.json cannot be read")[1].split("\n")[0]
 
 
 def test_a_killed_training_job_leaves_nothing_lost(project):
     """A resume state of the same code is found by the next call, and the run it gives is complete."""
-    record = next(project.glob("results/runs/digits-mlp-*/seed0/run.json"))
+    record = next(project.glob("results/runs/digits32-mlp-*/seed0/run.json"))
     content = json.loads(record.read_text())
     code = (
         "import sys; from pathlib import Path\n"
@@ -134,7 +144,7 @@ def test_a_killed_training_job_leaves_nothing_lost(project):
         "    if self.steps_done == 1: raise SystemExit(9)\n"
         "    step(self)\n"
         "loop.Training.train_step = die\n"
-        "loop.train(RunSpec.from_json(spec), 0, Path('results/data/digits.npz'), Path('x'),"
+        "loop.train(RunSpec.from_json(spec), 0, Path('results/data/digits32.npz'), Path('x'),"
         " code=code, resume=Path(resume), save_every=0)"
     )
     name = record.parent.parent.name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from pj import files
 from pj.config.components import Source
 from pj.data import sources, store
 from pj.workflow.jobs import logged
@@ -18,4 +19,7 @@ with logged(snakemake.log[0]):
     dataset = sources.read(source)
     for note in dataset.notes:
         logging.getLogger("pj").warning("%s", note)
-    store.save(dataset, Path(snakemake.output[0]))
+    store.save(dataset, Path(snakemake.output.data))
+    made_from = {"source": json.loads(snakemake.params.settings), "content": snakemake.params.content}
+    about = {"sha256": dataset.sha256, "classes": dataset.names, "notes": dataset.notes}
+    files.write_json(Path(snakemake.output.about), about | made_from)

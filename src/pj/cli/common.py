@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,19 @@ RESULTS = Path("results")
 def load(options: argparse.Namespace) -> Config:
     """Return config.yaml with the overlays that were given."""
     return config.load("config.yaml", *options.configfile)
+
+
+def note_outdated(loaded: Config, study: str | None = None) -> None:
+    """Say below a table or a page how many of its runs other code or data made than there is today."""
+    from pj.workflow import verify
+
+    late = verify.outdated(loaded, RESULTS)
+    if study:
+        own = {(v.spec.run, seed) for v in loaded.study(study).variants for seed in v.seeds}
+        late = {key: reason for key, reason in late.items() if key in own}
+    for reason, count in Counter(late.values()).items():
+        runs = "1 run was" if count == 1 else f"{count} runs were"
+        print(f"\n**{runs} {reason}**: `pj verify` lists them, `snakemake` trains them again.")
 
 
 def study_of(loaded: Config, name: str) -> Study:

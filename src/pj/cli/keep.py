@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pj.cli.common import RESULTS, load
+from pj.cli.common import RESULTS, load, note_outdated
 from pj.errors import UserError
 
 EXAMPLES = {
@@ -23,9 +23,11 @@ def run(options: argparse.Namespace) -> None:
     """Copy what is finished into a folder."""
     from pj.report.pages.keep import keep  # loads pandas
 
-    kept = keep(load(options), RESULTS, options.folder)
+    loaded = load(options)
+    kept = keep(loaded, RESULTS, options.folder)
     if not kept:
         raise UserError(
             f"{RESULTS.absolute()} holds no finished run of this configuration; check --configfile"
         )
     print(f"kept in {options.folder}: {', '.join(kept)}")
+    note_outdated(loaded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pj.cli.common import RESULTS, load
+from pj.cli.common import RESULTS, load, note_outdated
 from pj.errors import UserError
 
 EXAMPLES = {
@@ -65,3 +65,5 @@ def run(options: argparse.Namespace) -> None:
         writers[output.suffix](judgements, sources, words.of(loaded), output)
     written = " and ".join(map(str, outputs))
     print(f"{claims.headline(judgements)}; written to {written}")
+    if not options.sources:
+        note_outdated(loaded)

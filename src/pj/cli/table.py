@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pj.cli.common import RESULTS, load, study_argument, study_of
+from pj.cli.common import RESULTS, load, note_outdated, study_argument, study_of
 
 EXAMPLES = {
     "pj table loss": "the table of study loss, from its finished runs",
@@ -21,4 +21,6 @@ def run(options: argparse.Namespace) -> None:
     """Print the table as Markdown."""
     from pj.report.tables import studies  # loads pandas
 
-    print(studies.sheet(studies.collect(study_of(load(options), options.study), RESULTS / "runs")).markdown())
+    loaded = load(options)
+    print(studies.sheet(studies.collect(study_of(loaded, options.study), RESULTS / "runs")).markdown())
+    note_outdated(loaded, options.study)

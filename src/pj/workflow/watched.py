@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pj import files
 from pj.config.components import Source
 from pj.data import listing
+from pj.errors import UserError
 
 OLD = 946_684_800  # 2000-01-01, as seconds since 1970
 CACHE = ".content.json"  # hashes by the names, sizes and times of files, so that each is read once
@@ -38,13 +41,57 @@ def content(source: Source, folder: Path) -> str:
     return known[state]
 
 
+def check(sources: Mapping[str, Source], folder: Path) -> None:
+    """Refuse a dataset whose name belongs to another one that has been prepared; UserError names both.
+
+    Their runs would have the same names, and replace one another. For a user's own files a stamp is written,
+    which has an old date if the data were prepared from what the files hold now, and else today's.
+    """
+    for label, source in sources.items():
+        path, now = folder / f"{label}.json", content(source, folder)
+        try:
+            made = json.loads(path.read_text(encoding="utf-8"))
+            old, before = dict(made["source"]), str(made["content"])
+        except (OSError, ValueError, KeyError, TypeError):
+            old, before = {}, ""  # not prepared yet, or by an older pj
+        new = source.model_dump(mode="json", exclude={"folder", "label"})
+        other = {key for key, value in old.items() if new.get(key) != value}
+        if other - {"path"} or (other and now and now != before):
+            raise UserError(
+                f"the dataset {label!r} is {_shown(new)}, but {folder / label}.npz and the runs {label}-… "
+                f"were made from {_shown(old)}. Give it a label of its own (label: …), or delete {path} to "
+                "replace them"
+            )
+        if now:
+            with suppress(OSError):  # read-only results
+                _date(stamp(label, folder), now, old=now == before)
+
+
+def stamp(label: str, folder: Path) -> Path:
+    """Return the stamp of a dataset: a file with the hash of what its source's files hold."""
+    return folder / f".{label}.content"
+
+
+def _date(path: Path, now: str, *, old: bool) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != now:
+        files.write_text(path, now)
+    if old:
+        os.utime(path, (OLD, OLD))
+    elif path.stat().st_mtime == OLD:
+        os.utime(path)
+
+
+def _shown(settings: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in settings.items()) + "}"
+
+
 def set_back(folder: Path) -> None:
     """Give prepared datasets an old date, so that Snakemake runs nothing again because of it.
 
     When a dataset is made again, what depends on it runs again anyway. Its date says nothing: it may be newer
     than runs that were copied from elsewhere, or lie in the future where a clock was wrong.
     """
-    for path in folder.glob("*.npz"):
+    for path in [*folder.glob("*.npz"), *folder.glob("*.json")]:
         with suppress(OSError):
             if path.stat().st_mtime != OLD:
                 os.utime(path, (OLD, OLD))

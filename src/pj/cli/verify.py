@@ -1,0 +1,31 @@
+"""pj verify: finished runs against today's code, data and configuration, and tables against their runs."""
+
+from __future__ import annotations
+
+import argparse
+
+from pj.cli.common import RESULTS, load
+
+EXAMPLES = {
+    "pj verify": "all of results/, for config.yaml",
+    "pj verify --configfile my.yaml": "for config.yaml with an overlay",
+}
+EXIT_CODES = {1: "something was found, or an error, reported in one message"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    del parser  # none but --configfile
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what was found, one line each; the exit status is 1 if there is something."""
+    from pj.workflow import verify
+
+    found = 0
+    for line in verify.findings(load(options), RESULTS):
+        print(line, flush=True)
+        found += 1
+    runs = len(list((RESULTS / "runs").glob("*/seed*/run.json")))
+    print(f"{runs} finished runs: {f'{found} findings' if found else 'all as their records say'}")
+    return int(found > 0)

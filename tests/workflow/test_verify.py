@@ -1,0 +1,145 @@
+"""Finished runs that other code or data made than today's: found by their records, and trained again."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from pj import cli
+from pj.cli.common import RESULTS
+from pj.config import loading
+from pj.report.tables import studies
+from pj.runs import records
+from pj.runs.evaluation import evaluate
+from pj.training import loop
+from pj.workflow import verify, watched
+
+CONFIG = """
+standalone: true
+seeds: [0, 1]
+datasets: {digits: {source: digits}}
+studies:
+  own:
+    title: Own
+    base:
+      data: {name: digits, train: 200, test: 100}
+      model: {name: mlp, width: 0.02}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.05}
+      epochs: 1
+      batch_size: 64
+      precision: fp32
+    variants: {a: {}}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(digits, tmp_path_factory):
+    """A folder whose two runs have been trained, evaluated and put into a table."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "config.yaml").write_text(CONFIG)
+    config = loading.load(folder / "config.yaml")
+    ((name, run),) = config.runs().items()
+    for seed in run.seeds:
+        own = folder / "results" / "runs" / name / f"seed{seed}"
+        loop.train(run.spec, seed, digits, own, code=verify.code_of(run.spec))
+        evaluate(own, digits, own / records.EVALUATION)
+    studies.write(config.study("own"), folder / "results" / "runs", folder / "results" / "studies" / "own")
+    return folder
+
+
+@pytest.fixture
+def project(made, tmp_path, monkeypatch):
+    shutil.copytree(made, tmp_path / "p")
+    monkeypatch.chdir(tmp_path / "p")
+    return loading.load("config.yaml")
+
+
+def found(project):
+    return list(verify.findings(project, RESULTS))
+
+
+def seed(project, number=0):
+    ((name, _),) = project.runs().items()
+    return RESULTS / "runs" / name / f"seed{number}"
+
+
+def edited(path, **changes):
+    content = json.loads(path.read_text())
+    del content[records.SUM]
+    records.write_json(path, content | changes)
+
+
+def test_what_is_as_it_was_made_has_no_findings(project, capsys):
+    assert found(project) == []
+    assert cli.main(["verify"]) == 0
+    assert capsys.readouterr().out == "2 finished runs: all as their records say\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda own: edited(own / "run.json", code="0" * 16), "trained by other code than today's"),
+        (lambda own: (own / "metrics.csv").write_text("epoch\n1\n"), "metrics.csv is not the file that"),
+        (lambda own: (own / "checkpoint.pt").write_bytes(b"x"), "checkpoint.pt is not the checkpoint that"),
+        (
+            lambda own: (own / "evaluation.json").write_text(
+                (own / "evaluation.json").read_text().replace('"loss"', '"lost"', 1)
+            ),
+            "evaluation.json was changed after it was written",
+        ),
+        (lambda own: own.rename(own.with_name("seed7")), "seed7: named by no study of this configuration"),
+        (lambda own: (own / "run.json").unlink(), "seed0: not finished"),
+        (
+            lambda own: (own.parents[2] / "studies" / "own" / "runs.csv").write_text("edited\n"),
+            "runs.csv: not what its runs give",
+        ),
+        (
+            lambda own: files_of_data(own.parents[2] / "data", sha256="another"),
+            "trained on other data than there are now",
+        ),
+    ],
+)
+def test_what_was_damaged_edited_or_outdated_is_named_and_the_exit_status_says_so(
+    change, said, project, capsys
+):
+    change(seed(project))
+    assert any(said in line for line in found(project))
+    assert cli.main(["verify"]) == 1
+    assert said in capsys.readouterr().out
+
+
+def files_of_data(folder, **content):
+    folder.mkdir()
+    (folder / "digits.json").write_text(json.dumps(content))
+
+
+def test_a_table_says_how_many_of_its_runs_are_outdated(project, capsys):
+    edited(seed(project) / "run.json", code="0" * 16)
+    assert cli.main(["table", "own"]) == 0
+    assert "**1 run was trained by other code than today's**: `pj verify` lists" in capsys.readouterr().out
+
+
+def test_an_outdated_run_is_dated_before_its_data_and_back_when_the_edit_is_undone(project):
+
+    dates = {path: path.stat().st_mtime for path in RESULTS.rglob("*") if path.is_file()}
+    code = {"now": verify.code_of}
+    verify.mark(project.runs(), RESULTS)
+    assert {path: path.stat().st_mtime for path in dates} == dates
+    for _ in range(2):  # once is enough
+        verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
+        for path in dates:
+            outdated = path.parent.name.startswith("seed") and path.name != records.EVALUATION
+            assert (path.stat().st_mtime < watched.OLD) == outdated
+    verify.mark(project.runs(), RESULTS, code["now"])
+    assert {path: path.stat().st_mtime for path in dates} == pytest.approx(dates)
+
+
+def test_a_run_that_was_touched_is_dated_back_again(project):
+
+    verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
+    for path in seed(project).iterdir():
+        os.utime(path)
+    verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
+    assert (seed(project) / "run.json").stat().st_mtime < watched.OLD
