@@ -264,7 +264,7 @@ def test_a_resume_state_of_another_run_is_refused_by_name(part, tmp_path, caplog
     ResumeStates(tmp_path, IDENTITY | {part: "another"}).save(5, {"x": 1})
     with caplog.at_level(logging.WARNING):
         assert ResumeStates(tmp_path, IDENTITY).newest() is None
-    assert f"of another {part}: refused" in caplog.text
+    assert f"of another {part} and is not used" in caplog.text
 
 
 def test_a_damaged_resume_state_gives_way_to_its_predecessor(tmp_path, caplog):

@@ -6,10 +6,11 @@ import json
 import logging
 import math
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -19,6 +20,7 @@ import torch
 from pj import files
 from pj.config.spec import RunSpec
 from pj.data import store
+from pj.errors import UserError
 from pj.runs import kept, records
 from pj.runs.provenance import provenance
 from pj.training.device import configure
@@ -96,7 +98,8 @@ def train(
                 kept.remove(resume)
     finally:
         if progress:
-            progress.unlink(missing_ok=True)
+            with suppress(OSError):
+                progress.unlink(missing_ok=True)
     return state
 
 
@@ -106,7 +109,15 @@ def _resume(training: Training, states: ResumeStates | None) -> None:
     if found is None:
         log.info("begins at its first step")
         return
-    training.load_state_dict(found)
+    try:
+        training.load_state_dict(found)
+    except Exception as error:
+        path = states.own[0] if states and states.own else None
+        if path:
+            path.unlink(missing_ok=True)
+        raise UserError(
+            f"the resume state {path} does not fit its run ({error!r}); it was deleted: run again"
+        ) from error
     training.resumed_at = [*training.resumed_at, training.steps_done]
     log.info("resumed after step %d (epoch %d)", training.steps_done, training.epoch + 1)
     for before in _other_conditions(training):
@@ -138,7 +149,7 @@ def _run(
             training.seconds, tick = training.seconds + now - tick, now
             ended = stop or now > deadline
             if states and (ended or now - saved > save_every):
-                _save(training, states)
+                _save(training, states, needed=bool(ended))
                 saved = time.monotonic()
             if ended:
                 _end(training, stop)
@@ -162,9 +173,23 @@ def _end(training: Training, stop: list[int]) -> NoReturn:
     raise SystemExit(OUT_OF_TIME)
 
 
-def _save(training: Training, states: ResumeStates) -> None:
+def _save(training: Training, states: ResumeStates, *, needed: bool) -> None:
+    """Write a resume state. If it is not ``needed`` to end the run, a full disk does not end it either."""
     conditions = [*_other_conditions(training), training.conditions.describe()]
-    states.save(training.steps_done, training.state_dict() | {"conditions_before": conditions})
+    try:
+        states.save(training.steps_done, training.state_dict() | {"conditions_before": conditions})
+    except (OSError, RuntimeError) as error:  # torch's own for a full disk
+        free = shutil.disk_usage(states.folder).free / 2**20
+        reason = (
+            f"no resume state can be written to {states.folder} ({free:.0f} MB free): {_first_line(error)}"
+        )
+        if needed:
+            raise UserError(f"{reason}. The run continues from its last state once there is space") from error
+        log.warning("%s; training continues without", reason)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _recorded(identity: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,11 @@ class Progress:
         if self.path and now - self.written > WRITE_EVERY:
             self.written = now
             self.content |= {"epoch": epoch, "step": step, "steps": steps, "seconds": round(seconds, 1)}
-            files.write_json(self.path, self.content | {"time": time.time()}, sync=False)
+            try:
+                files.write_json(self.path, self.content | {"time": time.time()}, sync=False)
+            except OSError as error:  # only `pj watch` reads it
+                log.warning("%s cannot be written (%s): `pj watch` will not show this run", self.path, error)
+                self.path = None
 
     def epoch(self, row: dict[str, float]) -> None:
         """Record a finished epoch."""

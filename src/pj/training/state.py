@@ -69,16 +69,28 @@ class ResumeStates:
         """Return the newest state that is undamaged and of this run, or None; log why others are refused."""
         found = None
         for path in sorted(self.folder.glob("[0-9]*-*.pt"), reverse=True):
-            if sha256(path) != path.stem.partition("-")[2]:
-                log.warning("the resume state %s is damaged: refused", path)
-                path.unlink()
+            identity = _identity(path)
+            if identity is None:
+                log.warning("the resume state %s is damaged and is not used", path)
+                if path.is_file():
+                    path.unlink()
                 continue
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            others = [k for k, v in self.identity.items() if content["identity"].get(k) != v]
+            others = [k for k, v in self.identity.items() if identity.get(k) != v]
             if others:
-                log.warning("the resume state %s is of another %s: refused", path, ", ".join(others))
+                log.warning("the resume state %s is of another %s and is not used", path, ", ".join(others))
                 continue
             self.own.append(path)
             if found is None:  # copied into memory: the file is deleted once there are newer states
                 found = torch.load(path, map_location="cpu", weights_only=True)["state"]
         return found
+
+
+def _identity(path: Path) -> dict[str, Any] | None:
+    """Return which run a state is of; None if it is not a state that was written whole."""
+    try:
+        if sha256(path) != path.stem.partition("-")[2]:
+            return None
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(content["identity"]) if "state" in content else None
+    except Exception:  # a file of another content fails in as many ways as there are contents
+        return None
