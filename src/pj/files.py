@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,28 +18,38 @@ from typing import Any
 
 from pj.errors import UserError
 
+UMASK = os.umask(0)  # it can only be read by setting it
+os.umask(UMASK)
+
 
 @contextmanager
 def replaced(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder that replaces ``path`` if no error occurs.
 
     With ``sync`` the bytes and the folder entry are on disk before this returns. On an error ``path`` stays
-    as it was.
+    as it was; UserError if there is no space for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = None
     try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
         yield temporary
         if sync:
             _sync(temporary)
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~UMASK)
         temporary.replace(path)
         if sync:
             _sync(path.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(path.parent).free / 2**20
+        raise UserError(f"{path} cannot be written: {error.strerror} ({free:.0f} MB free)") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
@@ -76,6 +88,10 @@ def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
 
 def check_writable(folder: Path) -> None:
     """Raise UserError if files cannot be created in ``folder`` (or in its nearest existing parent)."""
+    if folder.is_symlink() and not folder.exists():
+        raise UserError(
+            f"{folder.absolute()} is a link to {folder.readlink()}, which does not exist; create that"
+        )
     existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         what = "is not a writable folder" if existing.is_dir() else "is a file, not a folder"

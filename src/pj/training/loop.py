@@ -178,7 +178,7 @@ def _save(training: Training, states: ResumeStates, *, needed: bool) -> None:
     conditions = [*_other_conditions(training), training.conditions.describe()]
     try:
         states.save(training.steps_done, training.state_dict() | {"conditions_before": conditions})
-    except (OSError, RuntimeError) as error:  # torch's own for a full disk
+    except (OSError, RuntimeError, UserError) as error:  # of a full disk, torch's own is a RuntimeError
         free = shutil.disk_usage(states.folder).free / 2**20
         reason = (
             f"no resume state can be written to {states.folder} ({free:.0f} MB free): {_first_line(error)}"

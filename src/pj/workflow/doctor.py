@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from pj import files
 from pj.config.components import Source
 from pj.config.loading import Config
 from pj.errors import UserError
@@ -171,6 +172,10 @@ def _answer(*command: str) -> str | None:
 
 
 def _disk(results: Path) -> Finding:
+    try:
+        files.check_writable(results)
+    except UserError as error:
+        return Finding("disk", str(error), "results cannot be written there")
     there = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
     free = shutil.disk_usage(there).free
     found = f"{free / 2**30:.0f} GiB free at {there}"
