@@ -392,6 +392,12 @@ def test_two_datasets_cannot_share_a_label_unless_they_are_the_same(tmp_path):
     assert "already names datasets.cifar10" in faults(tmp_path, text)[0]
 
 
+@pytest.mark.parametrize("place", ["/dev/zero", "."])
+def test_what_is_no_file_is_refused_before_it_is_read(place):
+    with pytest.raises(ConfigError, match=r"is not a YAML file of at most 16 MB"):
+        load(FULL, place)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
         load(FULL, tmp_path / "none.yaml")

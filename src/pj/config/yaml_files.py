@@ -13,9 +13,13 @@ import yaml
 # libyaml's where PyYAML has it, which is ten times as fast: every cluster job reads the configuration again.
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+LARGEST = 2**24  # bytes
+
 
 def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return a YAML file's mapping and its faults (unreadable, malformed, a key given twice)."""
+    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST):
+        return {}, [f"{path}: is not a YAML file of at most {LARGEST >> 20} MB"]
     try:
         text = path.read_text(encoding="utf-8")
         loader = Loader(text)
