@@ -34,6 +34,10 @@ CHATTER = (
         "Resources",
     ),
 )
+NO_CONFIG = "Workflow defines configfile"
+HERE = """
+config.yaml, its claims and its results are in one folder. Without --directory, call snakemake in the folder of
+config.yaml; `pj init FOLDER` writes a new one."""
 NOT_YAML = "Config file is not valid JSON or YAML"  # Snakemake does not say which file, nor where
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
@@ -100,7 +104,7 @@ class LogHandler(LogHandlerBase):
         if self.interrupted:  # errors of the jobs that were stopped
             return None
         if record.levelno >= WARNING:
-            return self.format(record) + self._yaml_faults(message)
+            return self.format(record) + self._yaml_faults(message) + (HERE if NO_CONFIG in message else "")
         if event in (LogEvent.DEBUG_DAG, LogEvent.SHELLCMD):  # which Snakemake logs on request
             return self.format(record)
         if event == LogEvent.RUN_INFO:

@@ -77,6 +77,12 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(capsys, monkeypatch, tmp
     assert "my.yaml: is not valid YAML" in found and "line 3" in found
 
 
+def test_a_folder_without_config_yaml_gets_advice(capsys):
+    _, say = handler(capsys)
+    found = say("WorkflowError: Workflow defines configfile config.yaml but it is not", level=logging.ERROR)
+    assert "Without --directory" in found and "pj init" in found
+
+
 def test_a_dry_run_is_one_line_per_job_with_its_reasons(capsys):
     _, say = handler(capsys, dryrun=True)
     stats = {"train": 1, "total": 1}

@@ -43,7 +43,7 @@ def restore(resume: Path, folder: Path, identity: Mapping[str, Any]) -> str | No
     if not all((_kept(resume) / name).is_file() for name in needed):
         return None  # killed while they were kept
     _link(_kept(resume), folder)
-    log.info("trained already: the files of the finished run were kept")
+    log.warning("%s was trained already: its kept files were put back, nothing was trained", folder)
     return str(record["state"])
 
 
