@@ -34,10 +34,15 @@ CHATTER = (
         "Resources",
     ),
 )
-NO_CONFIG = "Workflow defines configfile"
-HERE = """
-config.yaml, its claims and its results are in one folder. Without --directory, call snakemake in the folder of
-config.yaml; `pj init FOLDER` writes a new one."""
+ADVICE = {  # what to do about some of Snakemake's messages
+    "Workflow defines configfile": """
+config.yaml, its claims and its results are in one folder: call snakemake there, without --directory.
+`pj init FOLDER` writes a new one.""",
+    "No rule to produce": """
+Targets are files below results/, such as results/studies/<study>/table.md. `pj runs` lists runs and
+studies, with the --configfile of your call.""",
+}
+STOPPED_JOB = ("exit status 130", "Signals.SIGINT")  # of a job that Ctrl-C ended before Snakemake noticed it
 NOT_YAML = "Config file is not valid JSON or YAML"  # Snakemake does not say which file, nor where
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
@@ -98,13 +103,14 @@ class LogHandler(LogHandlerBase):
         event, message = getattr(record, "event", None), record.getMessage()
         if self.common_settings.verbose:
             return self.format(record)
-        if message.startswith(INTERRUPTED):
-            self.interrupted = True
-            return STOPPED
         if self.interrupted:  # errors of the jobs that were stopped
             return None
+        if message.startswith(INTERRUPTED) or any(sign in self.format(record) for sign in STOPPED_JOB):
+            self.interrupted = True
+            return STOPPED
         if record.levelno >= WARNING:
-            return self.format(record) + self._yaml_faults(message) + (HERE if NO_CONFIG in message else "")
+            advice = "".join(text for part, text in ADVICE.items() if part in message)
+            return self.format(record) + self._yaml_faults(message) + advice
         if event in (LogEvent.DEBUG_DAG, LogEvent.SHELLCMD):  # which Snakemake logs on request
             return self.format(record)
         if event == LogEvent.RUN_INFO:

@@ -71,9 +71,9 @@ def test_torch_that_cannot_be_imported_is_a_finding_beside_the_others(tmp_path, 
     assert "BAD   torch: cannot be imported" in printed and "ok    snakemake: " in printed
 
 
-def test_a_controller_that_does_not_answer_is_a_fault(tmp_path, monkeypatch):
+def test_a_controller_that_does_not_answer_is_named(tmp_path, monkeypatch):
     (found,) = slurm(tmp_path, monkeypatch, sinfo=None)
-    assert "controller does not answer" in found.found and found.fault
+    assert "controller does not answer" in found.found and not found.fault  # it may not be used here
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,20 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(capsys, monkeypatch, tmp
 def test_a_folder_without_config_yaml_gets_advice(capsys):
     _, say = handler(capsys)
     found = say("WorkflowError: Workflow defines configfile config.yaml but it is not", level=logging.ERROR)
-    assert "Without --directory" in found and "pj init" in found
+    assert "without --directory" in found and "pj init" in found
+
+
+def test_a_target_that_is_none_gets_advice(capsys):
+    _, say = handler(capsys)
+    found = say("MissingRuleException: No rule to produce results/studies/x/table.md", level=logging.ERROR)
+    assert "such as results/studies/<study>/table.md" in found
+
+
+def test_jobs_that_ctrl_c_ended_before_snakemake_noticed_are_no_errors(capsys):
+    _, say = handler(capsys)
+    failed = "RuleException: Command 'python train.py' returned non-zero exit status 130."
+    assert "the same command continues" in say(failed, level=logging.ERROR)
+    assert say("Error in rule train", level=logging.ERROR) == ""
 
 
 def test_a_dry_run_is_one_line_per_job_with_its_reasons(capsys):

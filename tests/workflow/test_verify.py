@@ -89,7 +89,6 @@ def test_what_is_as_it_was_made_has_no_findings(project, capsys):
             ),
             "evaluation.json was changed after it was written",
         ),
-        (lambda own: own.rename(own.with_name("seed7")), "seed7: named by no study of this configuration"),
         (lambda own: (own / "run.json").unlink(), "seed0: not finished"),
         (
             lambda own: (own.parents[2] / "studies" / "own" / "runs.csv").write_text("edited\n"),
@@ -113,6 +112,12 @@ def test_what_was_damaged_edited_or_outdated_is_named_and_the_exit_status_says_s
 def files_of_data(folder, **content):
     folder.mkdir()
     (folder / "digits.json").write_text(json.dumps(content))
+
+
+def test_a_run_of_another_configuration_is_no_finding(project, capsys):
+    shutil.copytree(seed(project).parent, RESULTS / "runs" / "other-mlp-00000000")
+    assert cli.main(["verify"]) == 0
+    assert "2 finished runs are of another configuration" in capsys.readouterr().out
 
 
 def test_a_table_says_how_many_of_its_runs_are_outdated(project, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pj import config
-from pj.config.loading import Config
+from pj.config.loading import Config, ConfigError
 from pj.config.messages import choice_fault
 from pj.config.settings import Study
 from pj.errors import UserError
@@ -19,7 +19,22 @@ RESULTS = Path("results")
 
 def load(options: argparse.Namespace) -> Config:
     """Return config.yaml with the overlays that were given."""
-    return config.load("config.yaml", *options.configfile)
+    try:
+        return config.load("config.yaml", *options.configfile)
+    except ConfigError:
+        if Path("config.yaml").is_file():
+            raise
+        where = "there is no config.yaml here"
+        raise UserError(
+            f"{where}: go to the folder of a project, or write one with `pj init FOLDER`"
+        ) from None
+
+
+def note_others(count: int) -> None:
+    """Say how many finished runs another configuration names."""
+    if count:
+        runs = "1 finished run is" if count == 1 else f"{count} finished runs are"
+        print(f"{runs} of another configuration (see --configfile)")
 
 
 def note_outdated(loaded: Config, study: str | None = None) -> None:

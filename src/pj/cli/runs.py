@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pj.cli.common import RESULTS, json_of, load
+from pj.cli.common import RESULTS, json_of, load, note_others
 from pj.cli.watch import alive
 from pj.runs import records
 
@@ -24,13 +24,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one line per run."""
-    rows = []
-    for name, run in load(options).runs().items():
+    from pj.workflow import verify
+
+    rows, loaded = [], load(options)
+    for name, run in loaded.runs().items():
         serves = ", ".join(f"{study}/{variant}" for study, variant in run.serves)
         for seed in run.seeds:
             state, accuracy = _state(RESULTS / "runs" / name / f"seed{seed}")
             rows.append((name, str(seed), state, accuracy, serves))
     _print_table(("run", "seed", "state", "test %", "used by"), rows)
+    note_others(len(verify.others(loaded, RESULTS)))
 
 
 def _state(folder: Path) -> tuple[str, str]:

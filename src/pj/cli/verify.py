@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pj.cli.common import RESULTS, load
+from pj.cli.common import RESULTS, load, note_others
 
 EXAMPLES = {
     "pj verify": "all of results/, for config.yaml",
@@ -22,10 +22,12 @@ def run(options: argparse.Namespace) -> int:
     """Print what was found, one line each; the exit status is 1 if there is something."""
     from pj.workflow import verify
 
-    found = 0
-    for line in verify.findings(load(options), RESULTS):
+    loaded, found = load(options), 0
+    for line in verify.findings(loaded, RESULTS):
         print(line, flush=True)
         found += 1
-    runs = len(list((RESULTS / "runs").glob("*/seed*/run.json")))
+    others = len(verify.others(loaded, RESULTS))
+    runs = len(list((RESULTS / "runs").glob("*/seed*/run.json"))) - others
     print(f"{runs} finished runs: {f'{found} findings' if found else 'all as their records say'}")
+    note_others(others)
     return int(found > 0)

@@ -18,6 +18,7 @@ EXAMPLES = {
     "pj watch --once": "once, for scripts",
 }
 
+FIRST = 0.005  # share of a run before which the time left would be a guess
 STALE = 60.0  # seconds without an update after which a run is shown as possibly dead
 
 
@@ -49,7 +50,7 @@ def progress_lines(folder: Path, now: float) -> list[str]:
             continue  # it has just ended
         done = (p["epoch"] + p["step"] / p["steps"]) / p["epochs"]
         bar = "█" * round(20 * done)
-        left = p["seconds"] * (1 - done) / done if done else float("nan")
+        left = p["seconds"] * (1 - done) / done if done > FIRST else float("nan")
         last = p["last"].get("test_accuracy")
         parts = [
             f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",

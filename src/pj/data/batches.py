@@ -51,9 +51,9 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
     train = data.train if data.train is not None else available - data.validation
     test = data.test if data.test is not None else len(dataset.y_test)
     if train < 1 or train + data.validation > available:
+        asked = "" if data.train is None else f"train {data.train} and "
         raise DataError(
-            f"{data.name} has {available} training images, too few for train {max(train, 0)} and "
-            f"validation {data.validation}"
+            f"{data.name} has {available} training images, too few for {asked}validation {data.validation}"
         )
     if test > len(dataset.y_test):
         raise DataError(f"{data.name} has {len(dataset.y_test)} test images, not {test}")

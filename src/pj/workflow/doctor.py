@@ -57,7 +57,10 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
     if loaded is None:
         yield Finding("configuration", fault, "fix the errors above in config.yaml or your overlay")
         return
-    yield Finding("configuration", f"{len(loaded.settings.studies)} studies, {len(loaded.runs())} runs")
+    runs = loaded.runs()
+    trainings = sum(len(run.seeds) for run in runs.values())
+    counts = f"{len(loaded.settings.studies)} studies, {len(runs)} networks to train, {trainings} trainings"
+    yield Finding("configuration", counts)
     for name, source in loaded.sources().items():
         yield _data(name, source, results)
 
@@ -89,7 +92,9 @@ def _torch() -> Iterator[Finding]:
             if shutil.which("sbatch")
             else "leave out --resources, and set --cores to the number of cores"
         )
-        yield Finding("GPU", f"none; runs use the CPU, in {precision}", remedy, fault=False)
+        yield Finding(
+            "GPU", f"none; runs use the CPU (precision: auto is {precision} here)", remedy, fault=False
+        )
     try:
         import torchvision
 
@@ -120,7 +125,7 @@ def _slurm(device: str) -> Iterator[Finding]:
     nodes = _answer("sinfo", "--noheader", "--format=%D|%T|%G|%E")
     if nodes is None:
         remedy = "ask the site, or wait: running jobs continue, and the workflow can be started again"
-        yield Finding("SLURM", "its controller does not answer (sinfo)", remedy)
+        yield Finding("SLURM", "its controller does not answer (sinfo)", remedy, fault=False)
         return
     yield from _nodes([line.split("|", 3) for line in nodes.splitlines() if line.count("|") >= 3], device)
     yield from _finished_jobs()

@@ -77,7 +77,7 @@ def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] 
 
 
 def findings(config: Config, results: Path) -> Iterator[str]:
-    """Yield what is damaged, edited, outdated, or named by no configuration, one line each."""
+    """Yield what is damaged, edited or outdated, one line each."""
     runs, late = config.runs(), outdated(config, results)
     for name, run in runs.items():
         for seed in run.seeds:
@@ -87,12 +87,15 @@ def findings(config: Config, results: Path) -> Iterator[str]:
             yield from _of_run(folder)
             if (name, seed) in late:
                 yield f"{folder}: {late[name, seed]}"
-    for folder in sorted((results / "runs").glob("*/seed*")):
-        run_of = runs.get(folder.parent.name)
-        if run_of is None or folder.name not in {f"seed{seed}" for seed in run_of.seeds}:
-            yield f"{folder}: named by no study of this configuration"
     for name in config.settings.studies:
         yield from _of_table(config, name, results)
+
+
+def others(config: Config, results: Path) -> list[Path]:
+    """Return the folders of finished runs that this configuration does not name, such as another one's."""
+    named = {(name, f"seed{seed}") for name, run in config.runs().items() for seed in run.seeds}
+    found = sorted(path.parent for path in (results / "runs").glob(f"*/seed*/{records.RUN}"))
+    return [folder for folder in found if (folder.parent.name, folder.name) not in named]
 
 
 def _of_run(folder: Path) -> Iterator[str]:
