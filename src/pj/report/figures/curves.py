@@ -53,10 +53,9 @@ def draw(study: Study, runs: Path) -> Figure:
         width = 1.2 + 1.6 * (1 - i / count)
         held_out = _held_out(variant)
         complete, diverged = _curves(variant, runs)
-        crossed = crossed or bool(diverged)
-        title = plain(variant.title) + (
-            f" ({len(diverged)} of {len(variant.seeds)} diverged)" if diverged else ""
-        )
+        drawn = [curve for curve in diverged if len(curve)]
+        crossed = crossed or bool(drawn)
+        title = plain(variant.title) + _fate(len(diverged), len(variant.seeds), bool(drawn))
         for quantity, axes in panels.items():
             for column, style, label in (
                 (f"train_{quantity}", "--", None),
@@ -153,6 +152,13 @@ def _mean(
     axes.plot(mean.index, mean.to_numpy(), style, color=colour, label=label, lw=width, marker=marker, ms=4)
     if table.shape[1] > 1:
         axes.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0)
+
+
+def _fate(diverged: int, seeds: int, drawn: bool) -> str:
+    """Return what a legend adds to a variant of which runs diverged; one in its first epoch has no curve."""
+    if not diverged:
+        return ""
+    return f" ({diverged} of {seeds} diverged{'' if drawn else ' in the first epoch'})"
 
 
 def _diverging(axes: Axes, curve: pd.Series, colour: Any, style: str) -> None:
