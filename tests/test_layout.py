@@ -95,5 +95,7 @@ def test_what_is_installed_has_every_file_of_the_package():
         "pj"
     ]
     package = ROOT / "src" / "pj"
-    others = {p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    modules = {p for p in package.rglob("*.py") if (p.parent / "__init__.py").is_file()}
+    files = {p for p in package.rglob("*") if p.is_file() and p.suffix != ".pyc"}
+    others = files - modules
     assert others == {path for pattern in patterns for path in package.glob(pattern)}

@@ -349,7 +349,8 @@ def test_further_checks_count_in_holms_adjustment(loaded, tmp_path):
 
 
 def test_a_verdict_that_the_adjustment_holds_back_says_so(loaded, tmp_path):
-    evidence = plant(tmp_path, a=UP, b=B)
+    little = [v + d for v, d in zip(B, (2.0, 2.3, 0.2, 2.1, 0.9), strict=True)]
+    evidence = plant(tmp_path, a=little, b=B)
     enough = math.ceil(0.05 / judged(contrast(), evidence, loaded).p)
     found = judged(contrast(also=[contrast() for _ in range(enough)]), evidence, loaded)
     assert found.verdict == "inconclusive" and found.low > 0

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -67,3 +68,15 @@ def test_a_workflow_ends_with_the_headline_of_the_page_that_it_wrote(tmp_path, m
     assert closing_lines(since=0) == ["2 claims: 2 reproduced.", "Open results/report.html"]
     os.utime(tmp_path / "results" / "report.html", (1, 1))
     assert closing_lines(since=2) == []  # a page of an earlier call
+
+
+def test_ctrl_c_ends_a_job_that_is_starting_without_a_traceback_and_another_sitecustomize_runs_too(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("print('the other one', flush=True)")
+    startup = ROOT / "src" / "pj" / "workflow" / "startup"
+    environment = {**os.environ, "PJ_JOB": "1", "PYTHONPATH": f"{startup}{os.pathsep}{tmp_path}"}
+    command = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(60)"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    job = subprocess.Popen(command, env=environment, **pipes)
+    assert [job.stdout.readline() for _ in range(2)] == ["the other one\n", "started\n"]
+    job.send_signal(signal.SIGINT)
+    assert job.communicate(timeout=30)[1] == "" and job.returncode == -signal.SIGINT

@@ -41,7 +41,8 @@ class ConfigError(UserError):
             place, _, reason = fault.partition(": ")
             places.setdefault(reason, []).append(place)
         lines = [_line(where, reason) for reason, where in places.items()]
-        count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
+        known = sum(line.count("\n") + 1 for line in lines)
+        count = "1 fault" if known == 1 else f"{known} faults"
         super().__init__(f"{count} in the configuration:\n" + "\n".join(lines))
 
 

@@ -18,15 +18,15 @@ from pj.errors import UserError
 def share_package() -> None:
     """Let the jobs of this process import this very `pj`, whatever environment they run in.
 
-    They also learn that they are jobs, which Ctrl-C may end while they import (pj/__init__.py).
+    They also learn that they are jobs, which Ctrl-C ends while they start (startup/sitecustomize.py).
     An installed one they find by themselves, because Snakemake appends its own site-packages to their path.
     In front they would hide the packages of a conda environment.
     """
     os.environ["PJ_JOB"] = "1"
     folder = Path(__file__).parents[2]
-    if folder.resolve() == Path(sysconfig.get_path("purelib")).resolve():
-        return
-    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+    installed = folder.resolve() == Path(sysconfig.get_path("purelib")).resolve()
+    startup = str(Path(__file__).parent / "startup")
+    paths = [startup, "" if installed else str(folder), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
