@@ -247,6 +247,7 @@ def test_an_analysis_that_is_declared_has_its_jobs_tables_figures_pages_and_cell
     assert {"measure", "analysis_table", "analysis_figure"} <= jobs.keys() and "train" not in jobs
 
 
+@pytest.mark.long
 def test_a_column_that_is_declared_and_not_written_is_one_clear_error(normed):
     edit(normed, "src/pj/config/analyses/norms.py", '("norm",)', '("length",)')
     (normed / "claims.yaml").write_text(CLAIM.replace("norms/own/", "own/").replace("/linear1", ""))
