@@ -100,6 +100,15 @@ def check_writable(folder: Path) -> None:
         )
 
 
+def json_of(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, empty if the file is missing or incomplete."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def without_nan(content: Any) -> Any:
     """Return JSON content with null for numbers that JSON lacks."""
     if isinstance(content, dict):

@@ -105,12 +105,13 @@ class LogHandler(LogHandlerBase):
             return self.format(record)
         if self.interrupted:  # errors of the jobs that were stopped
             return None
-        if message.startswith(INTERRUPTED) or any(sign in self.format(record) for sign in STOPPED_JOB):
+        problem = self.format(record) if record.levelno >= WARNING else ""
+        if message.startswith(INTERRUPTED) or any(sign in problem for sign in STOPPED_JOB):
             self.interrupted = True
             return STOPPED
-        if record.levelno >= WARNING:
+        if problem:
             advice = "".join(text for part, text in ADVICE.items() if part in message)
-            return self.format(record) + self._yaml_faults(message) + advice
+            return problem + self._yaml_faults(message) + advice
         if event in (LogEvent.DEBUG_DAG, LogEvent.SHELLCMD):  # which Snakemake logs on request
             return self.format(record)
         if event == LogEvent.RUN_INFO:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -77,12 +76,3 @@ def variants(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
         return [variant.name for variant in study_of(load(parsed_args), parsed_args.study).variants]
     except UserError:
         return []
-
-
-def json_of(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file, empty if the file is missing or incomplete."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

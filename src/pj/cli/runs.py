@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pj.cli.common import RESULTS, json_of, load, note_others
+from pj.cli.common import RESULTS, load, note_others
 from pj.cli.watch import alive
+from pj.files import json_of
 from pj.runs import records
 
 EXAMPLES = {

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pj.cli.common import RESULTS, json_of
+from pj.cli.common import RESULTS
 from pj.durations import duration
+from pj.files import json_of
 
 EXAMPLES = {
     "pj watch": "refreshed every two seconds, until Ctrl-C",

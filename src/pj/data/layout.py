@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pj.data.listing import PARTS
 from pj.data.store import ARRAYS, DataError
 
-Arrays = dict[str, NDArray[Any]]
 MOST_AXES = 4
 SHAPES = "[N, H, W], [N, H, W, C] or [N, C, H, W] with H = W and C = 1 or 3"
 
@@ -43,7 +43,7 @@ def labels(arrays: Mapping[str, NDArray[Any]], name: str) -> tuple[dict[str, NDA
 
     Labels are whole numbers or text, one per image or one-hot. A class is a label that occurs in training.
     """
-    given = {part: _flat(arrays[f"y_{part}"], f"{name}: y_{part}") for part in ("train", "test")}
+    given = {part: _flat(arrays[f"y_{part}"], f"{name}: y_{part}") for part in PARTS}
     kinds = {part: found.dtype.kind in "US" for part, found in given.items()}
     if len(set(kinds.values())) > 1:
         raise DataError(f"{name}: y_train and y_test must both be numbers or both be text")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pj.data.listing import PARTS
 from pj.errors import UserError
 from pj.files import replaced
 
-PARTS = ("train", "test")
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 

@@ -17,7 +17,6 @@ from pj.files import sha256
 
 CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json", "evaluation.json"
 STEPS, PROBES, SHIFTS = "steps.csv", "probes.csv", "shifts.csv"  # of runs with probes
-TABLES = (METRICS, STEPS, PROBES, SHIFTS)
 SUPPORT = "support_"  # + a layer, of metrics.csv: the share of its units in DessiLBI's support, in percent
 FINISHED = ("complete", "diverged")
 SUM = "sha256"  # of a JSON file: that of the rest of its content

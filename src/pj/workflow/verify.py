@@ -7,16 +7,15 @@ say, and `findings` says it to people.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from pj.config.loading import Config, Run
 from pj.config.spec import RunSpec
 from pj.errors import UserError
+from pj.files import json_of
 from pj.runs import kept, records
 from pj.runs.fingerprint import run_fingerprint
 from pj.workflow import location
@@ -43,21 +42,13 @@ def outdated(config: Config, results: Path) -> dict[tuple[str, int], str]:
 
 def _reason(name: str, seed: int, spec: RunSpec, results: Path, code: Callable[[RunSpec], str]) -> str | None:
     """Return why a finished run is not what would be trained today; None if it is, or there is none."""
-    record = _content(results / "runs" / name / f"seed{seed}" / records.RUN)
+    record = json_of(results / "runs" / name / f"seed{seed}" / records.RUN)
     if not record.get("code"):
         return None
     if record["code"] != code(spec):
         return CODE
-    prepared = _content(results / "data" / f"{spec.data.name}.json").get("sha256")
+    prepared = json_of(results / "data" / f"{spec.data.name}.json").get("sha256")
     return DATA if prepared and record.get("data_sha256") != prepared else None
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] = code_of) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,10 +29,7 @@ def content(source: Source, folder: Path) -> str:
     if not found:
         return ""
     cache, state = folder / CACHE, listing.state(found, root)
-    try:
-        known: dict[str, str] = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
+    known: dict[str, str] = files.json_of(cache)
     if state not in known:
         known[state] = listing.content(found, root)
         with suppress(OSError):  # read-only results: it is computed each time
@@ -49,11 +45,8 @@ def check(sources: Mapping[str, Source], folder: Path) -> None:
     """
     for label, source in sources.items():
         path, now = folder / f"{label}.json", content(source, folder)
-        try:
-            made = json.loads(path.read_text(encoding="utf-8"))
-            old, before = dict(made["source"]), str(made["content"])
-        except (OSError, ValueError, KeyError, TypeError):
-            old, before = {}, ""  # not prepared yet, or by an older pj
+        made = files.json_of(path)  # empty if not prepared yet, or by an older pj
+        old, before = made.get("source", {}), made.get("content", "")
         new = source.model_dump(mode="json", exclude={"folder", "label"})
         other = {key for key, value in old.items() if new.get(key) != value}
         if other - {"path"} or (other and now and now != before):

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pj.data import layout
-from pj.data.store import ARRAYS, PARTS, DataError, Dataset, checked, mixed
+from pj.data.listing import PARTS
+from pj.data.store import ARRAYS, DataError, Dataset, checked, mixed
 
 
 def read(path: str, classes: Annotated[int, Field(ge=2)] | None = None, mix: bool = True) -> Dataset:
