@@ -39,5 +39,5 @@ onstart:
 
 
 onsuccess:
-    for line in outputs.closing_lines(STARTED):
+    for line in outputs.closing_lines(0.0 if outputs.pages_asked() else STARTED):
         print(line)

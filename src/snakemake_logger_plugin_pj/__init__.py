@@ -34,6 +34,9 @@ CHATTER = (
         "Resources",
     ),
 )
+NOT_YAML = "Config file is not valid JSON or YAML"  # Snakemake does not say which file, nor where
+NOT_READ = "in _load_configfile"  # the end of a traceback
+TARGETS = "\nIf one of the files is a target: targets come last, after `--`."
 ADVICE = {  # what to do about some of Snakemake's messages
     "Workflow defines configfile": """
 config.yaml, its claims and its results are in one folder: call snakemake there, without --directory.
@@ -41,9 +44,9 @@ config.yaml, its claims and its results are in one folder: call snakemake there,
     "No rule to produce": """
 Targets are files below results/, such as results/studies/<study>/table.md. `pj runs` lists runs and
 studies, with the --configfile of your call.""",
+    NOT_YAML: TARGETS,
 }
 STOPPED_JOB = ("exit status 130", "Signals.SIGINT")  # of a job that Ctrl-C ended before Snakemake noticed it
-NOT_YAML = "Config file is not valid JSON or YAML"  # Snakemake does not say which file, nor where
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
 STOPPED = """\
@@ -109,6 +112,8 @@ class LogHandler(LogHandlerBase):
         if message.startswith(INTERRUPTED) or any(sign in problem for sign in STOPPED_JOB):
             self.interrupted = True
             return STOPPED
+        if NOT_READ in message:
+            return f"--configfile: {message.strip().splitlines()[-1]}{TARGETS}"
         if problem:
             advice = "".join(text for part, text in ADVICE.items() if part in message)
             return problem + self._yaml_faults(message) + advice

@@ -1,6 +1,8 @@
 """The lines that Snakemake's output is reduced to."""
 
 import logging
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -74,7 +76,17 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(capsys, monkeypatch, tmp
     monkeypatch.setattr("sys.argv", ["snakemake", "--configfile", "my.yaml"])
     _, say = handler(capsys)
     found = say("WorkflowError: Config file is not valid JSON or YAML. In case of", level=logging.ERROR)
-    assert "my.yaml: is not valid YAML" in found and "line 3" in found
+    assert "my.yaml: is not valid YAML" in found and "line 3" in found and "after `--`" in found
+
+
+@pytest.mark.workflow
+def test_a_configuration_file_that_is_not_there_is_one_line_and_says_where_targets_go(tmp_path):
+    (tmp_path / "Snakefile").write_text("rule all:\n    input: []\n")
+    command = ["-m", "snakemake", "-n", "--logger", "pj", "--configfile", "my.yaml", "results/table.md"]
+    found = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True)
+    lines = (found.stdout + found.stderr).splitlines()
+    assert found.returncode == 1 and len(lines) == 2, found.stdout + found.stderr
+    assert "No such file or directory: 'my.yaml'" in lines[0] and "after `--`" in lines[1]
 
 
 def test_a_folder_without_config_yaml_gets_advice(capsys):
