@@ -46,6 +46,8 @@ def draw(study: Study, runs: Path) -> Figure:
     """Return the figure. Runs that are not there are left out."""
     figure, axes_of = frames(4, 4, 2)
     panels = dict(zip(PANELS, axes_of, strict=True))
+    losses = {variant.spec.loss.model_dump_json() for variant in study.variants}
+    labels = {"loss": "loss" if len(losses) < 2 else "loss (each variant's own)", "accuracy": "accuracy (%)"}
     crossed = False
     count = len(study.variants)
     for i, (variant, colour) in enumerate(zip(study.variants, colours(count), strict=True)):
@@ -65,7 +67,7 @@ def draw(study: Study, runs: Path) -> Figure:
                 for curve in diverged:
                     _diverging(axes, curve[column], colour, style)
     for quantity, axes in panels.items():
-        axes.set(xlabel="epoch", ylabel="accuracy (%)" if quantity == "accuracy" else quantity)
+        axes.set(xlabel="epoch", ylabel=labels[quantity])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

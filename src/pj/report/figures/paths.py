@@ -74,13 +74,12 @@ def draw_weights(study: Study, runs: Path, layer: str) -> Figure:
                 gamma = content["gamma"][key].flatten(1).abs()[order]
                 pictures.append((f"{variant.title}: Γ", gamma.numpy()))
     figure, drawn = frames(3.2, 3.4, len(pictures))
-    top = max((picture.max() for _, picture in pictures), default=1.0)  # one scale, so that they compare
     for axes, (title, picture) in zip(drawn, pictures, strict=True):
-        image = axes.imshow(picture, cmap="gray_r", aspect="auto", vmin=0, vmax=top, interpolation="nearest")
+        image = axes.imshow(picture, cmap="gray_r", aspect="auto", vmin=0, interpolation="nearest")
         figure.colorbar(image, ax=axes, fraction=0.05)
         axes.set_title(
             f"{wrapped(title, 2.4, 8)}\n{100 * (picture > 1e-3).mean():.0f} % above 0.001", fontsize=8
         )
         axes.set(xlabel="input", ylabel="unit, by norm")
-    headline(figure, f"{study.title}: |weights| of {layer}", f"{study_label(study)}, first seed")
+    headline(figure, f"{study.title}: |weights| of {layer}", f"{study_label(study)}, first seed; each picture has its own scale")
     return figure
