@@ -81,5 +81,6 @@ def draw_weights(study: Study, runs: Path, layer: str) -> Figure:
             f"{wrapped(title, 2.4, 8)}\n{100 * (picture > 1e-3).mean():.0f} % above 0.001", fontsize=8
         )
         axes.set(xlabel="input", ylabel="unit, by norm")
-    headline(figure, f"{study.title}: |weights| of {layer}", f"{study_label(study)}, first seed; each picture has its own scale")
+    subtitle = f"{study_label(study)}, first seed; each picture has its own scale"
+    headline(figure, f"{study.title}: |weights| of {layer}", subtitle)
     return figure
