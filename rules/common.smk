@@ -18,7 +18,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import outputs, slurm, verify, watched
+    from pj.workflow import derived, outputs, slurm, verify, watched
     from pj.workflow.jobs import share_package
 except UserError as error:
     sys.exit(f"pj: {error}")
@@ -45,6 +45,8 @@ try:
         watched.set_back(Path("results/data"))
         watched.check(CONFIG.sources(), Path("results/data"))
         verify.mark(CONFIG.runs(), Path("results"))
+        derived.mark(CONFIG, Path("results"))
+        derived.forget(Path("results"))
 except UserError as error:
     sys.exit(f"pj: {error}")
 

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from pj.runs import finished as finished_runs
 from pj.runs import records
 from pj.runs.evaluation import evaluate
 from pj.runs.records import RecordError
@@ -98,3 +99,25 @@ def test_a_record_of_an_older_pj_without_sums_is_read(run):
     del content[records.SUM], content["files"]
     path.write_text(json.dumps(content))
     assert records.read_run(run / "seed0")["state"] == "complete" and records.read_metrics(run / "seed0")
+
+
+def test_what_an_analysis_measured_is_refused_once_it_was_edited_damaged_or_copied(run, digits):
+    path = run.parent / f"{run.name}-seed0.json"
+    finished_runs.write(run / "seed0", digits, path, lambda _: {"accuracy": 51.25}, {"code": "0123"})
+    assert records.measured(path)["accuracy"] == 51.25
+    content, before, draw = path.read_bytes(), records.measured(path), random.Random(0)
+    path.write_bytes(content.replace(b"51.25", b"91.25"))
+    with pytest.raises(RecordError, match=r"seed0\.json was changed after it was written"):
+        records.measured(path)
+    for _ in range(100):
+        place = draw.randrange(len(content))
+        flipped = bytes([content[place] ^ 1 << draw.randrange(8)])
+        path.write_bytes(content[:place] + flipped + content[place + 1 :])
+        try:
+            assert records.measured(path) == before
+        except RecordError as error:
+            assert str(path) in str(error)
+    path.write_bytes(content)
+    copied = path.rename(path.with_name(f"{run.name}-seed1.json"))
+    with pytest.raises(RecordError, match="seed 0: it was copied; delete it there"):
+        records.measured(copied)

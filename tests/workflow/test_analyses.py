@@ -94,3 +94,15 @@ def test_editing_an_analysis_runs_what_uses_it(probed, tmp_path, file, old, new,
     project = Path(shutil.copytree(probed, tmp_path / "project"))
     edit(project, file, old, new)
     assert jobs(project) == wanted
+
+
+def test_measurements_say_themselves_by_which_code_and_settings_they_were_made(probed, tmp_path):
+    """When Snakemake has lost its notes, and when someone edited a number."""
+    project = Path(shutil.copytree(probed, tmp_path / "project"))
+    shutil.rmtree(project / ".snakemake")
+    assert "measure" not in jobs(project)
+    edit(project, "src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4")
+    assert planned(snakemake(project, "-n", config=()))["measure"] == 4
+    edit(project, "src/pj/landscape/surface.py", "TOLERANCE = 1e-4", "TOLERANCE = 1e-3")
+    edit(project, "config.yaml", "points: 3", "points: 5")
+    assert planned(snakemake(project, "-n", config=()))["measure"] == 4

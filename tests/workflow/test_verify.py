@@ -13,7 +13,7 @@ from pj.report.tables import studies
 from pj.runs import records
 from pj.runs.evaluation import evaluate
 from pj.training import loop
-from pj.workflow import verify, watched
+from pj.workflow import derived, verify, watched
 
 CONFIG = """
 standalone: true
@@ -44,7 +44,7 @@ def made(digits, tmp_path_factory):
     for seed in run.seeds:
         own = folder / "results" / "runs" / name / f"seed{seed}"
         loop.train(run.spec, seed, digits, own, code=verify.code_of(run.spec))
-        evaluate(own, digits, own / records.EVALUATION)
+        evaluate(own, digits, own / records.EVALUATION, code=derived.evaluation_code(run.spec))
     studies.write(config.study("own"), folder / "results" / "runs", folder / "results" / "studies" / "own")
     return folder
 
@@ -88,6 +88,10 @@ def test_what_is_as_it_was_made_has_no_findings(project, capsys):
                 (own / "evaluation.json").read_text().replace('"loss"', '"lost"', 1)
             ),
             "evaluation.json was changed after it was written",
+        ),
+        (
+            lambda own: edited(own / "evaluation.json", made={"code": "0" * 16}),
+            "evaluation.json: made by other code, of other weights or with other settings than today's",
         ),
         (lambda own: (own / "run.json").unlink(), "seed0: not finished"),
         (
@@ -148,3 +152,42 @@ def test_a_run_that_was_touched_is_dated_back_again(project):
         os.utime(path)
     verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
     assert (seed(project) / "run.json").stat().st_mtime < watched.OLD
+
+
+def test_a_copied_evaluation_that_fits_its_run_is_not_older_and_an_outdated_one_is(project):
+    own = seed(project)
+    path, record = own / "evaluation.json", own / "run.json"
+    content = json.loads(path.read_text())
+    now = record.stat().st_mtime
+    os.utime(path, (now - 60, now - 60))  # copied in another order
+    derived.mark(project, RESULTS)
+    assert path.stat().st_mtime == now
+    edited(path, made=content["made"] | {"checkpoint_sha256": "0" * 64})
+    for _ in range(2):  # once is enough
+        derived.mark(project, RESULTS)
+        assert now - derived.SHIFT <= path.stat().st_mtime < watched.OLD
+    edited(path, made=content["made"])
+    os.utime(path, (now - derived.SHIFT, now - derived.SHIFT))
+    derived.mark(project, RESULTS)
+    assert path.stat().st_mtime == now
+    assert seed(project, 1).joinpath("evaluation.json").stat().st_mtime >= now  # untouched
+
+
+def test_an_evaluation_of_a_run_that_was_just_trained_again_waits_for_its_job(project):
+    """The job removes what training keeps beside the resume states."""
+    own = seed(project)
+    (RESULTS / ".resume" / f"{own.parent.name}-0123" / own.name).mkdir(parents=True)
+    os.utime(own / "evaluation.json", (1e9, 1e9))
+    derived.mark(project, RESULTS)
+    assert own.joinpath("evaluation.json").stat().st_mtime == 1e9
+
+
+@pytest.mark.parametrize("notes", [True, False])
+def test_tables_are_dated_back_if_snakemake_has_lost_its_notes(notes, project):
+    table = RESULTS / "studies" / "own" / "table.md"
+    if notes:
+        derived.NOTES.mkdir(parents=True)
+        (derived.NOTES / "one").touch()
+    derived.forget(RESULTS)
+    assert (table.stat().st_mtime == watched.OLD) == (not notes)
+    assert seed(project).joinpath("run.json").stat().st_mtime > watched.OLD

@@ -14,5 +14,5 @@ with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
         from pj.runs.evaluation import evaluate  # torch sees the slot's GPU only
 
         where = {"device": snakemake.resources.device, "threads": snakemake.threads}
-        evaluate(folder, Path(snakemake.input.data), output, **where)
+        evaluate(folder, Path(snakemake.input.data), output, code=snakemake.params.code, **where)
     kept.remove(resume)

@@ -16,6 +16,7 @@ with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
         Path(snakemake.input.record).parent,
         Path(snakemake.input.data),
         Path(snakemake.output[0]),
+        code=snakemake.params.code,
         device=snakemake.resources.device,
         threads=snakemake.threads,
     )

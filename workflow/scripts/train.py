@@ -33,4 +33,5 @@ with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
         **where,
     )
     # here, where torch and the data are loaded already; the job for it only takes this, or measures anew
-    evaluate(folder, data, kept.evaluation(resume, codes["evaluate.py"]), **where)
+    code = codes["evaluate.py"]
+    evaluate(folder, data, kept.evaluation(resume, code), code=code, **where)

@@ -11,7 +11,15 @@ from pj.runs import finished
 
 
 def measure(
-    key: str, asked: Strict, folder: Path, data: Path, output: Path, *, device: str = "auto", threads: int = 1
+    key: str,
+    asked: Strict,
+    folder: Path,
+    data: Path,
+    output: Path,
+    *,
+    code: str = "",
+    device: str = "auto",
+    threads: int = 1,
 ) -> None:
     """Write what an analysis measures of a run as JSON; of a diverged run, that it diverged.
 
@@ -21,6 +29,7 @@ def measure(
         folder: of the run.
         data: a file of `pj.data.store`.
         output: the JSON file.
+        code: the fingerprint of the code that measures, which is recorded.
         device: auto, cpu, cuda or cuda:<index>.
         threads: of the CPU.
 
@@ -36,6 +45,7 @@ def measure(
         data,
         output,
         lambda run: function(run, asked),
+        {"code": code, "asked": asked.model_dump(mode="json")},
         device=device,
         precision=analysis.precision,
         threads=threads,

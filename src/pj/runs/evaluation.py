@@ -18,7 +18,7 @@ FAST = 70.0  # percent; the first epoch that reaches this test accuracy measures
 
 
 def evaluate(
-    folder: Path, data: Path, output: Path, *, device: str = "auto", threads: int = 1
+    folder: Path, data: Path, output: Path, *, code: str = "", device: str = "auto", threads: int = 1
 ) -> dict[str, Any]:
     """Write evaluation.json of a finished run, and return that run's record.
 
@@ -26,7 +26,8 @@ def evaluate(
     validation and test, the test confusion matrix (rows: true class), the classes ``predicted`` for the test
     images in their order, and which of them are ``wrong``. ``last``, ``best_test`` and ``epochs_to_70``
     (None: never) come from metrics.csv; ``best_test`` is the epoch that some reports print, and selects
-    nothing here. A diverged run has no ``selected``, and only its epochs before the divergence count.
+    nothing here. ``made`` says by which ``code`` (a fingerprint) and
+    of which checkpoint. A diverged run has no ``selected``, and only its epochs before the divergence count.
 
     Raises RecordError for an unfinished run, DataError for data other than the run was trained on.
     """
@@ -41,6 +42,7 @@ def evaluate(
         "epochs": record["epochs"],
         "spec": record["spec"],
         "seed": record["seed"],
+        "made": {"code": code, "checkpoint_sha256": record["checkpoint_sha256"]},
         "training": {key: record[key] for key in ("precision", "threads", "code", "provenance")},
         **_epochs(metrics, diverged=record["state"] == "diverged"),
     }

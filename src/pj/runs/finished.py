@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from pj import files
 from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.batches import Normalise, Split, splits
@@ -85,6 +84,7 @@ def write(
     data: Path,
     output: Path,
     measure: Callable[[FinishedRun], dict[str, Any]],
+    made: Mapping[str, Any],
     *,
     device: str = "auto",
     precision: str | None = None,
@@ -92,12 +92,20 @@ def write(
 ) -> None:
     """Write what ``measure`` returns of a run as JSON; of a diverged run, that it diverged.
 
-    The other arguments and the errors are those of `load`.
+    ``made`` is recorded beside run, seed and checkpoint: by which code, what was asked for. The other
+    arguments and the errors are those of `load`.
     """
     record = records.read_run(folder)
     content: dict[str, Any] = {"state": record["state"], "diverged_at_step": record["diverged_at_step"]}
+    run = RunSpec.model_validate(record["spec"]).run
+    content["made"] = {
+        "run": run,
+        "seed": record["seed"],
+        "checkpoint_sha256": record["checkpoint_sha256"],
+        **made,
+    }
     if record["state"] == "complete":
-        run = load(folder, data, device=device, precision=precision, threads=threads)
-        content |= {"epoch": run.checkpoint["epoch"], **measure(run)}
-        content["provenance"] = provenance(run.conditions.device)
-    files.write_json(output, content)
+        found = load(folder, data, device=device, precision=precision, threads=threads)
+        content |= {"epoch": found.checkpoint["epoch"], **measure(found)}
+        content["provenance"] = provenance(found.conditions.device)
+    records.write_json(output, content)

@@ -38,12 +38,19 @@ def _sum(content: dict[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return a record; RecordError if it is missing, damaged, edited, or of another run than its folder's."""
+    """Return a run's record; RecordError if it is missing, damaged, edited, or of another folder's run."""
     folder = path.parent
-    again = f"delete {path}, and the workflow makes it again"
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
         raise RecordError(f"{folder} {found}; needed: a run's folder, such as results/runs/<run>/seed0")
+    record = _unchanged(path, since="files" if path.name == RUN else "seed")
+    _check_place(folder, record)
+    return record
+
+
+def _unchanged(path: Path, since: str) -> dict[str, Any]:
+    """Return a record that is as it was written; one without ``since`` is older than checksums."""
+    again = f"delete {path}, and the workflow makes it again"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -53,10 +60,8 @@ def _read(path: Path) -> dict[str, Any]:
     state = record.get("state") if isinstance(record, dict) else None
     if state not in FINISHED:
         raise RecordError(f"{path} has state {state!r}, not {' or '.join(FINISHED)}; train this run again")
-    since = "files" if path.name == RUN else "seed"  # written since there are sums
     if (SUM in record or since in record) and record.get(SUM) != _sum(record):
         raise RecordError(f"{path} was changed after it was written (its checksum is another); {again}")
-    _check_place(folder, record)
     return dict(record)
 
 
@@ -105,6 +110,20 @@ def complete(runs: Path, run: str, seeds: Iterable[int]) -> dict[int, Path]:
 def evaluation(folder: Path) -> dict[str, Any]:
     """Return a run's evaluation.json, empty if there is none; RecordError if it is not what was written."""
     return _read(folder / EVALUATION) if (folder / EVALUATION).is_file() else {}
+
+
+def measured(path: Path) -> dict[str, Any]:
+    """Return what an analysis measured of a run; RecordError if it was changed, or copied."""
+    record = _unchanged(path, since="made")
+    made = record.get("made", {})
+    if made and path.name != measured_name(made["run"], made["seed"]):
+        raise RecordError(f"{path} is of {made['run']}, seed {made['seed']}: it was copied; delete it there")
+    return record
+
+
+def measured_name(run: str, seed: int) -> str:
+    """Return the name of a file with what an analysis measured of a run."""
+    return f"{run}-seed{seed}.json"
 
 
 def table(folder: Path, name: str) -> Path:

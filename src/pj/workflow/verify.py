@@ -18,10 +18,10 @@ from pj.errors import UserError
 from pj.files import json_of
 from pj.runs import kept, records
 from pj.runs.fingerprint import run_fingerprint
-from pj.workflow import location
+from pj.workflow import derived, location
+from pj.workflow.derived import SHIFT
 from pj.workflow.watched import OLD
 
-SHIFT = 1_200_000_000  # seconds: dates a run of other code or data before its data, whose date is `OLD`
 CODE, DATA = "trained by other code than today's", "trained on other data than there are now"
 
 
@@ -78,6 +78,11 @@ def findings(config: Config, results: Path) -> Iterator[str]:
             yield from _of_run(folder)
             if (name, seed) in late:
                 yield f"{folder}: {late[name, seed]}"
+    for made in derived.existing(config, results):
+        if made.path.name != records.EVALUATION:
+            yield from _of_measurement(made.path)
+        if not made.fits():
+            yield f"{made.path}: {derived.OUTDATED}"
     for name in config.settings.studies:
         yield from _of_table(config, name, results)
 
@@ -99,6 +104,14 @@ def _of_run(folder: Path) -> Iterator[str]:
         for name in record.get("files", {}):
             records.table(folder, name)
         records.evaluation(folder)
+    except UserError as error:
+        yield str(error)
+
+
+def _of_measurement(path: Path) -> Iterator[str]:
+    """Yield what an analysis measured of a run if it is not what was written."""
+    try:
+        records.measured(path)
     except UserError as error:
         yield str(error)
 

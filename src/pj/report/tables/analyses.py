@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -10,20 +9,17 @@ from typing import Any
 
 from pj.config.analyses import ANALYSES
 from pj.config.settings import Analysed, Variant
+from pj.runs import records
 
 Found = dict[str, dict[int, dict[str, Any]]]  # results by variant and seed
 
 
 def collect(variants: Iterable[Variant], folder: Path) -> Found:
-    """Read the results of some variants' runs; missing ones are left out."""
+    """Read the results of some variants' runs; missing ones are left out, RecordError for a damaged one."""
     found: Found = {}
     for variant in variants:
-        paths = {seed: folder / f"{variant.spec.run}-seed{seed}.json" for seed in variant.seeds}
-        found[variant.name] = {
-            seed: json.loads(path.read_text(encoding="utf-8"))
-            for seed, path in paths.items()
-            if path.is_file()
-        }
+        paths = {seed: folder / records.measured_name(variant.spec.run, seed) for seed in variant.seeds}
+        found[variant.name] = {seed: records.measured(path) for seed, path in paths.items() if path.is_file()}
     return found
 
 

@@ -1,0 +1,122 @@
+"""What is made of finished runs: by which code, of which weights, with which settings, against today's.
+
+Evaluations and measurements record it. Snakemake goes by dates and by its own notes in .snakemake, which are
+lost with that folder and do not travel with files that are copied: `mark` makes it see what records say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pj.config.analyses import ANALYSES
+from pj.config.loading import Config
+from pj.config.spec import RunSpec
+from pj.files import json_of
+from pj.runs import kept, records
+from pj.runs.fingerprint import run_fingerprint
+from pj.workflow import location
+from pj.workflow.watched import OLD
+
+SHIFT = 1_200_000_000  # seconds: dates what is outdated before its inputs, which may be as old as `OLD`
+NOTES = Path(".snakemake/metadata")  # Snakemake's: what each file was made by
+OUTDATED = "made by other code, of other weights or with other settings than today's"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A file that one job made of one run.
+
+    Args:
+        path: of the file.
+        run: the folder of the run.
+        made: what it records if it is made today.
+
+    """
+
+    path: Path
+    run: Path
+    made: dict[str, Any]
+
+    def fits(self) -> bool:
+        """Whether it is what would be made today; one that records nothing is Snakemake's to judge."""
+        recorded = json_of(self.path).get("made")
+        weights = json_of(self.run / records.RUN).get("checkpoint_sha256")
+        return recorded is None or (self.made | {"checkpoint_sha256": weights}).items() <= recorded.items()
+
+
+def evaluation_code(spec: RunSpec) -> str:
+    """Return the fingerprint of today's evaluation of a run."""
+    return _code("evaluate.py", spec)
+
+
+def _code(script: str, spec: RunSpec, targets: Sequence[str] = ()) -> str:
+    return run_fingerprint(location.folder() / "workflow" / "scripts" / script, spec, targets)
+
+
+def existing(config: Config, results: Path) -> Iterator[Derived]:
+    """Yield the evaluations and measurements that there are."""
+    for name, run in config.runs().items():
+        for seed in run.seeds:
+            folder = results / "runs" / name / f"seed{seed}"
+            if (folder / records.EVALUATION).is_file():
+                yield Derived(folder / records.EVALUATION, folder, {"code": evaluation_code(run.spec)})
+    for key, analysis in ANALYSES.items():
+        code_of = partial(_code, "measure.py", targets=[analysis.measure])
+        for name, settings in config.analyses(key).items():
+            for variant in config.analysed(key, name).variants:
+                run_name, asked = variant.spec.run, settings.asked(variant.name).model_dump(mode="json")
+                for seed in variant.seeds:
+                    path = results / key / name / records.measured_name(run_name, seed)
+                    if path.is_file():
+                        made = {"code": code_of(variant.spec), "asked": asked}
+                        yield Derived(path, results / "runs" / run_name / f"seed{seed}", made)
+
+
+def mark(config: Config, results: Path) -> None:
+    """Date what is outdated before its run, and the rest not before it: Snakemake makes older files again.
+
+    Files that fit may be older than their run after copying. One that was dated back gets its date again.
+    """
+    for derived in existing(config, results):
+        with suppress(OSError):
+            date = derived.path.stat().st_mtime
+            if not derived.fits():
+                wanted = date if date < OLD else date - SHIFT
+            elif (derived.run / records.RUN).is_file() and not _evaluates_soon(derived, results):
+                inputs = (derived.run / name for name in kept.FILES)
+                wanted = max(
+                    date + SHIFT if date < OLD else date,
+                    *(path.stat().st_mtime for path in inputs if path.is_file()),
+                )
+            else:
+                continue
+            if wanted != date:
+                os.utime(derived.path, (wanted, wanted))
+
+
+def _evaluates_soon(derived: Derived, results: Path) -> bool:
+    """Whether this run's evaluation is still to come, whose job removes what training keeps for it."""
+    run, seed = derived.run.parent.name, derived.run.name
+    return derived.path.name == records.EVALUATION and any((results / ".resume").glob(f"{run}-*/{seed}"))
+
+
+def forget(results: Path) -> None:
+    """Give tables, figures and pages an old date if Snakemake has lost its notes on what made them.
+
+    They are made again in seconds, and nobody knows any more by which code they were made.
+    """
+    if NOTES.is_dir() and any(NOTES.iterdir()):
+        return
+    measured = {key: set((results / key).glob("*/*-seed*.json")) for key in ANALYSES}
+    for folder in (results, *(results / name for name in ("studies", "modes", *ANALYSES))):
+        pattern = "*" if folder == results else "**/*"
+        for path in folder.glob(pattern):
+            if path.is_file() and not path.name.startswith(".") and path not in measured.get(folder.name, ()):
+                with suppress(OSError):
+                    os.utime(path, (OLD, OLD))
