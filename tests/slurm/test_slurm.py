@@ -236,7 +236,7 @@ def test_a_drained_node_and_a_stopped_workflow_end_readably_and_a_later_call_goe
     printed = _python(folder, "from pj import cli; cli.main(['doctor'])", slurm.environment)
     assert "drain" in printed and "maintenance" in printed
     process.send_signal(signal.SIGINT)
-    output = ended(folder, process, 120)
+    output = ended(folder, process)
     assert process.returncode != 0
     assert "has been submitted with SLURM jobid" in output and "Traceback" not in output
     until(lambda: not client(slurm, "squeue", "--noheader"))
@@ -292,7 +292,7 @@ def test_a_wrong_partition_is_reported_in_slurms_own_words(project, slurm):
     before = len(slurm.calls("sbatch"))
     site = ("--default-resources", "slurm_partition=nowhere", "mem_mb=100")
     process = start(folder, slurm, "--retries", "1", *site)
-    output = ended(folder, process, 120)
+    output = ended(folder, process)
     assert process.returncode != 0
     assert "invalid partition specified: nowhere" in output and "Traceback" not in output
     limits = [re.search(r"-t (\d+)", call)[1] for call in slurm.calls("sbatch")[before:]]
