@@ -36,6 +36,13 @@ onstart:
         slurm.check_controller(workflow.executor_plugin.name)
     except UserError as error:
         raise WorkflowError(str(error))
+    planned = [
+        again.Job(
+            job.rule.name, job.wildcards_dict, workflow.dag.reason(job).forced
+        )
+        for job in workflow.dag.needrun_jobs()
+    ]
+    again.keep(planned, CONFIG, Path("results"))
 
 
 onsuccess:

@@ -31,6 +31,7 @@ rule measure:
 rule analysis_table:
     input:
         measured,
+        stamp=STAMP,
     output:
         markdown="results/{analysis}/{name}/table.md",
         latex="results/{analysis}/{name}/table.tex",
@@ -53,6 +54,7 @@ rule analysis_table:
 rule analysis_figure:
     input:
         measured,
+        stamp=STAMP,
     output:
         png=report(
             "results/{analysis}/{name}/{figure}.png",

@@ -18,7 +18,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import derived, outputs, slurm, verify, watched
+    from pj.workflow import again, derived, outputs, slurm, verify, watched
     from pj.workflow.jobs import share_package
 except UserError as error:
     sys.exit(f"pj: {error}")
@@ -46,10 +46,11 @@ try:
         watched.check(CONFIG.sources(), Path("results/data"))
         verify.mark(CONFIG.runs(), Path("results"))
         derived.mark(CONFIG, Path("results"))
-        derived.forget(Path("results"))
+        derived.date_back(CONFIG, Path("results"))
 except UserError as error:
     sys.exit(f"pj: {error}")
 
+STAMP = f"results/{derived.STAMP}"  # older than what is made once it is there
 # The files of claims and of texts, and the tables that claims are judged by.
 CLAIMS = [CONFIG.settings.claims] if claims else []
 WORDS = [CONFIG.settings.words] if CONFIG.settings.words else []

@@ -29,6 +29,8 @@ rule evaluate:
 
 
 rule modes:
+    input:
+        stamp=STAMP,
     output:
         csv="results/modes/table.csv",
         markdown="results/modes/table.md",

@@ -77,7 +77,8 @@ def source_stamp(wildcards):
 
 def source_content(wildcards):
     """Return a hash of a user's own files, so that changed ones rebuild the dataset and all that depends on it."""
-    return watched.content(SOURCES[wildcards.dataset], Path("results/data"))
+    label = wildcards.dataset
+    return watched.prepared_or_now(label, SOURCES[label], Path("results/data"))
 
 
 # Training.

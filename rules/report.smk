@@ -5,6 +5,7 @@ rule scorecard:
     input:
         evidence=EVIDENCE,
         claims=CLAIMS,
+        stamp=STAMP,
     output:
         csv="results/claims.csv",
         markdown="results/claims.md",
@@ -26,6 +27,7 @@ use rule scorecard as page with:
     input:
         evidence=EVIDENCE,
         claims=CLAIMS,
+        stamp=STAMP,
         tables=TABLES,
         figures=FIGURES,
     output:
@@ -44,6 +46,7 @@ use rule scorecard as report with:
     input:
         evidence=EVIDENCE,
         claims=CLAIMS,
+        stamp=STAMP,
         words=WORDS,
         tables=TABLES,
     output:

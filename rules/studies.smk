@@ -5,6 +5,7 @@ rule tables:
     input:
         lambda wildcards: run_files(wildcards.study, "evaluation.json"),
         lambda wildcards: run_files(wildcards.study, "steps.csv", probed=True),
+        stamp=STAMP,
     output:
         markdown="results/studies/{study}/table.md",
         latex="results/studies/{study}/table.tex",
@@ -26,6 +27,7 @@ rule tables:
 use rule tables as figures with:
     input:
         lambda wildcards: run_files(wildcards.study, "metrics.csv", "run.json"),
+        stamp=STAMP,
     output:
         png=report(
             "results/studies/{study}/curves.png",
@@ -47,6 +49,7 @@ use rule tables as probes with:
             *("steps.csv", "probes.csv", "shifts.csv", "run.json"),
             probed=True,
         ),
+        stamp=STAMP,
     output:
         measures="results/studies/{study}/probes.csv",
         csv="results/studies/{study}/probes_table.csv",
@@ -88,6 +91,7 @@ use rule tables as paths with:
         lambda wildcards: run_files(
             wildcards.study, "metrics.csv", "checkpoint.pt", "run.json"
         ),
+        stamp=STAMP,
     output:
         path=report(
             "results/studies/{study}/path.png",

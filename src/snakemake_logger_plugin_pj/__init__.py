@@ -26,6 +26,7 @@ CHATTER = (
     *("Singularity", "Select jobs", "Config file ", "Elapsed time", "host: ", "Complete log"),
     *(
         "Some jobs were triggered",
+        "Rules with provenance",
         "Job stats",
         "Reasons:",
         "This was a dry-run",

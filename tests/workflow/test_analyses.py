@@ -106,3 +106,27 @@ def test_measurements_say_themselves_by_which_code_and_settings_they_were_made(p
     edit(project, "src/pj/landscape/surface.py", "TOLERANCE = 1e-4", "TOLERANCE = 1e-3")
     edit(project, "config.yaml", "points: 3", "points: 5")
     assert planned(snakemake(project, "-n", config=()))["measure"] == 4
+
+
+def test_data_that_are_prepared_again_with_equal_content_train_and_measure_nothing_again(probed, tmp_path):
+    """Snakemake runs the jobs, since their data are new; they put back what there was."""
+    project = Path(shutil.copytree(probed, tmp_path / "project"))
+    kept = [*project.glob("results/runs/*/seed*/*"), *project.glob("results/*/*/*-seed*.json")]
+    before = {path: path.read_bytes() for path in kept}
+    output = snakemake(project, "-R", "prepare_data", config=())
+    assert output.count("nothing was trained") == 8 and output.count("was measured already") == 8
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list((project / "results" / ".resume").iterdir())
+    assert not [path for path in (project / "results" / ".kept").rglob("*") if path.is_file()]
+    assert jobs(project) == set()
+
+
+def test_what_is_forced_is_trained_again_though_it_is_kept(probed, tmp_path):
+    project = Path(shutil.copytree(probed, tmp_path / "project"))
+    folder = next(iter(project.glob("results/runs/*/seed0/probes.csv"))).parent
+    log = project / "results" / "logs" / "train" / f"{folder.parent.name}-seed0.log"
+    target = str((folder / "run.json").relative_to(project))
+    for _ in range(2):  # the second time it is kept for its evaluation
+        log.unlink()
+        assert "nothing was trained" not in snakemake(project, "-R", "train_probed", "--", target, config=())
+        assert "begins at its first step" in log.read_text()

@@ -182,12 +182,38 @@ def test_an_evaluation_of_a_run_that_was_just_trained_again_waits_for_its_job(pr
     assert own.joinpath("evaluation.json").stat().st_mtime == 1e9
 
 
-@pytest.mark.parametrize("notes", [True, False])
-def test_tables_are_dated_back_if_snakemake_has_lost_its_notes(notes, project):
-    table = RESULTS / "studies" / "own" / "table.md"
-    if notes:
-        derived.NOTES.mkdir(parents=True)
-        (derived.NOTES / "one").touch()
-    derived.forget(RESULTS)
-    assert (table.stat().st_mtime == watched.OLD) == (not notes)
-    assert seed(project).joinpath("run.json").stat().st_mtime > watched.OLD
+@pytest.fixture
+def notes(project):
+    """Snakemake's, of any file."""
+    derived.NOTES.mkdir(parents=True)
+    (derived.NOTES / "one").touch()
+
+
+def dated_back(project):
+    derived.date_back(project, RESULTS)
+    stamp = (RESULTS / derived.STAMP).stat().st_mtime
+    return {path.name for path in RESULTS.rglob("*.*") if path.stat().st_mtime < stamp}
+
+
+TABLES = {"table.csv", "table.json", "table.md", "table.tex", "runs.csv"}
+
+
+def test_tables_are_dated_back_if_snakemake_has_lost_its_notes(project):
+    assert dated_back(project) == TABLES
+
+
+def test_tables_are_as_they_are_while_all_files_of_their_runs_are_there(project, notes):
+    seed(project).joinpath("checkpoint.pt").unlink()  # to save space
+    assert dated_back(project) == set()
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv", "evaluation.json"])
+def test_tables_are_dated_back_if_a_file_of_a_run_was_deleted(name, project, notes):
+    seed(project).joinpath(name).unlink()
+    assert dated_back(project) == TABLES
+
+
+def test_tables_are_dated_back_if_other_settings_name_other_runs(project, notes):
+    config = RESULTS.parent / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 1", "epochs: 2"))
+    assert dated_back(loading.load(config)) == TABLES

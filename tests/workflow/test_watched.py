@@ -105,3 +105,16 @@ def test_prepared_data_get_an_old_date_whatever_the_clock_was(tmp_path):
         os.utime(tmp_path / name, (date, date))
     watched.set_back(tmp_path)
     assert {path.stat().st_mtime for path in tmp_path.iterdir()} == {watched.OLD}
+
+
+def test_data_whose_files_are_gone_stay_as_they_were_prepared_and_a_wrong_path_is_refused(tmp_path):
+    """Snakemake would delete the prepared data before the job that cannot make them."""
+    given, data = birds(tmp_path / "birds"), tmp_path / "data"
+    prepared(data, given)
+    now = watched.content(given, data)
+    (tmp_path / "birds").rename(tmp_path / "elsewhere")
+    watched.check({"birds": given}, data)
+    assert watched.prepared_or_now("birds", given, data) == now
+    wrong = source("folder", path=str(tmp_path / "brids"))
+    with pytest.raises(UserError, match=r"'birds' is .*, but there is no .*brids"):
+        watched.check({"birds": wrong}, data)

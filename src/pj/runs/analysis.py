@@ -45,7 +45,7 @@ def measure(
         data,
         output,
         lambda run: function(run, asked),
-        {"code": code, "asked": asked.model_dump(mode="json")},
+        analysis.made(code, asked),
         device=device,
         precision=analysis.precision,
         threads=threads,

@@ -1,4 +1,4 @@
-"""A finished run's files, kept beside its resume states until its evaluation has used them.
+"""What a finished run and its measurements have made, kept until the jobs that need it have used it.
 
 Snakemake deletes the outputs of a job that it did not see end: called again, the job takes them from here
 instead of training again. They are hard links where the file system has them, which take no space.
@@ -43,7 +43,9 @@ def restore(resume: Path, folder: Path, identity: Mapping[str, Any]) -> str | No
     if not all((_kept(resume) / name).is_file() for name in needed):
         return None  # killed while they were kept
     _link(_kept(resume), folder)
-    log.warning("%s was trained already: its kept files were put back, nothing was trained", folder)
+    log.warning(
+        "%s was trained already: its files were put back, nothing was trained (-R train does)", folder
+    )
     return str(record["state"])
 
 
@@ -60,7 +62,35 @@ def take_evaluation(resume: Path, code: str, folder: Path, output: Path) -> bool
     if sha256(_kept(resume) / CHECKPOINT) != records.read_run(folder)["checkpoint_sha256"]:
         return False
     left.replace(output)
+    os.utime(output)
     return True
+
+
+def aside(path: Path, results: Path) -> Path:
+    """Return where a measurement is kept while its job runs again."""
+    return results / ".kept" / path.relative_to(results)
+
+
+def take_measurement(left: Path, made: Mapping[str, Any], output: Path) -> bool:
+    """Move a measurement that was kept to ``output``; False, and it is gone, if it is not ``made`` so."""
+    try:
+        content = records.measured(left)
+    except records.RecordError:
+        content = {}
+    fits = made.items() <= content.get("made", {}).items()
+    if fits:
+        left.replace(output)
+        os.utime(output)
+        log.warning("%s was measured already: it was put back", output)
+    left.unlink(missing_ok=True)
+    return fits
+
+
+def forget(resume: Path) -> None:
+    """Delete what is kept of a finished run, so that it is trained again; resume states stay."""
+    for path in resume.glob("evaluation-*.json"):
+        path.unlink()
+    shutil.rmtree(_kept(resume), ignore_errors=True)
 
 
 def remove(folder: Path) -> None:
@@ -79,11 +109,17 @@ def _link(source: Path, target: Path) -> None:
     for name in reversed(FILES):
         (target / name).unlink(missing_ok=True)
     for name in FILES:
-        if not (source / name).is_file():
-            continue
-        try:
-            os.link(source / name, target / name)
-        except OSError:  # a file system without hard links
-            with replaced(target / name) as temporary:
-                shutil.copyfile(source / name, temporary)
-        os.utime(target / name)  # newer than the data, or Snakemake would train again
+        if (source / name).is_file():
+            link(source / name, target / name)
+            os.utime(target / name)  # newer than the data, or Snakemake would train again
+
+
+def link(source: Path, target: Path) -> None:
+    """Make ``target`` the same file as ``source``, or a copy where the file system has no hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        with replaced(target) as temporary:
+            shutil.copyfile(source, temporary)

@@ -7,6 +7,7 @@ lost with that folder and do not travel with files that are copied: `mark` makes
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from pj.workflow import location
 from pj.workflow.watched import OLD
 
 SHIFT = 1_200_000_000  # seconds: dates what is outdated before its inputs, which may be as old as `OLD`
+STAMP = ".stamp"  # below results: its date is `OLD`
+MEASURED = re.compile(r"-seed\d+\.json$")  # `records.measured_name`
+NEEDED = (records.RUN, records.METRICS, records.EVALUATION)  # a checkpoint may be deleted to save space
 NOTES = Path(".snakemake/metadata")  # Snakemake's: what each file was made by
 OUTDATED = "made by other code, of other weights or with other settings than today's"
 
@@ -70,11 +74,11 @@ def existing(config: Config, results: Path) -> Iterator[Derived]:
         code_of = partial(_code, "measure.py", targets=[analysis.measure])
         for name, settings in config.analyses(key).items():
             for variant in config.analysed(key, name).variants:
-                run_name, asked = variant.spec.run, settings.asked(variant.name).model_dump(mode="json")
+                run_name, asked = variant.spec.run, settings.asked(variant.name)
                 for seed in variant.seeds:
                     path = results / key / name / records.measured_name(run_name, seed)
                     if path.is_file():
-                        made = {"code": code_of(variant.spec), "asked": asked}
+                        made = analysis.made(code_of(variant.spec), asked)
                         yield Derived(path, results / "runs" / run_name / f"seed{seed}", made)
 
 
@@ -106,17 +110,38 @@ def _evaluates_soon(derived: Derived, results: Path) -> bool:
     return derived.path.name == records.EVALUATION and any((results / ".resume").glob(f"{run}-*/{seed}"))
 
 
-def forget(results: Path) -> None:
-    """Give tables, figures and pages an old date if Snakemake has lost its notes on what made them.
+def date_back(config: Config, results: Path) -> None:
+    """Date tables, figures and pages before `STAMP`, which they depend on, if Snakemake must make them again.
 
-    They are made again in seconds, and nobody knows any more by which code they were made.
+    That is where a file of a run is missing: Snakemake itself does not miss what only lies in between, and so
+    shows the table of other settings, or of a run that was deleted. If it has lost its notes, that is all of
+    them: nobody knows by which code they were made, and making them takes seconds.
     """
-    if NOTES.is_dir() and any(NOTES.iterdir()):
-        return
-    measured = {key: set((results / key).glob("*/*-seed*.json")) for key in ANALYSES}
-    for folder in (results, *(results / name for name in ("studies", "modes", *ANALYSES))):
-        pattern = "*" if folder == results else "**/*"
-        for path in folder.glob(pattern):
-            if path.is_file() and not path.name.startswith(".") and path not in measured.get(folder.name, ()):
-                with suppress(OSError):
-                    os.utime(path, (OLD, OLD))
+    stamp = results / STAMP
+    if not stamp.is_file():
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+    os.utime(stamp, (OLD, OLD))
+    lost = not (NOTES.is_dir() and any(NOTES.iterdir()))
+    outdated = [
+        folder for folder, needed in _needs(config, results) if lost or not all(map(Path.is_file, needed))
+    ]
+    if lost:
+        outdated += [results, results / "modes"]
+    for folder in outdated:
+        for path in folder.glob("*.*"):
+            if path.is_file() and not path.name.startswith(".") and not MEASURED.search(path.name):
+                os.utime(path, (OLD - 1, OLD - 1))
+
+
+def _needs(config: Config, results: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield the folders of tables and figures, with the files of runs that each is made from."""
+    for study in config.settings.studies:
+        runs = [(v.spec.run, seed) for v in config.study(study).variants for seed in v.seeds]
+        folders = [results / "runs" / run / f"seed{seed}" for run, seed in runs]
+        yield results / "studies" / study, [folder / name for folder in folders for name in NEEDED]
+    for key in ANALYSES:
+        for name in config.analyses(key):
+            folder = results / key / name
+            runs = [(v.spec.run, seed) for v in config.analysed(key, name).variants for seed in v.seeds]
+            yield folder, [folder / records.measured_name(*run) for run in runs]

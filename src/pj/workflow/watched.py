@@ -37,6 +37,12 @@ def content(source: Source, folder: Path) -> str:
     return known[state]
 
 
+def prepared_or_now(label: str, source: Source, folder: Path) -> str:
+    """Return `content`; while the files are missing, that of what was prepared from them."""
+    now = content(source, folder)
+    return now or str(files.json_of(folder / f"{label}.json").get("content", ""))
+
+
 def check(sources: Mapping[str, Source], folder: Path) -> None:
     """Refuse a dataset whose name belongs to another one that has been prepared; UserError names both.
 
@@ -55,6 +61,8 @@ def check(sources: Mapping[str, Source], folder: Path) -> None:
                 f"were made from {_shown(old)}. Give it a label of its own (label: …), or delete {path} to "
                 "replace them"
             )
+        if "path" in other and not now:
+            raise UserError(f"the dataset {label!r} is {_shown(new)}, but there is no {new['path']}")
         if now:
             with suppress(OSError):  # read-only results
                 _date(stamp(label, folder), now, old=now == before)

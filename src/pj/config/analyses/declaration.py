@@ -100,6 +100,10 @@ class Analysis:
     precision: Literal["fp32"] | None = None
     faults: Callable[[str, Any, str, RunSpec, int | None], Iterable[str]] = lambda *_: ()
 
+    def made(self, code: str, asked: Strict) -> dict[str, Any]:
+        """Return what a measurement records of how it was made, beside the run's own."""
+        return {"code": code, "asked": asked.model_dump(mode="json"), "precision": self.precision}
+
     def cell_choices(self, settings: AnalysisSettings, variant: str) -> Iterator[list[str]]:
         """Yield the allowed values of each part of the path after the variant."""
         yield from self.cells.choices(settings, variant)

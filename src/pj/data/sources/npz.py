@@ -57,7 +57,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {key: loaded[key] for key in ARRAYS if key in loaded.files}
     except FileNotFoundError:
         raise DataError(
-            f"{path.resolve()} does not exist; correct the dataset's path in config.yaml"
+            f"{path.resolve()} does not exist; correct the dataset's path in the configuration"
         ) from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
