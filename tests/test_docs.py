@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,11 +16,12 @@ import pytest
 import yaml
 
 from helpers.project import copy, snakemake
+from pj.claims.loading import load as load_claims
 from pj.claims.schema import Claims
 from pj.claims.verdicts import Verdict
 from pj.cli import make_parser, reference
 from pj.cli.schema import contents
-from pj.config import schema
+from pj.config import loading, schema
 from pj.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -121,11 +123,26 @@ def readme_commands():
     return [line.split(" #")[0].strip() for line in [*lines, *in_table]]
 
 
-def test_the_yaml_of_the_readme_is_what_config_yaml_may_hold(schemas):
-    found = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert found
-    for block in found:
-        jsonschema.validate(yaml.safe_load(block), schemas["config"])
+README_YAML = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_yaml_of_the_readme_is_what_config_yaml_and_claims_may_hold(schemas):
+    change, claim = map(yaml.safe_load, README_YAML)
+    jsonschema.validate(change, schemas["config"])
+    jsonschema.validate({"claims": claim}, schemas["claims"])
+
+
+def test_the_variant_and_the_claim_of_the_readme_fit_the_example(tmp_path):
+    change, claim = README_YAML
+    for name in ("config.quick.yaml", "words.quick.yaml", "claims.quick.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "my.yaml").write_text(change)
+    with (tmp_path / "claims.quick.yaml").open("a") as file:
+        file.write(claim)
+    config = loading.load(tmp_path / "config.quick.yaml", tmp_path / "my.yaml")
+    assert len(load_claims(tmp_path / "claims.quick.yaml", config)) == 11
+    (new,) = config.runs().keys() - loading.load(ROOT / "config.quick.yaml").runs().keys()
+    assert len(config.runs()[new].seeds) == 5  # "five more networks"
 
 
 @pytest.mark.workflow

@@ -48,6 +48,14 @@ studies, with the --configfile of your call.""",
     NOT_YAML: TARGETS,
 }
 STOPPED_JOB = ("exit status 130", "Signals.SIGINT")  # of a job that Ctrl-C ended before Snakemake noticed it
+REASONS = {  # Snakemake's, of a dry run
+    "Missing output files": "not made yet",
+    "Updated input files": "older than what it is made from",
+    "Input files updated by another job": "made from files of the jobs above",
+    "Params have changed since last execution": "other settings or code",
+    "Set of input files has changed since last execution": "made from other files",
+    "Forced execution": "forced",
+}
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
 STOPPED = """\
@@ -168,7 +176,10 @@ class LogHandler(LogHandlerBase):
         if not self.common_settings.dryrun:
             return None
         reasons = dict.fromkeys(reason.split(":")[0].strip() for reason in str(job["reason"]).split(";"))
-        return f"  {title}  ({', '.join(reasons)})"
+        words = [REASONS.get(reason, reason) for reason in reasons]
+        if "Missing output files" in reasons:  # the others are of files that are made from it
+            words = ["not made yet"]
+        return f"  {title}  ({', '.join(words)})"
 
     def _finish(self, job: int) -> None:
         now = time.monotonic()

@@ -13,6 +13,7 @@ PARTS = (
     "config.yaml",
     "claims.yaml",
     "words.yaml",
+    "words.quick.yaml",
     "config.smoke.yaml",
     "config.quick.yaml",
     "claims.quick.yaml",

@@ -113,12 +113,18 @@ def test_a_dry_run_is_one_line_per_job_with_its_reasons(capsys):
     stats = {"train": 1, "total": 1}
     assert say("Job stats: …", event=LogEvent.RUN_INFO, stats=stats) == "1 job: 1 train\n"
     job = {"rule_name": "train", "wildcards": {"run": "digits-mlp-1a2b3c4d", "seed": "2"}, "jobid": 7}
-    reason = "Missing output files: results/a, results/b; Params have changed since last execution: x"
-    line = say("long", event=LogEvent.JOB_INFO, reason=reason, **job)
-    words = (
-        "train digits-mlp-1a2b3c4d seed 2  (Missing output files, Params have changed since last execution)"
-    )
-    assert line.strip() == words
+    for reason, words in (
+        (
+            "Missing output files: results/a, results/b; Params have changed since last execution",
+            "not made yet",
+        ),
+        (
+            "Params have changed since last execution: x; Software stack",
+            "other settings or code, Software stack",
+        ),
+    ):
+        line = say("long", event=LogEvent.JOB_INFO, reason=reason, **job)
+        assert line.strip() == f"train digits-mlp-1a2b3c4d seed 2  ({words})"
     assert say("This was a dry-run (flag -n). The order of jobs does not reflect the order.") == ""
 
 

@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found, one line each; the exit status is 1 if there is something."""
+    from pj.report.text import labels
     from pj.workflow import verify
 
     loaded, found = load(options), 0
@@ -28,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
         found += 1
     others = len(verify.others(loaded, RESULTS))
     runs = len(list((RESULTS / "runs").glob("*/seed*/run.json"))) - others
-    print(f"{runs} finished runs: {f'{found} findings' if found else 'all as their records say'}")
+    said = labels.counted(found, "finding") if found else "all as their records say"
+    print(f"{labels.counted(runs, 'finished run')}: {said}")
     note_others(others)
     return int(found > 0)

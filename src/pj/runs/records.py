@@ -108,8 +108,15 @@ def complete(runs: Path, run: str, seeds: Iterable[int]) -> dict[int, Path]:
 
 
 def evaluation(folder: Path) -> dict[str, Any]:
-    """Return a run's evaluation.json, empty if there is none; RecordError if it is not what was written."""
-    return _read(folder / EVALUATION) if (folder / EVALUATION).is_file() else {}
+    """Return a run's evaluation.json, empty if there is none.
+
+    RecordError if it, or the learning curve that it is of, is not what was written.
+    """
+    if not (folder / EVALUATION).is_file():
+        return {}
+    if (folder / RUN).is_file():
+        table(folder, METRICS)
+    return _read(folder / EVALUATION)
 
 
 def measured(path: Path) -> dict[str, Any]:

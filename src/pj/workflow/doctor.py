@@ -59,7 +59,7 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
         return
     runs = loaded.runs()
     trainings = sum(len(run.seeds) for run in runs.values())
-    counts = f"{len(loaded.settings.studies)} studies, {len(runs)} networks to train, {trainings} trainings"
+    counts = f"{len(runs)} networks of {len(loaded.settings.studies)} studies to train, {trainings} trainings"
     yield Finding("configuration", counts)
     for name, source in loaded.sources().items():
         yield _data(name, source, results)

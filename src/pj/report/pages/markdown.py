@@ -116,7 +116,11 @@ def _scope(sources: Sequence[Source]) -> str:
         return REDUCED.format(label="; ".join(labels))
     if len(labels) == 1:
         return f"All of it on {next(iter(labels))}."
-    return MIXED if any(reduced(study) for study in studies) else "All of it at full scale."
+    return (
+        MIXED
+        if any(reduced(study) for study in studies)
+        else "All studies are at full scale: nothing is reduced."
+    )
 
 
 def _studies(source: Source) -> list[Study]:

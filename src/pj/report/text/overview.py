@@ -61,13 +61,17 @@ def facts(sources: Sequence[Source]) -> dict[str, str]:
     least, most = int(seeds.min()), int(seeds.max())
     scales = runs["scale"].dropna().astype(str).value_counts()
     return {
-        "runs": f"{counted(len(runs), 'run')}, "
+        "runs": f"{counted(len(runs), 'run')}: {counted(len(seeds), 'network')}, "
         + (f"{least} to {most} seeds each" if least < most else f"{counted(most, 'seed')} each"),
         "data": _listed(runs["data"]),
-        "scale": ", ".join(f"{name} ({counted(n, 'run')})" for name, n in scales.items()),
+        "scale": "; ".join(f"{_scale(name)} ({counted(n, 'run')})" for name, n in scales.items()),
         "machines": _listed(f"{p} ({d})" if p != d else p for p, d in _pairs(runs)),
         "training": duration(runs["seconds"].sum()),
     }
+
+
+def _scale(name: object) -> str:
+    return "full (nothing reduced)" if name == "full" else str(name)
 
 
 def _pairs(runs: pd.DataFrame) -> Iterable[tuple[str, str]]:
