@@ -217,3 +217,20 @@ def test_tables_are_dated_back_if_other_settings_name_other_runs(project, notes)
     config = RESULTS.parent / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 1", "epochs: 2"))
     assert dated_back(loading.load(config)) == TABLES
+
+
+def test_a_page_says_which_finished_runs_it_does_not_show(project, capsys):
+    (RESULTS.parent / "claims.yaml").write_text("claims: []\n")
+    cli.main(["report"])
+    assert "Not shown" not in capsys.readouterr().out
+    shutil.rmtree(RESULTS / "studies")
+    cli.main(["report"])
+    said = "Not shown, since their tables are missing (`snakemake` makes them): own"
+    assert said in capsys.readouterr().out
+
+
+def test_a_table_with_an_edited_learning_curve_is_refused_by_its_name(project, capsys):
+    path = seed(project) / "metrics.csv"
+    path.write_text(path.read_text().replace("1,", "2,", 1))
+    assert cli.main(["table", "own"]) == 1
+    assert f"{path} is not the file that" in capsys.readouterr().err

@@ -133,6 +133,7 @@ def _row(cells: list[str]) -> str:
 def scorecard(root: Path) -> str:
     """Return the verdicts on all claims by what is kept in ``root``/reference: each campaign by itself."""
     from pj.report.tables import claims  # loads pandas
+    from pj.report.text import labels
 
     judgements = _judgements(root)
     rows = [
@@ -141,7 +142,7 @@ def scorecard(root: Path) -> str:
     ]
     for found in judgements:
         statement = f"{found.claim.statement} ({claims.where(found.claim)})"
-        reported = "" if found.claim.reported is None else f"{found.claim.reported:g}"
+        reported = labels.number(found.claim.reported, "{:g}")
         place = f"`{found.source}`" if found.value is not None else ""
         seeds = str(found.seeds or "")
         rows.append(

@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> None:
     from pj.report.pages import html, markdown
     from pj.report.pages.source import Source, kept
     from pj.report.tables import claims
+    from pj.workflow import verify
 
     writers = {".html": html.write, ".md": markdown.write}
     if options.output and options.output.suffix not in writers:
@@ -66,4 +67,6 @@ def run(options: argparse.Namespace) -> None:
     written = " and ".join(map(str, outputs))
     print(f"{claims.headline(judgements)}; written to {written}")
     if not options.sources:
+        if missing := verify.without_table(loaded, RESULTS):
+            print(f"Not shown, since their tables are missing (`snakemake` makes them): {', '.join(missing)}")
         note_outdated(loaded)

@@ -118,6 +118,10 @@ def _card(
     for node in lineage:
         facts = _facts(node, path) | facts
     summary = (ast.get_docstring(lineage[0]) or name).split("\n\n")[0]
+    if summary.startswith("Return "):  # of a function; people read what it is
+        first = summary.removeprefix("Return ").split()[0]
+        start = first.capitalize() if first.isalpha() else first
+        summary = start + summary.removeprefix(f"Return {first}")
     settings: Any = create_model(  # type: ignore[call-overload]
         "".join(part.capitalize() for part in f"{name}_{kind}".split("_")),
         __base__=Component,

@@ -28,7 +28,7 @@ def factor(schedule: Component, progress: float, epochs: int) -> float:
 
 
 def constant(progress: float, epochs: int) -> float:
-    """Return 1: the learning rate is constant."""
+    """Return the factor 1: a constant learning rate."""
     return 1.0
 
 

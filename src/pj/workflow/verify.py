@@ -87,6 +87,21 @@ def findings(config: Config, results: Path) -> Iterator[str]:
         yield from _of_table(config, name, results)
 
 
+def without_table(config: Config, results: Path) -> list[str]:
+    """Return the studies that have finished runs and no table, so that pages show them as not run."""
+    studies = config.settings.studies
+    return [
+        name
+        for name in studies
+        if not (results / "studies" / name / "runs.csv").is_file()
+        and any(
+            (results / "runs" / variant.spec.run / f"seed{seed}" / records.RUN).is_file()
+            for variant in config.study(name).variants
+            for seed in variant.seeds
+        )
+    ]
+
+
 def others(config: Config, results: Path) -> list[Path]:
     """Return the folders of finished runs that this configuration does not name, such as another one's."""
     named = {(name, f"seed{seed}") for name, run in config.runs().items() for seed in run.seeds}

@@ -15,7 +15,7 @@ from pj.data.store import DataError, Dataset, checked, mixed
 
 
 def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
-    """Return path/train/<class>/** and path/test/<class>/**, as a viewer shows them, square and resized.
+    """Return the images below path/train/CLASS and path/test/CLASS, upright, square and resized.
 
     Args:
         path: of the folder, relative to where Snakemake is called.
