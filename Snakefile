@@ -32,16 +32,25 @@ outputs.pages_asked = lambda: not workflow.dag_settings.targets
 
 
 onstart:
-    try:
-        slurm.check_controller(workflow.executor_plugin.name)
-    except UserError as error:
-        raise WorkflowError(str(error))
+    asked = workflow.dag_settings
+    force = bool(asked.forcerun or asked.forceall or asked.forcetargets)
     planned = [
+        # Snakemake also calls files forced that were left incomplete
         again.Job(
-            job.rule.name, job.wildcards_dict, workflow.dag.reason(job).forced
+            job.rule.name,
+            job.wildcards_dict,
+            force and workflow.dag.reason(job).forced,
         )
         for job in workflow.dag.needrun_jobs()
     ]
+    try:
+        slurm.check_controller(workflow.executor_plugin.name)
+        if (
+            not workflow.execution_settings.keep_going
+        ):  # where each job says it for itself
+            running.check(again.trained(planned), Path("results"))
+    except UserError as error:
+        sys.exit(f"pj: {error}")
     again.keep(planned, CONFIG, Path("results"))
 
 

@@ -18,7 +18,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import again, derived, outputs, slurm, verify, watched
+    from pj.workflow import again, derived, outputs, running, slurm, verify, watched
     from pj.workflow.jobs import share_package
 except UserError as error:
     sys.exit(f"pj: {error}")

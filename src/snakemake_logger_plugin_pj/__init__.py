@@ -46,6 +46,8 @@ config.yaml, its claims and its results are in one folder: call snakemake there,
 Targets are files below results/, such as results/studies/<study>/table.md. `pj runs` lists runs and
 studies, with the --configfile of your call.""",
     NOT_YAML: TARGETS,
+    "Directory cannot be locked": """
+If no other snakemake is at work in this folder: `snakemake --unlock`, then call again.""",
 }
 STOPPED_JOB = ("exit status 130", "Signals.SIGINT")  # of a job that Ctrl-C ended before Snakemake noticed it
 REASONS = {  # Snakemake's, of a dry run

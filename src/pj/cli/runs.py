@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pj.cli.common import RESULTS, load, note_others
-from pj.cli.watch import alive
 from pj.files import json_of
 from pj.runs import records
+from pj.workflow.running import alive
 
 EXAMPLES = {
     "pj runs": "all runs of config.yaml",

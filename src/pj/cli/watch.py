@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from pj.cli.common import RESULTS
 from pj.durations import duration
 from pj.files import json_of
+from pj.workflow.running import alive
 
 EXAMPLES = {
     "pj watch": "refreshed every two seconds, until Ctrl-C",
@@ -20,7 +18,6 @@ EXAMPLES = {
 }
 
 FIRST = 0.005  # share of a run before which the time left would be a guess
-STALE = 60.0  # seconds without an update after which a run is shown as possibly dead
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,15 +60,3 @@ def progress_lines(folder: Path, now: float) -> list[str]:
         ]
         lines.append("  ".join(parts))
     return lines or ["no run is in training"]
-
-
-def alive(progress: dict[str, Any], now: float) -> bool:
-    """Whether the process that wrote a progress file is still running, as far as this machine can know."""
-    if progress.get("host") == socket.gethostname():
-        try:
-            os.kill(progress["pid"], 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass  # alive, and somebody else's
-    return now - progress.get("time", 0) < STALE

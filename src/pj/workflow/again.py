@@ -33,6 +33,11 @@ class Job:
     forced: bool
 
 
+def trained(jobs: Iterable[Job]) -> list[tuple[str, str]]:
+    """Return the runs that are trained by these jobs: name and seed."""
+    return [(job.wildcards["run"], job.wildcards["seed"]) for job in jobs if job.rule.startswith("train")]
+
+
 def keep(jobs: Iterable[Job], config: Config, results: Path) -> None:
     """Keep what these jobs have made before, and forget what was kept of forced ones."""
     runs, made = config.runs(), {one.path: one for one in derived.existing(config, results)}

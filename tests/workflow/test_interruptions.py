@@ -1,0 +1,99 @@
+"""A workflow that is killed while its trainer goes on, and two workflows at once: nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from helpers.project import copy, edit, snakemake
+
+pytestmark = pytest.mark.workflow
+CONFIG = """
+seeds: [0]
+threads: 1
+precision: fp32
+datasets: {digits: {source: digits}}
+studies:
+  own:
+    title: Own
+    base:
+      data: {name: digits, train: 200, test: 100}
+      model: {name: mlp, width: 0.02}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.05}
+      epochs: 3
+      batch_size: 64
+    variants: {a: {}}
+"""
+TARGET = "--", "results/studies/own/table.md"
+# Training waits after its first epoch while there is a file, and shows that it is alive.
+WAIT = """        training.end_epoch()
+        while Path("wait").exists():
+            progress.written = 0.0
+            progress.step(1, 0, 1, 1.0)
+            __import__("time").sleep(0.2)
+"""
+
+
+def until(condition, seconds=300):
+    for _ in range(seconds * 10):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = copy(tmp_path_factory.mktemp("interrupted"))
+    (folder / "config.yaml").write_text(CONFIG)
+    edit(folder, "src/pj/training/loop.py", "        training.end_epoch()\n", WAIT)
+    return folder
+
+
+def fails(folder, *arguments):
+    output = snakemake(folder, *arguments, config=(), check=False)
+    assert "Traceback" not in output and "jobs: 1 train, 1 evaluate, 1 tables" not in output.splitlines()[-1]
+    return output
+
+
+def test_a_run_in_training_is_trained_by_nobody_else_and_goes_on_when_its_workflow_is_killed(
+    project, tmp_path
+):
+    (project / "wait").touch()
+    environment = os.environ | {"PYTHONPATH": str(project / "src")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGET]
+    with (project / "output.txt").open("w") as file:
+        workflow = subprocess.Popen(command, cwd=project, env=environment, stdout=file, stderr=file)
+    try:
+        until(lambda: list(project.glob("results/.progress/*.json")) or workflow.poll() is not None)
+        (progress,) = project.glob("results/.progress/*.json")
+        trainer = json.loads(progress.read_text())["pid"]
+        in_training = f"seed 0: process {trainer} on "
+        # A second workflow in the same folder, and one in another folder with the same results.
+        assert "`snakemake --unlock`, then call again" in fails(project, *TARGET)
+        (tmp_path / "other").mkdir()
+        other = copy(tmp_path / "other")
+        (other / "config.yaml").write_text(CONFIG)
+        edit(other, "src/pj/training/loop.py", "        training.end_epoch()\n", WAIT)
+        (other / "results").symlink_to(project / "results")
+        assert in_training in fails(other, *TARGET)
+        # The workflow dies, its trainer does not.
+        workflow.send_signal(signal.SIGKILL)
+        workflow.wait()
+        os.kill(trainer, 0)
+        snakemake(project, "--unlock", config=())
+        assert in_training in fails(project, *TARGET)
+        (log,) = project.glob("results/logs/train/*.log")
+        assert "begins at its first step" in log.read_text()  # Snakemake would have deleted it with the job
+    finally:
+        (project / "wait").unlink()
+        workflow.kill()
+    until(lambda: not progress.exists())
+    output = snakemake(project, *TARGET, config=())
+    assert "nothing was trained" in output
+    assert len((project / "results" / "studies" / "own" / "runs.csv").read_text().splitlines()) == 2
