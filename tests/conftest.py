@@ -1,4 +1,5 @@
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from pj.training.device import cpu_computes_bf16
 
 settings.register_profile("pj", deadline=None)  # a busy machine is no fault
 settings.load_profile("pj")
+
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, and so by what is started, if after `&`
 
 
 def pytest_collection_modifyitems(items):
