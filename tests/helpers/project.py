@@ -70,7 +70,7 @@ def edit(project: Path, file: str, old: str, new: str) -> None:
 
 
 PROBED = """
-seeds: [0, 1]
+seeds: [0]
 threads: 1
 precision: fp32
 datasets:
@@ -100,7 +100,6 @@ studies:
       unprobed: {probe: null}
   selected:
     title: A sparse path
-    seeds: [0]
     base:
       data: {name: gray, train: 100, test: 50}
       model: {name: lenet, width: 0.3}
