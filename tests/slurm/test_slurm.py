@@ -135,8 +135,8 @@ def test_from_an_empty_folder_to_the_report_through_the_queue(project, slurm):
     calls = slurm.calls("sbatch")[before:]
     assert all("--gpus=1" in call and "--no-requeue" in call for call in calls)
     rules = [re.search(r"--comment (\S+)", call)[1] for call in calls]
-    # local: prepare_data, tables, figures and so on; a job each: four probed runs; a group: two runs of LeNet
-    assert len([rule for rule in rules if rule.startswith("rule_train_probed")]) == 4, rules
+    # local: prepare_data, tables, figures and so on; a job each: two probed runs; a group: two runs of LeNet
+    assert len([rule for rule in rules if rule.startswith("rule_train_probed")]) == 2, rules
     assert len([rule for rule in rules if "small" in rule]) == 2, rules
     assert not [rule for rule in rules if re.search("table|figure|report|page|prepare|modes", rule)]
     spans = [
