@@ -157,7 +157,7 @@ def _parsed(path: Path) -> ast.Module:
 
 def _bindings(tree: ast.Module, path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each imported name with its module and its name there, which is empty for a module itself."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 # `import a.b` binds a, and runs a.b
@@ -194,8 +194,18 @@ def _identity(path: Path) -> str:
     return hashlib.sha256(dump.encode()).hexdigest()[:16]
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and the statements in it, however deep: most nodes of a tree are parts of expressions."""
+    yield node
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inside = getattr(node, field, None)
+        if isinstance(inside, list):
+            for statement in inside:
+                yield from _statements(statement)
+
+
 def _forget_registry(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
+    for node in tree.body:
         if _is_registry(node):
             node.value = ast.Dict([], [])  # type: ignore[attr-defined]
 
@@ -216,7 +226,7 @@ def _top_level(path: Path) -> set[str]:
 def _chosen(tree: ast.Module, path: Path, choice: str) -> str:
     """Leave one entry in a module's registry, and return the dotted name of the module it is in."""
     target = None
-    for node in ast.walk(tree):
+    for node in tree.body:
         if _is_registry(node):
             kept = [(k, v) for k, v in _entries(node) if ast.literal_eval(k) == choice]
             if not kept:
@@ -254,7 +264,7 @@ def _entries(node: Any) -> list[tuple[ast.expr, ast.expr]]:
 
 def _strip_inert(tree: ast.Module) -> None:
     """Remove docstrings, and what is imported only for type checkers."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if _is_for_type_checkers(node):
             node.body = [ast.Pass()]  # type: ignore[attr-defined]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
