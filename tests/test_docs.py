@@ -189,6 +189,15 @@ def test_the_commands_of_the_readme_are_understood_as_they_are_written(tmp_path)
     assert kinds["make"] >= 2 and kinds["snakemake"] >= 4 and kinds["pj"] >= 2
 
 
+def test_every_promise_has_a_test_that_exists():
+    table = (DOCS / "background" / "promises.md").read_text().split("## Not promised")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and "| test |" not in line]
+    assert len(rows) > 10
+    for row in rows:
+        files = re.findall(r"`(tests/[\w/]+\.py)`", row)
+        assert files and all((ROOT / file).is_file() for file in files), row
+
+
 def test_the_readme_is_short_and_shows_a_light_picture_first():
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) <= 150

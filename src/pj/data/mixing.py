@@ -18,7 +18,8 @@ from torch import Tensor
 class CutMix:
     """The rectangles and pairs of an epoch, drawn at its start and pasted batch by batch.
 
-    They are tensors on the device, so that no step waits for them or branches on them.
+    Every batch is mixed (the authors' code mixes half of them). The rectangles are tensors on the device, so
+    that no step waits for them or branches on them.
 
     Args:
         num_classes: K.

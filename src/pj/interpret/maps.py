@@ -36,7 +36,7 @@ def class_maps(
 
     Args:
         model: maps images to logits [N, K]; measured in eval mode, not modified.
-        layer: whose output is A.
+        layer: whose output is A; that of its last call if the network calls it several times.
         images: [N, C, H, W], normalised.
         target: the class of each map, int64 [N]; None: the predicted ones.
         rectified: set negative values, which count against the class, to zero.

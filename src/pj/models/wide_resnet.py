@@ -35,7 +35,8 @@ class PreActivationBlock(nn.Module):
 class WideResNet(nn.Module):
     """WRN-depth-k: channels 16·{1, k, 2k, 4k}, (depth - 4) / 6 blocks per group, no dropout.
 
-    Depth 16 is the paper's WRN-16-8; for "16" the report's code built depth 22.
+    Depth 16 is the paper's WRN-16-8; for "16" the report's code built depth 22. Convolutions start
+    from He's normal distribution by fan-in and the head from zero; the authors' code uses fan-out.
 
     Args:
         depth: layers along the longest path, 6n + 4

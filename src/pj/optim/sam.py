@@ -30,7 +30,7 @@ class SAM(torch_optim.WithoutCompiler):
         params: parameters, as for any optimizer.
         base: name of the base optimizer: sgd, adam or adamw.
         rho: radius of the neighbourhood; with 0 every step is bit-identical to the base optimizer's.
-        adaptive: scale the neighbourhood by the weights (ASAM).
+        adaptive: scale the neighbourhood by the weights (ASAM), those of biases and batch norm too.
         eta: added to |w| in ASAM's T.
         lr: learning rate of the base optimizer.
         momentum: of the base optimizer sgd.
