@@ -406,6 +406,18 @@ def test_the_sheet_has_the_first_images_of_each_class_with_the_map_of_what_was_p
     )
 
 
+def test_the_sheet_of_many_classes_shows_the_first_ones_and_says_so(planted_run, monkeypatch, spec, tmp_path):
+    monkeypatch.setattr(interpretation, "MOST", 2)
+    found = interpretation.measure(planted_run, BRIGHT)
+    assert [image["index"] for image in found["sheet"]] == [0, 3, 1, 4]
+    shown = planted(tmp_path, spec, "a")
+    run = {"state": "complete", **found}
+    view = shown.model_copy(update={"view": BRIGHT})
+    sheet = interpretation_figures.draw_sheet(view, {"a": {0: run}})
+    (part,) = sheet.subfigs
+    assert "the first 2 of 3 classes" in " ".join(part.get_suptitle().split())
+
+
 def test_an_image_that_is_not_there_is_refused(run, digits):
     loaded = finished.load(run, digits)
     for wrong in ({"image": 100}, {"images": 101}):

@@ -19,6 +19,7 @@ from pj.runs import finished
 log = logging.getLogger(__name__)
 SHARES = [i / 20 for i in range(21)]  # of an image's pixels that are removed
 CHANNELS = 3  # of a layer, its first ones
+MOST = 20  # classes on the sheet, its first ones
 AT_ONCE = 100  # images in memory
 
 
@@ -26,9 +27,9 @@ def measure(run: finished.FinishedRun, view: View) -> dict[str, Any]:
     """Return feature maps, Grad-CAM and its two tests for a run's selected network.
 
     ``image``: a test image, its feature maps and Grad-CAMs for the predicted class; ``sheet``: images of
-    each class; ``deletion``: for each layer the mean probability of the predicted class at ``shares`` of
-    removed pixels, for Grad-CAM, for the maps of ``other`` images, which share its grid, its smoothness
-    and its preference for the centre, and for ``random`` maps of the same grid, and each image's
+    each class, or of the first 20; ``deletion``: for each layer the mean probability of the predicted class
+    at ``shares`` of removed pixels, for Grad-CAM, for the maps of ``other`` images, which share its grid, its
+    smoothness and its preference for the centre, and for ``random`` maps of the same grid, and each image's
     ``areas``; ``check``: by layer from the last to the first, the rank correlations of the map with that
     of the network whose weights are randomised up to that layer.
 
@@ -46,6 +47,7 @@ def measure(run: finished.FinishedRun, view: View) -> dict[str, Any]:
         return {
             "image": _image(run, view),
             "sheet": _sheet(run, view),
+            "classes": run.dataset.classes,
             "deletion": _deletion(run, view),
             "check": _check(run, view),
         }
@@ -63,9 +65,9 @@ def _image(run: finished.FinishedRun, view: View) -> dict[str, Any]:
 
 
 def _sheet(run: finished.FinishedRun, view: View) -> list[dict[str, Any]]:
-    """Return the first test images of each class."""
+    """Return the first test images of each class, or of the first `MOST` classes."""
     labels = run.splits["test"].labels.cpu()
-    chosen = [(labels == k).nonzero()[: view.per_class, 0] for k in range(run.dataset.classes)]
+    chosen = [(labels == k).nonzero()[: view.per_class, 0] for k in range(min(run.dataset.classes, MOST))]
     return _shown(run, torch.cat(chosen), view.grad_cam[-1:])
 
 

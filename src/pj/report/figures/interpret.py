@@ -69,6 +69,8 @@ def draw_sheet(interpretation: Analysed, found: Found) -> Figure:
     for part, (variant, run) in zip(parts, shown, strict=False):
         layer = interpretation.view.grad_cam[-1]
         what = f"{variant.title}: Grad-CAM at {layer} for the predicted class"
+        if run.get("classes", 0) > classes:
+            what += f"; the first {classes} of {run['classes']} classes"
         part.suptitle(wrapped(what, figure.get_figwidth() - 0.4, 9), fontsize=9)
         grid = part.subplots(deep, classes, squeeze=False)
         for axes in grid.flat:
