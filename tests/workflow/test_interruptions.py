@@ -97,3 +97,29 @@ def test_a_run_in_training_is_trained_by_nobody_else_and_goes_on_when_its_workfl
     output = snakemake(project, *TARGET, config=())
     assert "nothing was trained" in output
     assert len((project / "results" / "studies" / "own" / "runs.csv").read_text().splitlines()) == 2
+
+
+def test_what_a_failing_job_leaves_out_is_named_and_no_mean_has_fewer_seeds_silently(project):
+    """With -k the other jobs go on; the table that needs the failed run is not made."""
+    table = project / "results" / "studies" / "own" / "table.md"
+    table.unlink(missing_ok=True)
+    edit(
+        project, "src/pj/workflow/slots.py", "    devices = vis", "    _fail_for_a_test()\n    devices = vis"
+    )
+    with (project / "src" / "pj" / "workflow" / "slots.py").open("a") as file:
+        file.write(
+            "\n\ndef _fail_for_a_test():\n    if any('seed1' in str(a) for a in sys.modules['__main__']"
+            ".snakemake.output):\n        raise OSError('a fault for the test')\n"
+        )
+    more = "--config", "seeds=[0, 1]"
+    output = snakemake(project, "-k", *more, *TARGET, config=(), check=False)
+    assert "a fault for the test" in output and not table.exists()
+    states = {path.parent.name for path in project.glob("results/runs/*/seed*/run.json")}
+    assert states == {"seed0"}
+    config = (project / "config.yaml").read_text()
+    (project / "config.yaml").write_text(config.replace("seeds: [0]", "seeds: [0, 1]"))
+    environment = os.environ | {"PYTHONPATH": str(project / "src")}
+    command = [sys.executable, "-m", "pj", "table", "own"]
+    shown = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    (row,) = [line for line in shown.stdout.splitlines() if line.startswith("| a ")]
+    assert "missing: seed 1" in row and "±" not in row
