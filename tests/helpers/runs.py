@@ -1,5 +1,6 @@
 """Training small runs, killing them, and comparing what they leave."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from pj.training import loop
 SAM = {"name": "sam", "lr": 0.05, "rho": 0.1, "adaptive": True, "momentum": 0.9}
 
 
+DEVICE = os.environ.get("PJ_TEST_DEVICE", "cpu")  # on which tests of training run, where they name none
+
+
 def train(spec, digits, folder, seed=0, **options):
-    return loop.train(spec, seed, digits, folder, **options)
+    return loop.train(spec, seed, digits, folder, **{"device": DEVICE} | options)
 
 
 def content(folder: Path):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from helpers.runs import SAM, assert_equal_runs, killed_after, train
+from helpers.runs import DEVICE, SAM, assert_equal_runs, killed_after, train
 from pj.data import store
 from pj.optim import REGISTRY
 from pj.runs.records import read_run
@@ -127,7 +127,7 @@ def test_a_state_without_any_one_of_its_fields_is_refused_or_gives_another_run(
 ):
     """So each of them is needed, and a field that the state lacked would be noticed by the tests above."""
     run, newest = begun(name)
-    fresh = Training(run, 0, store.load(digits), configure("cpu", "fp32", 1)).state_dict()
+    fresh = Training(run, 0, store.load(digits), configure(DEVICE, "fp32", 1)).state_dict()
     unnoticed, tried = [], 0
     for i, path in enumerate(fields(newest["state"])):
         if path[0] in ACCOUNTS or (path[0] == "best") != (name == "still"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from helpers.runs import SAM, assert_equal_runs, killed_after, train
+from helpers.runs import DEVICE, SAM, assert_equal_runs, killed_after, train
 from pj import models
 from pj.data import store
 from pj.landscape import probes
@@ -81,7 +81,7 @@ def probed(spec, digits, tmp_path):
 
 def test_probes_are_of_the_weights_before_their_step_on_its_batch(probed, spec, digits):
     _, tables = probed
-    training = Training(spec(optimizer=SGD), 0, store.load(digits), configure("cpu", "fp32", 1))
+    training = Training(spec(optimizer=SGD), 0, store.load(digits), configure(DEVICE, "fp32", 1))
     training.batches.start_epoch(0)
     for _ in range(3):
         training.train_step()
@@ -158,7 +158,7 @@ def test_a_run_that_records_losses_alone_is_not_probed(spec, digits, tmp_path):
 
 
 def taken(spec, digits, steps):
-    training = Training(spec, 0, store.load(digits), configure("cpu", "fp32", 1))
+    training = Training(spec, 0, store.load(digits), configure(DEVICE, "fp32", 1))
     training.batches.start_epoch(0)
     for _ in range(steps):
         training.train_step()

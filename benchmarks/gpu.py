@@ -1,0 +1,254 @@
+"""Step times of every network on a GPU, eager and compiled, against two other training loops.
+
+    python benchmarks/gpu.py results/gpu.json
+    python benchmarks/gpu.py results/gpu.json --networks resnet9 "wide_resnet depth=16 widen_factor=8"
+
+Ways to train, all on the same random images with SGD and momentum:
+
+    eager     this trainer, bf16
+    compiled  this trainer with compile: true, bf16
+    sam       this trainer with SAM, bf16
+    report    the loop of the reports' code: a DataLoader with PIL transforms, fp32, .item() twice per step
+    v2        images on the device, torchvision.transforms.v2 on whole batches, bf16
+
+What the file already holds is not measured again, so that a benchmark that was ended continues. Prints
+seconds per step (median), images per second, TFLOP/s and their share of the device's own rate in a bf16
+matrix product. Without a GPU it runs on the CPU, which only checks that it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from trainer import MEAN, STD, Pictures
+
+from pj import models
+from pj.config.spec import RunSpec
+from pj.data import store
+from pj.files import replaced
+from pj.pruning import networks
+from pj.training.device import Conditions, configure
+from pj.training.run import Training
+
+WIDE = "wide_resnet depth=16 widen_factor=8"
+NETWORKS = [*(name for name in models.names() if name != "wide_resnet"), WIDE]
+SGD = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
+PIECE = 10  # steps between two looks at the clock
+
+
+def specification(network: str, batch: int, optimizer: dict[str, Any], compile_: bool = False) -> RunSpec:
+    """Return a run of a network, written as its name and options: ``wide_resnet depth=16``."""
+    name, *options = network.split()
+    model = {"name": name} | {
+        key: yaml.safe_load(value) for key, _, value in (o.partition("=") for o in options)
+    }
+    data = {"name": "random", "mean": MEAN, "std": STD, "crop": 4, "flip": True}
+    if name == "lenet":
+        data = {"name": "random"}
+    return RunSpec.model_validate(
+        {
+            "data": data,
+            "model": model,
+            "loss": {"name": "cross_entropy"},
+            "optimizer": optimizer,
+            "epochs": 1000,
+            "batch_size": batch,
+            "compile": compile_,
+        }
+    )
+
+
+def random_images(network: str, count: int) -> store.Dataset:
+    """Return random images in the shape that the network is used with in config.yaml."""
+    draw = np.random.default_rng(0)
+    shape = (28, 28, 1) if network.startswith("lenet") else (32, 32, 3)
+    images, labels = draw.integers(0, 256, (count, *shape), dtype=np.uint8), np.arange(count) % 10
+    arrays: dict[str, Any] = {"x_train": images, "y_train": labels}
+    return store.checked(arrays | {"x_test": images[:128], "y_test": labels[:128]}, 10, "random")
+
+
+def this_trainer(training: Training) -> Iterator[None]:
+    """Yield after each step of `pj.training.run`."""
+    while True:
+        training.batches.start_epoch(training.epoch)
+        while training.step < training.batches.steps:
+            training.train_step()
+            yield
+        training.epoch, training.step = training.epoch + 1, 0
+
+
+def reports_loop(training: Training, dataset: store.Dataset, workers: int) -> Iterator[None]:
+    """Yield after each step of the report's training loop, with the network of ``training``."""
+    from torchvision import transforms
+
+    crop = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+    grey = dataset.channels == 1
+    augment = [] if grey else crop
+    normalise = [] if grey else [transforms.Normalize(MEAN, STD)]
+    transform = transforms.Compose([*augment, transforms.ToTensor(), *normalise])
+    images = dataset.x_train[..., 0] if grey else dataset.x_train
+    loader = DataLoader(
+        Pictures(images, dataset.y_train, transform),
+        batch_size=training.spec.batch_size,
+        shuffle=True,
+        num_workers=workers,
+    )
+    device = training.conditions.device
+    model = training.model.to(memory_format=torch.contiguous_format)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    criterion = nn.CrossEntropyLoss()
+    total = correct = 0.0
+    while True:
+        for batch, target in loader:
+            inputs, labels = batch.to(device), target.to(device)
+            optimizer.zero_grad()
+            outputs = model(inputs)
+            loss = criterion(outputs, labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            correct += outputs.argmax(dim=1).eq(labels).sum().item()
+            yield
+
+
+def v2_loop(training: Training, dataset: store.Dataset) -> Iterator[None]:
+    """Yield after each step of a loop over images on the device, augmented batch by batch."""
+    from torchvision.transforms import v2
+
+    conditions, model = training.conditions, training.model
+    images = torch.from_numpy(dataset.x_train).to(conditions.device).permute(0, 3, 1, 2)
+    labels = torch.from_numpy(dataset.y_train).to(conditions.device)
+    augment: list[Callable[[Tensor], Tensor]] = [v2.ToDtype(torch.float32, scale=True)]
+    if dataset.channels == 3:
+        augment = [v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip(), *augment, v2.Normalize(MEAN, STD)]
+    transform = v2.Compose(augment)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    while True:
+        for index in torch.randperm(len(labels), device=conditions.device).split(training.spec.batch_size):
+            optimizer.zero_grad()
+            with conditions.autocast():
+                loss = nn.functional.cross_entropy(model(transform(images[index])), labels[index])
+            loss.backward()
+            optimizer.step()
+            yield
+
+
+def seconds_per_step(steps: Iterator[None], conditions: Conditions, seconds: float) -> float:
+    """Return the median over pieces of `PIECE` steps, after two pieces that warm up."""
+    pieces: list[float] = []
+    began = float("inf")
+    for i in itertools.count():
+        if i == 2:
+            began = time.perf_counter()
+        start = time.perf_counter()
+        for _ in range(PIECE):
+            next(steps)
+        conditions.synchronize()
+        if i >= 2:
+            pieces.append((time.perf_counter() - start) / PIECE)
+        if len(pieces) >= 3 and time.perf_counter() - began > seconds:
+            return statistics.median(pieces)
+    raise AssertionError("unreachable")
+
+
+def measured(network: str, way: str, options: argparse.Namespace) -> dict[str, float]:
+    """Return what one way to train a network takes."""
+    precision = "fp32" if way == "report" else "auto"
+    conditions = configure(options.device, precision, 1)
+    torch.backends.cudnn.benchmark = way == "v2"
+    if way in ("report", "v2"):  # torch's defaults
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.deterministic = False
+        torch.backends.cudnn.allow_tf32 = True
+    dataset = random_images(network, options.images)
+    optimizer = {**SGD, "name": "sam", "rho": 0.05} if way == "sam" else SGD
+    training = Training(
+        specification(network, options.batch, optimizer, way == "compiled"), 0, dataset, conditions
+    )
+    pixels = torch.zeros(
+        1, dataset.channels, dataset.image_size, dataset.image_size, device=conditions.device
+    )
+    training.model.eval()
+    macs = networks.size(training.model, pixels).macs
+    training.model.train()
+    if way == "report":
+        steps = reports_loop(training, dataset, options.workers)
+    elif way == "v2":
+        steps = v2_loop(training, dataset)
+    else:
+        steps = this_trainer(training)
+    start = time.perf_counter()
+    seconds = seconds_per_step(steps, conditions, options.seconds)
+    rate = options.batch / seconds
+    return {
+        "seconds_per_step": seconds,
+        "images_per_second": rate,
+        "tflops": 6
+        * macs
+        * rate
+        * (2 if way == "sam" else 1)
+        / 1e12,  # a multiply-add is two; backward is twice
+        "measured_for": time.perf_counter() - start,
+    }
+
+
+def device_rate(device: str) -> dict[str, float]:
+    """Return the TFLOP/s of a bf16 matrix product, the median of ten."""
+    conditions = configure(device, "fp32", 1)
+    size = 8192 if conditions.device.type == "cuda" else 512
+    a, b = (torch.randn(size, size, device=conditions.device, dtype=torch.bfloat16) for _ in range(2))
+    times = []
+    for _ in range(13):
+        conditions.synchronize()
+        start = time.perf_counter()
+        torch.mm(a, b)
+        conditions.synchronize()
+        times.append(time.perf_counter() - start)
+    return {"tflops": 2 * size**3 / statistics.median(times[3:]) / 1e12}
+
+
+def main() -> None:
+    """Measure what the file lacks, and print all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
+    parser.add_argument("--ways", nargs="+", default=["eager", "report", "v2", "sam"])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--images", type=int, default=12_800)
+    parser.add_argument("--workers", type=int, default=2, help="of the report's DataLoader")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of measuring, per network and way")
+    options = parser.parse_args()
+    found = json.loads(options.file.read_text()) if options.file.is_file() else {}
+    cells = [("", "device")] + [(network, way) for way in options.ways for network in options.networks]
+    for network, way in cells:
+        key = f"{network} {way}".strip()
+        if key in found:
+            continue
+        found[key] = measured(network, way, options) if network else device_rate(options.device)
+        options.file.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(options.file) as temporary:
+            temporary.write_text(json.dumps(found, indent=2))
+    peak = found["device"]["tflops"]
+    print(f"torch {torch.__version__}, a bf16 matrix product: {peak:.0f} TFLOP/s; batches of {options.batch}")
+    for key, values in found.items():
+        if key != "device":
+            share = f"{values['tflops']:7.1f} TFLOP/s ({100 * values['tflops'] / peak:.0f} %)"
+            step = f"{1000 * values['seconds_per_step']:8.2f} ms {values['images_per_second']:9.0f} images/s"
+            print(f"{key:50} {step} {share}")
+
+
+if __name__ == "__main__":
+    main()

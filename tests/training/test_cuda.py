@@ -1,0 +1,134 @@
+"""On a GPU: every kind of run resumes bit for bit, computes what the CPU computes, and waits for nothing.
+
+`PJ_TEST_DEVICE=cuda python -m pytest tests/training` runs the other tests of training there, too.
+"""
+
+import pytest
+import torch
+
+from helpers.runs import SAM, assert_equal_runs, killed_after, train
+from pj import losses, models, optim
+from pj.config.components import MODELS
+from pj.data import store
+from pj.training.device import configure
+from pj.training.run import Training
+
+DEVICE = "cuda"
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+WIDTH = {"wide_resnet": 0.25, "mlp": 0.1, "cnn": 0.1, "lenet": 1.0}
+DATA = {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True}
+OPTIMIZERS = {
+    "sgd": {"lr": 0.05, "momentum": 0.9},
+    "adam": {"lr": 0.002},
+    "adamw": {"lr": 0.002, "weight_decay": 0.1},
+    "rmsprop": {"lr": 0.001},
+    "sam": SAM,
+    "dessilbi": {"lr": 0.05, "nu": 5.0, "momentum": 0.9, "lambdas": {"linear": 0.0001}},
+}
+PROBE = {"every": 3, "gradient": {"absolute": [0.1], "relative": [1.0]}, "ics": ["linear1"]}
+
+
+def network(name, **options):
+    return {"model": {"name": name, "width": WIDTH.get(name, 0.25), **options}}
+
+
+KINDS = {name: network(name) for name in models.names()}
+KINDS |= {f"loss {name}": {"loss": {"name": name}} for name in losses.names()}
+KINDS |= {f"optimizer {name}": {"optimizer": {"name": name, **OPTIMIZERS[name]}} for name in optim.names()}
+KINDS |= {
+    "schedule": {"schedule": {"name": "cosine"}},
+    "cutmix": {"data": DATA | {"cutmix": {"alpha": 1.0}}, "loss": {"name": "kl_div"}},
+    "probes": network("mlp", batch_norm=True) | {"probe": PROBE},
+    "best validation": {"select": "best_validation"},
+}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_killed_on_the_gpu_ends_in_the_same_bits(kind, precision, spec, digits, tmp_path, monkeypatch):
+    run = spec(**KINDS[kind] | {"precision": precision})
+    train(run, digits, tmp_path / "whole", device=DEVICE)
+    cut, states = tmp_path / "cut", tmp_path / "states"
+    killed_after(3, monkeypatch, run, digits, cut, states, save_every=0, device=DEVICE)
+    killed_after(2, monkeypatch, run, digits, cut, states, save_every=0, device=DEVICE)
+    train(run, digits, cut, resume=states, device=DEVICE)
+    assert_equal_runs(tmp_path / "whole", cut)
+
+
+def begun(run, digits, device, precision="fp32"):
+    training = Training(run, 0, store.load(digits), configure(device, precision, 1))
+    training.batches.start_epoch(0)
+    return training
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_step_waits_for_the_gpu(kind, spec, digits):
+    training = begun(spec(**KINDS[kind]), digits, DEVICE, "bf16")
+    training.train_step()  # libraries are loaded
+    if training.probing:
+        training.step = 1  # probes wait
+    training.train_step()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        training.train_step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+KINDS_WITHOUT_DROPOUT = {
+    name: network(name, **({"dropout": 0.0} if "dropout" in MODELS[name].settings.model_fields else {}))
+    for name in models.names()
+} | {kind: settings for kind, settings in KINDS.items() if kind.startswith(("loss", "cutmix"))}
+
+
+@pytest.mark.parametrize("kind", KINDS_WITHOUT_DROPOUT)
+def test_the_gpu_computes_what_the_cpu_computes(kind, spec, digits):
+    """Batches, loss and gradients, in float64: in fp32 the gradients of some nets are right to 1 % only."""
+    run = spec(**KINDS_WITHOUT_DROPOUT[kind])
+    found = []
+    for device in ("cpu", DEVICE):
+        training = begun(run, digits, device)
+        images, labels = training.batches[1]
+        model = training.model.double()
+        loss = training.loss(model(images.double()), labels)
+        gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+        found.append((images.cpu(), loss.cpu(), [g.cpu() for g in gradients if g is not None]))
+    (images, loss, gradients), (other_images, other_loss, others) = found
+    torch.testing.assert_close(other_images, images)
+    torch.testing.assert_close(other_loss, loss, rtol=1e-9, atol=0)
+    size = torch.stack([g.norm() for g in gradients]).norm()
+    distance = torch.stack([(a - b).norm() for a, b in zip(gradients, others, strict=True)]).norm()
+    assert distance < 1e-7 * size
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_takes_the_same_steps_on_the_gpu(name):
+    ends = []
+    for device in ("cpu", DEVICE):
+        draw = torch.Generator().manual_seed(0)
+        shapes = (6, 3, 2, 2), (4, 6), (4,)
+        params = [torch.randn(*s, generator=draw, dtype=torch.float64).to(device) for s in shapes]
+        params = [p.requires_grad_() for p in params]
+        optimizer = optim.create(name, params, **{k: v for k, v in OPTIMIZERS[name].items() if k != "name"})
+
+        def closure(params=params, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = sum((p.sin() ** 2).sum() for p in params)
+            loss.backward()
+            return loss
+
+        for _ in range(5):
+            optimizer.step(closure)
+        ends.append([p.detach().cpu() for p in params])
+    for ours, theirs in zip(*ends, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_fp32_is_not_rounded_to_tf32():
+    configure(DEVICE, "fp32", 1)
+    draw = torch.Generator().manual_seed(0)
+    images, kernel = torch.randn(8, 64, 16, 16, generator=draw), torch.randn(64, 64, 3, 3, generator=draw)
+    for function, inputs in ((torch.conv2d, (images, kernel)), (torch.matmul, (images, images.mT))):
+        exact = function(*(x.double() for x in inputs))
+        found = function(*(x.to(DEVICE) for x in inputs)).cpu().double()
+        assert (found - exact).norm() < 1e-5 * exact.norm()  # tf32: 3e-4
