@@ -14,7 +14,7 @@ import torch
 from helpers.sources import source
 from pj.config.components import Data
 from pj.data import sources, store
-from pj.data.batches import Normalise, TrainingBatches, in_order, splits
+from pj.data.batches import Normalise, Split, TrainingBatches, in_order, splits
 from pj.data.sources import official
 from pj.data.store import DataError
 
@@ -235,9 +235,16 @@ def test_padding_is_black_before_normalising(arrays):
 def test_images_are_standardised_per_channel(arrays):
     data = Data(name="x", mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.1])
     split = splits(store.checked(arrays, 3, "test"), data, CPU)["test"]
-    images = torch.cat([x for x, _ in in_order(split, Normalise(data, 3, CPU), batch_size=5)])
+    images = torch.cat([x for x, _ in in_order(split, Normalise(data, 3, CPU), most=5)])
     by_hand = (arrays["x_test"] / 255 - np.array(data.mean)) / np.array(data.std)
     np.testing.assert_allclose(images.permute(0, 2, 3, 1), by_hand, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "count"), [(28, 500), (32, 500), (64, 125), (96, 55), (1024, 1)])
+def test_evaluating_larger_images_takes_no_more_memory(side, count):
+    split = Split(torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(600, side, side, 1), torch.zeros(600))
+    first = next(iter(in_order(split, lambda images: images)))
+    assert len(first[0]) == count
 
 
 def test_as_many_means_as_channels_are_needed():

@@ -134,8 +134,13 @@ class TrainingBatches:
         return self.images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def in_order(split: Split, normalise: Normalise, batch_size: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield a split's images and labels in batches for evaluation, unaugmented and in order."""
-    for start in range(0, len(split), batch_size):
-        cut = slice(start, start + batch_size)
+def in_order(split: Split, normalise: Normalise, most: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield a split's images and labels in batches, unaugmented and in order.
+
+    A batch has ``most`` images of 32x32 pixels, and of larger ones fewer: their activations need more memory.
+    """
+    pixels = split.images.shape[1] * split.images.shape[2]
+    count = min(most, max(1, most * 32 * 32 // pixels))
+    for start in range(0, len(split), count):
+        cut = slice(start, start + count)
         yield normalise(split.images[cut]), split.labels[cut]

@@ -49,7 +49,8 @@ def measure(run: finished.FinishedRun, settings: Slices) -> dict[str, Any]:
     """
     train = run.splits["train"]
     chosen = Split(train.images[: settings.images], train.labels[: settings.images])
-    batches = list(in_order(chosen, run.normalise))
+    # few images each: a product with the Hessian keeps the activations of two backward passes
+    batches = list(in_order(chosen, run.normalise, most=125))
     weights = {name: p.detach() for name, p in run.model.named_parameters()}
     directions = [filter_normalised(weights, generator(settings.seed, "direction", k)) for k in range(2)]
 
