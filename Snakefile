@@ -45,9 +45,9 @@ onstart:
     ]
     try:
         slurm.check_controller(workflow.executor_plugin.name)
-        if (
-            not workflow.execution_settings.keep_going
-        ):  # where each job says it for itself
+        # with -k each job says for itself that its run is in training
+        keep_going = workflow.execution_settings.keep_going
+        if not keep_going:
             running.check(again.trained(planned), Path("results"))
     except UserError as error:
         sys.exit(f"pj: {error}")

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,33 @@ def edit(project: Path, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def until(condition, seconds=300):
+    """Return what a condition comes to, as soon as it is something."""
+    for _ in range(seconds * 4):
+        if found := condition():
+            return found
+        time.sleep(0.25)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+OWN = """
+standalone: true
+seeds: [0, 1]
+threads: 1
+datasets: {digits: {source: digits}}
+studies:
+  own:
+    title: Own
+    base:
+      data: {name: digits, train: 200, test: 100}
+      model: {name: mlp, width: 0.02}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.05}
+      epochs: 1
+      batch_size: 64
+      precision: fp32
+    variants: {a: {}}
+"""
 PROBED = """
 seeds: [0]
 threads: 1

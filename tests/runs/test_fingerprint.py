@@ -62,7 +62,7 @@ def changed(project, file, old, new):
         ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", {"resnet9", "mlp", "sam"}),
         ("src/pj/report/figures/style.py", "LOG_SPREAD = 50", "LOG_SPREAD = 51", {"figures"}),
         ("src/pj/report/tables/studies.py", "test (%), last epoch", "last", set()),
-        ("workflow/scripts/train.py", "results/.progress", "results/.p", {"resnet9", "mlp", "sam"}),
+        ("workflow/scripts/train.py", "keep=True", "keep=False", {"resnet9", "mlp", "sam"}),
         # a new entry, or a new schema, is nobody else's concern
         ("src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.mlp:MLP",', set()),
         ("src/pj/runs/provenance.py", '"numpy"', '"pandas"', set()),

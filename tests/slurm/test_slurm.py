@@ -14,7 +14,7 @@ from pathlib import Path
 import cluster
 import pytest
 
-from helpers.project import PROBED, copy, edit
+from helpers.project import PROBED, copy, edit, until
 from pj.files import sha256
 
 MISSING = cluster.missing()
@@ -101,15 +101,6 @@ def ended(project, process, seconds=400) -> str:
 
 def client(slurm, *command) -> str:
     return subprocess.run(command, env=slurm.environment, capture_output=True, text=True, check=True).stdout
-
-
-def until(condition, seconds=120):
-    """Return what a condition comes to, as soon as it is something."""
-    for _ in range(seconds * 4):
-        if found := condition():
-            return found
-        time.sleep(0.25)
-    raise AssertionError(f"not within {seconds} s: {condition}")
 
 
 def next_call(slurm, program) -> None:

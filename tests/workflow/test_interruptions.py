@@ -5,30 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
-from helpers.project import copy, edit, snakemake
+from helpers.project import OWN, copy, edit, snakemake, until
 
 pytestmark = pytest.mark.workflow
-CONFIG = """
-seeds: [0]
-threads: 1
-precision: fp32
-datasets: {digits: {source: digits}}
-studies:
-  own:
-    title: Own
-    base:
-      data: {name: digits, train: 200, test: 100}
-      model: {name: mlp, width: 0.02}
-      loss: {name: cross_entropy}
-      optimizer: {name: sgd, lr: 0.05}
-      epochs: 3
-      batch_size: 64
-    variants: {a: {}}
-"""
+CONFIG = OWN.replace("seeds: [0, 1]", "seeds: [0]").replace("epochs: 1", "epochs: 3")
 TARGET = "--", "results/studies/own/table.md"
 # Training waits after its first epoch while there is a file, and shows that it is alive.
 WAIT = """        training.end_epoch()
@@ -37,14 +20,6 @@ WAIT = """        training.end_epoch()
             progress.step(1, 0, 1, 1.0)
             __import__("time").sleep(0.2)
 """
-
-
-def until(condition, seconds=300):
-    for _ in range(seconds * 10):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not happen")
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from helpers.project import OWN
 from pj import cli
 from pj.cli.common import RESULTS
 from pj.config import loading
@@ -13,38 +14,20 @@ from pj.report.tables import studies
 from pj.runs import records
 from pj.runs.evaluation import evaluate
 from pj.training import loop
-from pj.workflow import derived, verify, watched
-
-CONFIG = """
-standalone: true
-seeds: [0, 1]
-datasets: {digits: {source: digits}}
-studies:
-  own:
-    title: Own
-    base:
-      data: {name: digits, train: 200, test: 100}
-      model: {name: mlp, width: 0.02}
-      loss: {name: cross_entropy}
-      optimizer: {name: sgd, lr: 0.05}
-      epochs: 1
-      batch_size: 64
-      precision: fp32
-    variants: {a: {}}
-"""
+from pj.workflow import dates, derived, verify
 
 
 @pytest.fixture(scope="module")
 def made(digits, tmp_path_factory):
     """A folder whose two runs have been trained, evaluated and put into a table."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / "config.yaml").write_text(CONFIG)
+    (folder / "config.yaml").write_text(OWN)
     config = loading.load(folder / "config.yaml")
     ((name, run),) = config.runs().items()
     for seed in run.seeds:
         own = folder / "results" / "runs" / name / f"seed{seed}"
         loop.train(run.spec, seed, digits, own, code=verify.code_of(run.spec))
-        evaluate(own, digits, own / records.EVALUATION, code=derived.evaluation_code(run.spec))
+        evaluate(own, digits, own / records.EVALUATION, code=derived.code("evaluate.py", run.spec))
     studies.write(config.study("own"), folder / "results" / "runs", folder / "results" / "studies" / "own")
     return folder
 
@@ -131,18 +114,17 @@ def test_a_table_says_how_many_of_its_runs_are_outdated(project, capsys):
 
 
 def test_an_outdated_run_is_dated_before_its_data_and_back_when_the_edit_is_undone(project):
-
-    dates = {path: path.stat().st_mtime for path in RESULTS.rglob("*") if path.is_file()}
+    before = {path: path.stat().st_mtime for path in RESULTS.rglob("*") if path.is_file()}
     code = {"now": verify.code_of}
     verify.mark(project.runs(), RESULTS)
-    assert {path: path.stat().st_mtime for path in dates} == dates
+    assert {path: path.stat().st_mtime for path in before} == before
     for _ in range(2):  # once is enough
         verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
-        for path in dates:
+        for path in before:
             outdated = path.parent.name.startswith("seed") and path.name != records.EVALUATION
-            assert (path.stat().st_mtime < watched.OLD) == outdated
+            assert (path.stat().st_mtime < dates.OLD) == outdated
     verify.mark(project.runs(), RESULTS, code["now"])
-    assert {path: path.stat().st_mtime for path in dates} == pytest.approx(dates)
+    assert {path: path.stat().st_mtime for path in before} == pytest.approx(before)
 
 
 def test_a_run_that_was_touched_is_dated_back_again(project):
@@ -151,7 +133,7 @@ def test_a_run_that_was_touched_is_dated_back_again(project):
     for path in seed(project).iterdir():
         os.utime(path)
     verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
-    assert (seed(project) / "run.json").stat().st_mtime < watched.OLD
+    assert (seed(project) / "run.json").stat().st_mtime < dates.OLD
 
 
 def test_a_copied_evaluation_that_fits_its_run_is_not_older_and_an_outdated_one_is(project):
@@ -165,9 +147,9 @@ def test_a_copied_evaluation_that_fits_its_run_is_not_older_and_an_outdated_one_
     edited(path, made=content["made"] | {"checkpoint_sha256": "0" * 64})
     for _ in range(2):  # once is enough
         derived.mark(project, RESULTS)
-        assert now - derived.SHIFT <= path.stat().st_mtime < watched.OLD
+        assert now - dates.SHIFT <= path.stat().st_mtime < dates.OLD
     edited(path, made=content["made"])
-    os.utime(path, (now - derived.SHIFT, now - derived.SHIFT))
+    os.utime(path, (now - dates.SHIFT, now - dates.SHIFT))
     derived.mark(project, RESULTS)
     assert path.stat().st_mtime == now
     assert seed(project, 1).joinpath("evaluation.json").stat().st_mtime >= now  # untouched

@@ -10,7 +10,7 @@ from PIL import Image
 from helpers.sources import source
 from pj.data import listing
 from pj.errors import UserError
-from pj.workflow import watched
+from pj.workflow import dates, watched
 
 
 def birds(folder):
@@ -73,15 +73,15 @@ def test_the_stamp_of_a_dataset_is_new_exactly_while_its_files_hold_something_el
     prepared(data, given)
     stamp = watched.stamp("birds", data)
     watched.check({"birds": given}, data)
-    assert stamp.stat().st_mtime == watched.OLD
+    assert stamp.stat().st_mtime == dates.OLD
     image = tmp_path / "birds" / "train" / "ant" / "1.png"
     Image.new("L", (4, 4), 9).save(image)
     for _ in range(2):
         watched.check({"birds": given}, data)
-        assert stamp.stat().st_mtime > watched.OLD
+        assert stamp.stat().st_mtime > dates.OLD
     prepared(data, given)
     watched.check({"birds": given}, data)
-    assert stamp.stat().st_mtime == watched.OLD
+    assert stamp.stat().st_mtime == dates.OLD
 
 
 def test_a_name_that_belongs_to_another_prepared_dataset_is_refused(tmp_path):
@@ -104,7 +104,7 @@ def test_prepared_data_get_an_old_date_whatever_the_clock_was(tmp_path):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (date, date))
     watched.set_back(tmp_path)
-    assert {path.stat().st_mtime for path in tmp_path.iterdir()} == {watched.OLD}
+    assert {path.stat().st_mtime for path in tmp_path.iterdir()} == {dates.OLD}
 
 
 def test_data_whose_files_are_gone_stay_as_they_were_prepared_and_a_wrong_path_is_refused(tmp_path):

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from pj.runs import kept, records
+from pj.runs import kept, places, records
 from pj.workflow import slots
 from pj.workflow.jobs import logged
 
 with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
     folder, output = Path(snakemake.input.record).parent, Path(snakemake.output[0])
     run, seed, code = snakemake.wildcards.run, snakemake.wildcards.seed, records.read_run(folder)["code"]
-    resume = Path(f"results/.resume/{run}-{code}/seed{seed}")
+    resume = places.resume(Path("results"), run, code, seed)
     if not kept.take_evaluation(resume, snakemake.params.code, folder, output):  # in most cases without torch
         from pj.runs.evaluation import evaluate  # torch sees the slot's GPU only
 

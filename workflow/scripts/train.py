@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pj.config.spec import RunSpec
-from pj.runs import kept
+from pj.runs import kept, places
 from pj.runs.fingerprint import check_unchanged, run_fingerprint
 from pj.workflow import slots
 from pj.workflow.jobs import logged
@@ -17,7 +17,8 @@ with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
 
     run, seed = snakemake.wildcards.run, int(snakemake.wildcards.seed)
     data, folder = Path(snakemake.input.data), Path(snakemake.output.record).parent
-    resume = Path(f"results/.resume/{run}-{codes['train.py']}/seed{seed}")
+    results = Path("results")
+    resume = places.resume(results, run, codes["train.py"], seed)
     where = {"device": snakemake.resources.device, "threads": snakemake.threads}
     train(
         spec,
@@ -26,7 +27,7 @@ with logged(snakemake.log[0]), slots.held(snakemake.resources.device):
         folder,
         code=codes["train.py"],
         resume=resume,
-        progress=Path(f"results/.progress/{run}-seed{seed}.json"),
+        progress=places.progress(results, run, seed),
         max_seconds=snakemake.resources.max_seconds or None,
         keep=True,  # until evaluate has used the run: Snakemake deletes what it did not see end
         loaded=lambda: [check_unchanged(here / script, spec, code) for script, code in codes.items()],

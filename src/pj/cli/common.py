@@ -42,7 +42,7 @@ def note_outdated(loaded: Config, study: str | None = None) -> None:
 
     late = verify.outdated(loaded, RESULTS)
     if study:
-        own = {(v.spec.run, seed) for v in loaded.study(study).variants for seed in v.seeds}
+        own = {run for variant in loaded.study(study).variants for run in variant.runs}
         late = {key: reason for key, reason in late.items() if key in own}
     for reason, count in Counter(late.values()).items():
         runs = "1 run was" if count == 1 else f"{count} runs were"

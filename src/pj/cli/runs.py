@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pj.cli.common import RESULTS, load, note_others
 from pj.files import json_of
-from pj.runs import records
+from pj.runs import places, records
 from pj.workflow.running import alive
 
 EXAMPLES = {
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     for name, run in loaded.runs().items():
         serves = ", ".join(f"{study}/{variant}" for study, variant in run.serves)
         for seed in run.seeds:
-            state, accuracy = _state(RESULTS / "runs" / name / f"seed{seed}")
+            state, accuracy = _state(places.folder(RESULTS / "runs", name, seed))
             rows.append((name, str(seed), state, accuracy, serves))
     _print_table(("run", "seed", "state", "test %", "used by"), rows)
     note_others(len(verify.others(loaded, RESULTS)))

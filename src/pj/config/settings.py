@@ -195,6 +195,11 @@ class Variant(Strict):
     scale: Scale
     reported: Reported
 
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Its runs: name and seed."""
+        return [(self.spec.run, seed) for seed in self.seeds]
+
 
 class Study(Strict):
     """A study with its variants' specifications resolved. Rules pass it to scripts as JSON."""

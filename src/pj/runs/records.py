@@ -14,6 +14,7 @@ from pj import files
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import sha256
+from pj.runs import places
 
 CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json", "evaluation.json"
 STEPS, PROBES, SHIFTS = "steps.csv", "probes.csv", "shifts.csv"  # of runs with probes
@@ -103,7 +104,7 @@ def state(folder: Path) -> str:
 
 def complete(runs: Path, run: str, seeds: Iterable[int]) -> dict[int, Path]:
     """Return the folders of a run's complete seeds; diverged ones never enter a mean or a median."""
-    folders = {seed: runs / run / f"seed{seed}" for seed in seeds}
+    folders = {seed: places.folder(runs, run, seed) for seed in seeds}
     return {seed: folder for seed, folder in folders.items() if state(folder) == "complete"}
 
 
@@ -128,7 +129,7 @@ def measured(path: Path) -> dict[str, Any]:
     return record
 
 
-def measured_name(run: str, seed: int) -> str:
+def measured_name(run: str, seed: int | str) -> str:
     """Return the name of a file with what an analysis measured of a run."""
     return f"{run}-seed{seed}.json"
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pj.config.loading import Config
+from pj.config.spec import RunSpec
 from pj.files import json_of
-from pj.runs import kept, records
+from pj.runs import kept, places, records
 from pj.workflow import derived
-from pj.workflow.verify import code_of
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,32 @@ def trained(jobs: Iterable[Job]) -> list[tuple[str, str]]:
 
 def keep(jobs: Iterable[Job], config: Config, results: Path) -> None:
     """Keep what these jobs have made before, and forget what was kept of forced ones."""
-    runs, made = config.runs(), {one.path: one for one in derived.existing(config, results)}
+    runs = config.runs()
     for job in jobs:
         if job.rule.startswith("train"):
-            run, seed = job.wildcards["run"], job.wildcards["seed"]
-            spec, folder = runs[run].spec, results / "runs" / run / f"seed{seed}"
-            resume = results / ".resume" / f"{run}-{code_of(spec)}" / f"seed{seed}"
-            if job.forced:
-                kept.forget(resume)
-            elif json_of(folder / records.RUN).get("code") == code_of(spec):
-                kept.keep(folder, resume)
-                _keep_evaluation(made.get(folder / records.EVALUATION), resume)
+            _keep_run(job, runs[job.wildcards["run"]].spec, results)
         elif job.rule == "measure" and not job.forced:
-            name = records.measured_name(job.wildcards["run"], int(job.wildcards["seed"]))
-            path = results / job.wildcards["analysis"] / job.wildcards["name"] / name
-            if path in made and made[path].fits():
-                kept.link(path, kept.aside(path, results))
+            _keep_measurement(job.wildcards, config, results)
 
 
-def _keep_evaluation(found: derived.Derived | None, resume: Path) -> None:
+def _keep_run(job: Job, spec: RunSpec, results: Path) -> None:
+    seed, code = job.wildcards["seed"], derived.code("train.py", spec)
+    folder, resume = (
+        places.folder(results / "runs", spec.run, seed),
+        places.resume(results, spec.run, code, seed),
+    )
+    if job.forced:
+        kept.forget(resume)
+    elif json_of(folder / records.RUN).get("code") == code:
+        kept.keep(folder, resume)
+        found = derived.evaluation(spec, seed, results)
+        if found and found.fits():
+            kept.link(found.path, kept.evaluation(resume, found.made["code"]))
+
+
+def _keep_measurement(wildcards: Mapping[str, str], config: Config, results: Path) -> None:
+    key, name, run, seed = (wildcards[part] for part in ("analysis", "name", "run", "seed"))
+    variant = next(v for v in config.analysed(key, name).variants if v.spec.run == run)
+    found = derived.measurement(config, key, name, variant, seed, results)
     if found and found.fits():
-        kept.link(found.path, kept.evaluation(resume, found.made["code"]))
+        kept.link(found.path, kept.aside(found.path, results))

@@ -6,25 +6,23 @@ lost with that folder and do not travel with files that are copied: `mark` makes
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
+from pj.config.settings import Variant
 from pj.config.spec import RunSpec
 from pj.files import json_of
-from pj.runs import kept, records
+from pj.runs import kept, places, records
 from pj.runs.fingerprint import run_fingerprint
-from pj.workflow import location
-from pj.workflow.watched import OLD
+from pj.workflow import dates, location
+from pj.workflow.dates import OLD
 
-SHIFT = 1_200_000_000  # seconds: dates what is outdated before its inputs, which may be as old as `OLD`
 STAMP = ".stamp"  # below results: its date is `OLD`
 MEASURED = re.compile(r"-seed\d+\.json$")  # `records.measured_name`
 NEEDED = (records.RUN, records.METRICS, records.EVALUATION)  # a checkpoint may be deleted to save space
@@ -54,32 +52,42 @@ class Derived:
         return recorded is None or (self.made | {"checkpoint_sha256": weights}).items() <= recorded.items()
 
 
-def evaluation_code(spec: RunSpec) -> str:
-    """Return the fingerprint of today's evaluation of a run."""
-    return _code("evaluate.py", spec)
-
-
-def _code(script: str, spec: RunSpec, targets: Sequence[str] = ()) -> str:
+def code(script: str, spec: RunSpec, targets: Sequence[str] = ()) -> str:
+    """Return the fingerprint of a run's job today; ``targets`` are objects that its script names as text."""
     return run_fingerprint(location.folder() / "workflow" / "scripts" / script, spec, targets)
 
 
 def existing(config: Config, results: Path) -> Iterator[Derived]:
     """Yield the evaluations and measurements that there are."""
-    for name, run in config.runs().items():
+    for run in config.runs().values():
         for seed in run.seeds:
-            folder = results / "runs" / name / f"seed{seed}"
-            if (folder / records.EVALUATION).is_file():
-                yield Derived(folder / records.EVALUATION, folder, {"code": evaluation_code(run.spec)})
-    for key, analysis in ANALYSES.items():
-        code_of = partial(_code, "measure.py", targets=[analysis.measure])
-        for name, settings in config.analyses(key).items():
+            if found := evaluation(run.spec, seed, results):
+                yield found
+    for key in ANALYSES:
+        for name in config.analyses(key):
             for variant in config.analysed(key, name).variants:
-                run_name, asked = variant.spec.run, settings.asked(variant.name)
                 for seed in variant.seeds:
-                    path = results / key / name / records.measured_name(run_name, seed)
-                    if path.is_file():
-                        made = analysis.made(code_of(variant.spec), asked)
-                        yield Derived(path, results / "runs" / run_name / f"seed{seed}", made)
+                    if found := measurement(config, key, name, variant, seed, results):
+                        yield found
+
+
+def evaluation(spec: RunSpec, seed: int | str, results: Path) -> Derived | None:
+    """Return a run's evaluation, if it is there."""
+    folder = places.folder(results / "runs", spec.run, seed)
+    path = folder / records.EVALUATION
+    return Derived(path, folder, {"code": code("evaluate.py", spec)}) if path.is_file() else None
+
+
+def measurement(
+    config: Config, key: str, name: str, variant: Variant, seed: int | str, results: Path
+) -> Derived | None:
+    """Return what an analysis has measured of a variant's run, if it is there."""
+    path = results / key / name / records.measured_name(variant.spec.run, seed)
+    if not path.is_file():
+        return None
+    analysis, asked = ANALYSES[key], config.analyses(key)[name].asked(variant.name)
+    made = analysis.made(code("measure.py", variant.spec, [analysis.measure]), asked)
+    return Derived(path, places.folder(results / "runs", variant.spec.run, seed), made)
 
 
 def mark(config: Config, results: Path) -> None:
@@ -89,19 +97,14 @@ def mark(config: Config, results: Path) -> None:
     """
     for derived in existing(config, results):
         with suppress(OSError):
-            date = derived.path.stat().st_mtime
             if not derived.fits():
-                wanted = date if date < OLD else date - SHIFT
+                dates.outdate(derived.path, True)
             elif (derived.run / records.RUN).is_file() and not _evaluates_soon(derived, results):
-                inputs = (derived.run / name for name in kept.FILES)
-                wanted = max(
-                    date + SHIFT if date < OLD else date,
-                    *(path.stat().st_mtime for path in inputs if path.is_file()),
-                )
-            else:
-                continue
-            if wanted != date:
-                os.utime(derived.path, (wanted, wanted))
+                date = dates.outdate(derived.path, False)
+                inputs = filter(Path.is_file, (derived.run / name for name in kept.FILES))
+                newest = max(path.stat().st_mtime for path in inputs)
+                if newest > date:
+                    dates.put(derived.path, newest)
 
 
 def _evaluates_soon(derived: Derived, results: Path) -> bool:
@@ -121,7 +124,7 @@ def date_back(config: Config, results: Path) -> None:
     if not stamp.is_file():
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.touch()
-    os.utime(stamp, (OLD, OLD))
+    dates.put(stamp, OLD)
     lost = not (NOTES.is_dir() and any(NOTES.iterdir()))
     outdated = [
         folder for folder, needed in _needs(config, results) if lost or not all(map(Path.is_file, needed))
@@ -131,17 +134,17 @@ def date_back(config: Config, results: Path) -> None:
     for folder in outdated:
         for path in folder.glob("*.*"):
             if path.is_file() and not path.name.startswith(".") and not MEASURED.search(path.name):
-                os.utime(path, (OLD - 1, OLD - 1))
+                dates.put(path, OLD - 1)
 
 
 def _needs(config: Config, results: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Yield the folders of tables and figures, with the files of runs that each is made from."""
     for study in config.settings.studies:
-        runs = [(v.spec.run, seed) for v in config.study(study).variants for seed in v.seeds]
-        folders = [results / "runs" / run / f"seed{seed}" for run, seed in runs]
+        runs = [run for variant in config.study(study).variants for run in variant.runs]
+        folders = [places.folder(results / "runs", *run) for run in runs]
         yield results / "studies" / study, [folder / name for folder in folders for name in NEEDED]
     for key in ANALYSES:
         for name in config.analyses(key):
             folder = results / key / name
-            runs = [(v.spec.run, seed) for v in config.analysed(key, name).variants for seed in v.seeds]
+            runs = [run for variant in config.analysed(key, name).variants for run in variant.runs]
             yield folder, [folder / records.measured_name(*run) for run in runs]

@@ -11,6 +11,7 @@ from typing import Any
 
 from pj.errors import UserError
 from pj.files import json_of
+from pj.runs import places
 
 STALE = 60.0  # seconds without an update after which a run is possibly dead
 
@@ -32,7 +33,7 @@ def check(runs: Iterable[tuple[str, str]], results: Path) -> None:
 
     Such as by a job that went on after its workflow was killed. Snakemake would delete that job's log.
     """
-    found = ((run, seed, json_of(results / ".progress" / f"{run}-seed{seed}.json")) for run, seed in runs)
+    found = ((run, seed, json_of(places.progress(results, run, seed))) for run, seed in runs)
     there = [
         (run, seed, progress) for run, seed, progress in found if progress and alive(progress, time.time())
     ]

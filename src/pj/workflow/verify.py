@@ -7,7 +7,6 @@ say, and `findings` says it to people.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,18 +15,15 @@ from pj.config.loading import Config, Run
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import json_of
-from pj.runs import kept, records
-from pj.runs.fingerprint import run_fingerprint
-from pj.workflow import derived, location
-from pj.workflow.derived import SHIFT
-from pj.workflow.watched import OLD
+from pj.runs import kept, places, records
+from pj.workflow import dates, derived
 
 CODE, DATA = "trained by other code than today's", "trained on other data than there are now"
 
 
 def code_of(spec: RunSpec) -> str:
     """Return the fingerprint of today's training code for a run."""
-    return run_fingerprint(location.folder() / "workflow" / "scripts" / "train.py", spec)
+    return derived.code("train.py", spec)
 
 
 def outdated(config: Config, results: Path) -> dict[tuple[str, int], str]:
@@ -42,7 +38,7 @@ def outdated(config: Config, results: Path) -> dict[tuple[str, int], str]:
 
 def _reason(name: str, seed: int, spec: RunSpec, results: Path, code: Callable[[RunSpec], str]) -> str | None:
     """Return why a finished run is not what would be trained today; None if it is, or there is none."""
-    record = json_of(results / "runs" / name / f"seed{seed}" / records.RUN)
+    record = json_of(places.folder(results / "runs", name, seed) / records.RUN)
     if not record.get("code"):
         return None
     if record["code"] != code(spec):
@@ -58,13 +54,11 @@ def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] 
     """
     for name, run in runs.items():
         for seed in run.seeds:
-            folder = results / "runs" / name / f"seed{seed}"
-            with suppress(OSError):
-                back = (folder / records.RUN).stat().st_mtime < OLD
-                if back != bool(_reason(name, seed, run.spec, results, code)):
-                    for path in filter(Path.is_file, (folder / file for file in kept.FILES)):
-                        date = path.stat().st_mtime + (SHIFT if back else -SHIFT)
-                        os.utime(path, (date, date))
+            folder = places.folder(results / "runs", name, seed)
+            late = bool(_reason(name, seed, run.spec, results, code))
+            for path in filter(Path.is_file, (folder / file for file in kept.FILES)):
+                with suppress(OSError):
+                    dates.outdate(path, late)
 
 
 def findings(config: Config, results: Path) -> Iterator[str]:
@@ -72,7 +66,7 @@ def findings(config: Config, results: Path) -> Iterator[str]:
     runs, late = config.runs(), outdated(config, results)
     for name, run in runs.items():
         for seed in run.seeds:
-            folder = results / "runs" / name / f"seed{seed}"
+            folder = places.folder(results / "runs", name, seed)
             if not folder.is_dir():
                 continue
             yield from _of_run(folder)
@@ -95,9 +89,9 @@ def without_table(config: Config, results: Path) -> list[str]:
         for name in studies
         if not (results / "studies" / name / "runs.csv").is_file()
         and any(
-            (results / "runs" / variant.spec.run / f"seed{seed}" / records.RUN).is_file()
+            (places.folder(results / "runs", *run) / records.RUN).is_file()
             for variant in config.study(name).variants
-            for seed in variant.seeds
+            for run in variant.runs
         )
     ]
 

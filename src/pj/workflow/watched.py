@@ -12,8 +12,9 @@ from pj import files
 from pj.config.components import Source
 from pj.data import listing
 from pj.errors import UserError
+from pj.workflow import dates
+from pj.workflow.dates import OLD
 
-OLD = 946_684_800  # 2000-01-01, as seconds since 1970
 CACHE = ".content.json"  # hashes by the names, sizes and times of files, so that each is read once
 
 
@@ -77,7 +78,7 @@ def _date(path: Path, now: str, *, old: bool) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != now:
         files.write_text(path, now)
     if old:
-        os.utime(path, (OLD, OLD))
+        dates.put(path, OLD)
     elif path.stat().st_mtime == OLD:
         os.utime(path)
 
@@ -95,7 +96,7 @@ def set_back(folder: Path) -> None:
     for path in [*folder.glob("*.npz"), *folder.glob("*.json")]:
         with suppress(OSError):
             if path.stat().st_mtime != OLD:
-                os.utime(path, (OLD, OLD))
+                dates.put(path, OLD)
 
 
 def _files(source: Source) -> tuple[list[Path], Path]:

@@ -25,7 +25,7 @@ from pj.report.figures.style import (
     spread,
 )
 from pj.report.text.labels import study_label
-from pj.runs import records
+from pj.runs import places, records
 
 PANELS = ("loss", "accuracy")
 MOST_EPOCHS = 200  # whose values a page shows; of more every second one, and so on
@@ -129,7 +129,7 @@ def _curves(variant: Variant, runs: Path) -> tuple[list[pd.DataFrame], list[pd.D
     """Return the curves of a variant's complete runs, and of its diverged ones before they diverged."""
     complete, diverged = [], []
     for seed in variant.seeds:
-        folder = runs / variant.spec.run / f"seed{seed}"
+        folder = places.folder(runs, variant.spec.run, seed)
         state = records.state(folder)
         if state == "missing":
             continue

@@ -16,7 +16,7 @@ from pj.report.figures import probes as probe_figures
 from pj.report.tables import probe_measures, probes, studies
 from pj.report.tables.analyses import collect
 from pj.report.tables.analyses import write as write_table
-from pj.runs import records
+from pj.runs import places, records
 
 
 def keep(config: Config, results: Path, folder: Path) -> list[str]:
@@ -41,7 +41,7 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
             paths.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
         kept.append(name)
         machines.update(
-            _provenance(results / "runs" / v.spec.run, s) for v in study.variants for s in v.seeds
+            _provenance(places.folder(results / "runs", *run)) for v in study.variants for run in v.runs
         )
     for key, analysis in ANALYSES.items():
         for name in config.analyses(key):
@@ -70,8 +70,8 @@ def _keep_probes(study: Study, runs: Path, folder: Path) -> None:
     style.save(probe_figures.draw(study, found, table), folder / "probes", style.SMALL)
 
 
-def _provenance(run: Path, seed: int) -> str:
-    found = records.evaluation(run / f"seed{seed}")
+def _provenance(folder: Path) -> str:
+    found = records.evaluation(folder)
     if not found:
         return ""
     training = found["training"]

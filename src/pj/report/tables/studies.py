@@ -14,7 +14,7 @@ from pj.config.settings import Study, Variant
 from pj.config.spec import RunSpec
 from pj.report.text.labels import has_reported, number, reduced, study_label
 from pj.report.text.sheet import Sheet
-from pj.runs import records
+from pj.runs import places, records
 from pj.runs.records import STEPS, SUPPORT
 from pj.statistics import Estimate, estimate
 
@@ -57,7 +57,8 @@ class StudyRuns:
 
 def collect(study: Study, runs: Path) -> StudyRuns:
     """Read a study's evaluations from ``runs`` (results/runs), each set against the study's reference."""
-    folders = {(v.name, seed): runs / v.spec.run / f"seed{seed}" for v in study.variants for seed in v.seeds}
+    keys = [(v, seed) for v in study.variants for seed in v.seeds]
+    folders = {(v.name, seed): places.folder(runs, v.spec.run, seed) for v, seed in keys}
     evaluations = {key: records.evaluation(folder) for key, folder in folders.items()}
     rows = []
     for variant in study.variants:
