@@ -470,6 +470,36 @@ def test_a_run_is_the_plain_loop_with_its_specifications_options(spec, digits):
         torch.testing.assert_close(ours, theirs)
 
 
+NARROW = """
+import sys, torch
+from pj.config.spec import RunSpec
+from pj.data import store
+from pj.training.device import configure
+from pj.training.run import Training
+
+run = RunSpec.from_json(sys.argv[1])
+training = Training(run, 0, store.load(sys.argv[2]), configure("cpu", "fp32", 1))
+training.batches.start_epoch(0)
+for _ in range(4):
+    training.train_step()
+print(*training.step_losses.tolist())
+"""
+
+
+def test_a_narrow_network_trains_on_a_processor_with_avx2_alone(spec, digits):
+    """There oneDNN's gradient of a 1x1 convolution with a stride and few channels crashes (its issue 6035)."""
+    run = spec(model={"name": "wide_resnet", "depth": 10, "widen_factor": 1, "width": 0.05})
+    found = []
+    for limits in ({}, {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}):
+        command = [sys.executable, "-c", NARROW, run.json_text, str(digits)]
+        done = subprocess.run(
+            command, env=os.environ | limits, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        found.append([float(loss) for loss in done.stdout.split()])
+    assert found[1] == pytest.approx(found[0], rel=1e-4) and len(found[0]) == 4
+
+
 def test_images_that_do_not_fit_a_network_are_one_message(spec, arrays, tmp_path):
     store.save(store.checked(arrays, 3, "small"), tmp_path / "small.npz")
     run = spec(data={"name": "small"}, model={"name": "vgg_a"}, batch_size=4)
