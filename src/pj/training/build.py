@@ -39,14 +39,18 @@ def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
 def _avoid_onednns_fault(model: nn.Module) -> None:
     """Compute narrow 1x1 convolutions with a stride in contiguous order.
 
-    With AVX2, oneDNN 3.12 (its issue 6035) writes the gradient of such weights beyond its memory where images are
+    With AVX2, oneDNN 3.12 (its issue 6035) writes the gradient of such weights beyond its memory if images are
     in channels_last order and fewer than eight channels come in: a crash, a hang or wrong numbers.
     """
     for layer in model.modules():
-        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.stride != (1, 1):
-            if layer.in_channels // layer.groups < 8:
-                layer.weight.data = layer.weight.data.clone(memory_format=torch.contiguous_format)
-                layer.register_forward_pre_hook(_contiguous)
+        if (
+            isinstance(layer, nn.Conv2d)
+            and layer.kernel_size == (1, 1)
+            and layer.stride != (1, 1)
+            and layer.in_channels // layer.groups < 8
+        ):
+            layer.weight.data = layer.weight.data.clone(memory_format=torch.contiguous_format)
+            layer.register_forward_pre_hook(_contiguous)
 
 
 def _contiguous(layer: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
