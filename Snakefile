@@ -52,6 +52,7 @@ onstart:
     except UserError as error:
         sys.exit(f"pj: {error}")
     again.keep(planned, CONFIG, Path("results"))
+    jobs.stop_at_signals()
 
 
 onsuccess:

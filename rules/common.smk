@@ -18,14 +18,22 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import again, derived, outputs, running, slurm, verify, watched
-    from pj.workflow.jobs import share_package
+    from pj.workflow import (
+        again,
+        derived,
+        jobs,
+        outputs,
+        running,
+        slurm,
+        verify,
+        watched,
+    )
 except UserError as error:
     sys.exit(f"pj: {error}")
 
 STARTED = time.time()
 IN_JOB = "PJ_JOB" in os.environ  # of a cluster: Snakemake reads this file again in each
-share_package()
+jobs.share_package()
 slurm.patch_slurm_plugin()
 
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent

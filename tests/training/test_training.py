@@ -487,7 +487,7 @@ print(*training.step_losses.tolist())
 
 
 def test_a_narrow_network_trains_on_a_processor_with_avx2_alone(spec, digits):
-    """OneDNN's gradient of a 1x1 convolution with a stride and few channels crashes there (its issue 6035)."""
+    """OneDNN's gradient of a 1x1 convolution with a stride and few channels crashes there (issue 6035)."""
     run = spec(model={"name": "wide_resnet", "depth": 10, "widen_factor": 1, "width": 0.05})
     found = []
     for limits in ({}, {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}):

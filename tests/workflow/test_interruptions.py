@@ -15,7 +15,7 @@ CONFIG = OWN.replace("seeds: [0, 1]", "seeds: [0]").replace("epochs: 1", "epochs
 TARGET = "--", "results/studies/own/table.md"
 # Training waits after its first epoch while there is a file, and shows that it is alive.
 WAIT = """        training.end_epoch()
-        while Path("wait").exists():
+        while Path("wait").exists() and not stop:
             progress.written = 0.0
             progress.step(1, 0, 1, 1.0)
             __import__("time").sleep(0.2)
@@ -30,6 +30,14 @@ def project(tmp_path_factory):
     return folder
 
 
+def started(folder, *arguments):
+    """Start a workflow, whose output goes to a file, and return its process."""
+    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    with (folder / "output.txt").open("w") as file:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
+
+
 def fails(folder, *arguments):
     output = snakemake(folder, *arguments, config=(), check=False)
     assert "Traceback" not in output and "jobs: 1 train, 1 evaluate, 1 tables" not in output.splitlines()[-1]
@@ -40,10 +48,7 @@ def test_a_run_in_training_is_trained_by_nobody_else_and_goes_on_when_its_workfl
     project, tmp_path
 ):
     (project / "wait").touch()
-    environment = os.environ | {"PYTHONPATH": str(project / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGET]
-    with (project / "output.txt").open("w") as file:
-        workflow = subprocess.Popen(command, cwd=project, env=environment, stdout=file, stderr=file)
+    workflow = started(project, *TARGET)
     try:
         until(lambda: list(project.glob("results/.progress/*.json")) or workflow.poll() is not None)
         (progress,) = project.glob("results/.progress/*.json")
@@ -72,6 +77,27 @@ def test_a_run_in_training_is_trained_by_nobody_else_and_goes_on_when_its_workfl
     output = snakemake(project, *TARGET, config=())
     assert "nothing was trained" in output
     assert len((project / "results" / "studies" / "own" / "runs.csv").read_text().splitlines()) == 2
+
+
+def test_a_workflow_that_is_ended_ends_its_trainings_which_go_on_where_they_were(project):
+    """By a scheduler's SIGTERM, or a closed terminal: no lock stays, and no trainer without its workflow."""
+    more = "--config", "studies={own: {base: {epochs: 4}}}"
+    (project / "wait").touch()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        workflow = started(project, *more, *TARGET)
+        until(lambda: list(project.glob("results/.progress/*.json")))
+        (progress,) = project.glob("results/.progress/*.json")
+        trainer = json.loads(progress.read_text())["pid"]
+        workflow.send_signal(number)
+        assert workflow.wait(60) == 1
+        assert "the same command continues" in (project / "output.txt").read_text()
+        with pytest.raises(ProcessLookupError):
+            os.kill(trainer, 0)
+    (project / "wait").unlink()
+    snakemake(project, *more, *TARGET, config=())
+    records = [json.loads(path.read_text()) for path in project.glob("results/runs/*/seed0/run.json")]
+    (record,) = [record for record in records if record["spec"]["epochs"] == 4]
+    assert len(record["resumed_at_steps"]) == 2
 
 
 def test_what_a_failing_job_leaves_out_is_named_and_no_mean_has_fewer_seeds_silently(project):

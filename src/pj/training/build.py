@@ -39,7 +39,7 @@ def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
 def _avoid_onednns_fault(model: nn.Module) -> None:
     """Compute narrow 1x1 convolutions with a stride in contiguous order.
 
-    With AVX2, oneDNN 3.12 (its issue 6035) writes the gradient of such weights beyond its memory if images are
+    With AVX2, oneDNN 3.12 (issue 6035) writes the gradient of such weights beyond its memory if images are
     in channels_last order and fewer than eight channels come in: a crash, a hang or wrong numbers.
     """
     for layer in model.modules():

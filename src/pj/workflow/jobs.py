@@ -9,8 +9,11 @@ import signal
 import sys
 import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+
+import psutil
 
 from pj.errors import UserError
 
@@ -28,6 +31,24 @@ def share_package() -> None:
     startup = str(Path(__file__).parent / "startup")
     paths = [startup, "" if installed else str(folder), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+def stop_at_signals() -> None:
+    """Stop the workflow at SIGTERM, and at SIGHUP (a closed terminal), as at Ctrl-C, and its jobs with it.
+
+    Snakemake itself waits until all jobs have ended at the first, and dies at the second, leaving jobs and a
+    lock. It is to be called after Snakemake has set its own handlers. What is ignored, as by nohup, stays so.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.send_signal(signal.SIGINT)
+    raise KeyboardInterrupt
 
 
 @contextmanager
