@@ -500,6 +500,14 @@ def test_a_narrow_network_trains_on_a_processor_with_avx2_alone(spec, digits):
     assert found[1] == pytest.approx(found[0], rel=1e-4) and len(found[0]) == 4
 
 
+def test_equal_weights_have_equal_files_in_folders_of_any_name(spec, digits, tmp_path):
+    sums = set()
+    for name in ("ascii", "Prüfung 研究"):
+        train(spec(epochs=1), digits, tmp_path / name)
+        sums.add(read_run(tmp_path / name)["checkpoint_sha256"])
+    assert len(sums) == 1
+
+
 def test_images_that_do_not_fit_a_network_are_one_message(spec, arrays, tmp_path):
     store.save(store.checked(arrays, 3, "small"), tmp_path / "small.npz")
     run = spec(data={"name": "small"}, model={"name": "vgg_a"}, batch_size=4)

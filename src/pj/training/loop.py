@@ -205,8 +205,9 @@ def _recorded(identity: dict[str, Any]) -> dict[str, Any]:
 
 def _write(training: Training, folder: Path, state: str, identity: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with files.replaced(folder / records.CHECKPOINT) as temporary:
-        torch.save(training.selected(), temporary)
+    # of a path torch writes the name into the file, unless it is not ASCII
+    with files.replaced(folder / records.CHECKPOINT) as temporary, temporary.open("wb") as file:
+        torch.save(training.selected(), file)
     tables: dict[str, Any] = {records.METRICS: (list(training.rows[0]), training.rows)}
     if training.probing:
         tables |= training.probing.tables(training.batches.steps)

@@ -57,7 +57,8 @@ class ResumeStates:
     def save(self, steps: int, state: dict[str, Any]) -> None:
         """Write a state after ``steps`` steps."""
         with replaced(self.folder / "writing.pt") as temporary:
-            torch.save({"identity": self.identity, "state": state}, temporary)
+            with temporary.open("wb") as file:
+                torch.save({"identity": self.identity, "state": state}, file)
             digest = sha256(temporary)
         path = (self.folder / "writing.pt").replace(self.folder / f"{steps:09d}-{digest}.pt")
         self.own = [path, *(old for old in self.own if old != path)]
