@@ -86,7 +86,7 @@ def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     write_text(path, json.dumps(without_nan(content), indent=1, allow_nan=False) + "\n", sync=sync)
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, what_goes: str = "results go") -> None:
     """Raise UserError if files cannot be created in ``folder`` (or in its nearest existing parent)."""
     if folder.is_symlink() and not folder.exists():
         raise UserError(
@@ -96,7 +96,7 @@ def check_writable(folder: Path) -> None:
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         what = "is not a writable folder" if existing.is_dir() else "is a file, not a folder"
         raise UserError(
-            f"{existing} {what}; results go to {folder.absolute()}. Make it writable, or work elsewhere"
+            f"{existing} {what}; {what_goes} to {folder.absolute()}. Make it writable, or work elsewhere"
         )
 
 

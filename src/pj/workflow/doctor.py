@@ -112,6 +112,11 @@ def _snakemake() -> Iterator[Finding]:
         yield Finding("snakemake", version("snakemake"))
     except PackageNotFoundError:
         yield Finding("snakemake", "not installed", "install pj again: pip installs Snakemake with it")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    try:
+        files.check_writable(cache / "snakemake", "Snakemake's cache goes")
+    except UserError as error:
+        yield Finding("home", str(error), "export XDG_CACHE_HOME=/some/writable/folder")
 
 
 def _slurm(device: str) -> Iterator[Finding]:
