@@ -91,11 +91,15 @@ def test_a_machine_without_a_gpu_gets_advice_that_fits_it(here, advice, tmp_path
 def test_a_home_folder_that_cannot_be_written_is_a_fault_with_a_way_around_it(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert not any(finding.fault for finding in doctor._snakemake())
+    assert not any(finding.remedy for finding in doctor._snakemake())
     (tmp_path / "home").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    found = [finding for finding in doctor._snakemake() if finding.fault]
-    assert [finding.what for finding in found] == ["home"] and "XDG_CACHE_HOME" in found[0].remedy
+    found = [finding for finding in doctor._snakemake() if finding.remedy]
+    assert (
+        [finding.what for finding in found] == ["home"]
+        and found[0].fault
+        and "XDG_CACHE_HOME" in found[0].remedy
+    )
 
 
 def test_a_full_disk_is_a_fault(tmp_path, monkeypatch):
