@@ -18,16 +18,8 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import (
-        again,
-        derived,
-        jobs,
-        outputs,
-        running,
-        slurm,
-        verify,
-        watched,
-    )
+    from pj.workflow import again, derived, jobs, outputs, running
+    from pj.workflow import slurm, verify, watched
 except UserError as error:
     sys.exit(f"pj: {error}")
 
