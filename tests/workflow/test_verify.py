@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 
 import pytest
 
@@ -134,6 +135,21 @@ def test_a_run_that_was_touched_is_dated_back_again(project):
         os.utime(path)
     verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
     assert (seed(project) / "run.json").stat().st_mtime < dates.OLD
+
+
+def test_dates_in_the_future_are_of_a_clock_that_was_wrong(project):
+    """Snakemake deletes what it makes of an input that is dated later, and a table so dated is never old."""
+    derived.NOTES.mkdir(parents=True)
+    (derived.NOTES / "one").touch()
+    now = time.time()
+    for path in RESULTS.rglob("*.*"):
+        os.utime(path, (now + 1e6, now + 1e6))
+    verify.mark(project.runs(), RESULTS)
+    derived.mark(project, RESULTS)
+    derived.date_back(project, RESULTS)
+    run = {path.name: path.stat().st_mtime for path in seed(project).iterdir()}
+    assert max(run.values()) <= time.time() and run["evaluation.json"] >= run["run.json"] >= now
+    assert (RESULTS / "studies" / "own" / "table.md").stat().st_mtime < dates.OLD
 
 
 def test_a_copied_evaluation_that_fits_its_run_is_not_older_and_an_outdated_one_is(project):

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 OLD = 946_684_800  # 2000-01-01, as seconds since 1970: of what nothing is to be made again for
+SKEW = 60.0  # seconds
 SHIFT = 1_200_000_000  # seconds: dates a file before its inputs, which may be as old as `OLD`
 
 
 def outdate(path: Path, outdated: bool) -> float:
     """Date an outdated file before its inputs, and one that is outdated no longer as it was before.
 
+    One from the future, where a clock was wrong, is of today, or Snakemake would delete what is made from it.
     Returns the file's date, in seconds since 1970.
     """
-    date = path.stat().st_mtime
+    date = found = path.stat().st_mtime
+    if future(path):
+        date = time.time()
     if outdated != (date < OLD):
         date += -SHIFT if outdated else SHIFT
+    if date != found:
         put(path, date)
     return date
+
+
+def future(path: Path) -> bool:
+    """Whether a file is dated in the future, by more than the clocks of two machines may differ."""
+    return path.stat().st_mtime > time.time() + SKEW
 
 
 def put(path: Path, date: float) -> None:

@@ -118,7 +118,8 @@ def date_back(config: Config, results: Path) -> None:
 
     That is where a file of a run is missing: Snakemake itself does not miss what only lies in between, and so
     shows the table of other settings, or of a run that was deleted. If it has lost its notes, that is all of
-    them: nobody knows by which code they were made, and making them takes seconds.
+    them: nobody knows by which code they were made, and making them takes seconds. What is dated in the
+    future would look newer than any input.
     """
     stamp = results / STAMP
     if not stamp.is_file():
@@ -126,15 +127,17 @@ def date_back(config: Config, results: Path) -> None:
         stamp.touch()
     dates.put(stamp, OLD)
     lost = not (NOTES.is_dir() and any(NOTES.iterdir()))
-    outdated = [
-        folder for folder, needed in _needs(config, results) if lost or not all(map(Path.is_file, needed))
-    ]
-    if lost:
-        outdated += [results, results / "modes"]
-    for folder in outdated:
-        for path in folder.glob("*.*"):
-            if path.is_file() and not path.name.startswith(".") and not MEASURED.search(path.name):
+    folders = {folder: all(map(Path.is_file, needed)) for folder, needed in _needs(config, results)}
+    folders |= {results: True, results / "modes": True}
+    for folder, whole in folders.items():
+        for path in filter(_is_made_of_many, folder.glob("*.*")):
+            if lost or not whole or dates.future(path):
                 dates.put(path, OLD - 1)
+
+
+def _is_made_of_many(path: Path) -> bool:
+    """Whether a file is a table, a figure or a page, and not what was measured of one run."""
+    return path.is_file() and not path.name.startswith(".") and not MEASURED.search(path.name)
 
 
 def _needs(config: Config, results: Path) -> Iterator[tuple[Path, list[Path]]]:
