@@ -18,7 +18,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.analyses import ANALYSES
     from pj.config.components import MODELS
     from pj.runs.fingerprint import fingerprint, run_fingerprint
-    from pj.workflow import again, derived, jobs, outputs, running
+    from pj.workflow import again, dates, derived, jobs, outputs, running
     from pj.workflow import slurm, verify, watched
 except UserError as error:
     sys.exit(f"pj: {error}")
@@ -42,6 +42,8 @@ try:
     words.of(CONFIG)  # checks it
     files.check_writable(Path("results"))
     if not IN_JOB:  # Snakemake goes by dates, and these say nothing or the wrong thing
+        for text in filter(None, (CONFIG.settings.claims, CONFIG.settings.words)):
+            dates.not_in_future(Path(text))
         watched.set_back(Path("results/data"))
         watched.check(CONFIG.sources(), Path("results/data"))
         verify.mark(CONFIG.runs(), Path("results"))

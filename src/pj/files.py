@@ -104,7 +104,7 @@ def json_of(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file, empty if the file is missing or incomplete."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last of one that is nested too deep
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -266,6 +266,9 @@ def test_broken_and_stale_files_are_no_state(here, capsys):
     progress.mkdir()
     (progress / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
     assert cli.main(["runs", "--configfile", "config.smoke.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "damaged"]
+    (folder / "evaluation.json").unlink()
+    assert cli.main(["runs", "--configfile", "config.smoke.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
     assert watch.progress_lines(progress, 2.0) == ["no run is in training"]
 

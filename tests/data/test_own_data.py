@@ -1,6 +1,8 @@
 """A user's own data: arrays and folders of images as people have them, read right or refused by name."""
 
+import os
 import re
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -106,6 +108,7 @@ def test_grey_images_gain_a_channel(tmp_path, arrays):
         (lambda a: a.update(x_test=a["x_test"][:, :0, :0]), r"\[12, 0, 0, 3\]"),
         (lambda a: a.update(x_test=a["x_test"].repeat(2, axis=3)[..., :4]), r"\[12, 8, 8, 4\]"),
         (lambda a: a.update(x_train=a["x_train"] * 0), "every pixel of x_train is 0"),
+        (lambda a: a.update(x_test=a["x_test"] // 128), "x_test is uint8 and holds only 0 and 1; multiply"),
         (lambda a: a.update(y_train=a["y_train"][:-1]), "y_train has 29 labels; .* each of 30 images"),
         (lambda a: a.update(y_test=a["y_test"] + 1), "y_test has labels that y_train lacks: 3; .* 0, 1, 2"),
         (lambda a: a.update(y_test=a["y_test"] + 0.5), r"y_test is float64 \[12\]; needed: whole numbers"),
@@ -266,7 +269,7 @@ def test_of_an_animation_the_first_frame_is_used_and_that_is_said(tmp_path):
     frames[0].save(path, save_all=True, append_images=frames[1:])
     dataset = sources.read(given)
     assert (dataset.x_train[..., 2] > 200).all(axis=(1, 2)).sum() == 1
-    assert any("1 images animated or of several pages: the first is used" in note for note in dataset.notes)
+    assert any("1 image animated or of several pages: the first is used" in note for note in dataset.notes)
 
 
 def test_the_files_that_are_read_are_those_that_are_listed(tmp_path):
@@ -281,10 +284,37 @@ def test_the_files_that_are_read_are_those_that_are_listed(tmp_path):
     Image.new("RGB", (10, 10)).save(tmp_path / "val" / "ant" / "0.png")
     (ant / "notes.txt").write_text("said, since it may be an image of a kind that is not read")
     same = sources.read(given)
-    assert same.sha256 == before.sha256 and any("1 files .txt left out" in note for note in same.notes)
+    assert same.sha256 == before.sha256 and any("1 file .txt left out" in note for note in same.notes)
     (ant / "2024").mkdir()
     Image.new("RGB", (10, 10)).save(ant / "2024" / "0.png")
     assert len(sources.read(given).x_train) == 13 == len(listing.images(tmp_path, "train").files)
+
+
+def test_links_odd_names_and_images_outside_of_classes_are_read_once_or_said(tmp_path):
+    given = birds(tmp_path)
+    ant = tmp_path / "train" / "ant"
+    (ant / "loop").symlink_to("..")
+    (ant / "gone.png").symlink_to(tmp_path / "gone.png")
+    Image.new("RGB", (10, 10)).save(tmp_path / "train" / "alone.png")
+    Image.new("RGB", (10, 10)).save(os.fsencode(ant) + b"/caf\xe9.png", format="png")
+    dataset = sources.read(given)
+    assert len(dataset.x_train) == 13
+    for said in ("a link to a folder above", "a broken link", "1 file in no class folder left out"):
+        assert any(said in note for note in dataset.notes)
+    assert listing.state(listing.images(tmp_path, "train").classes["ant"], tmp_path)
+
+
+def test_a_class_is_the_same_however_its_accents_are_stored(tmp_path):
+    given = birds(tmp_path)
+    for part, form in (("train", "NFC"), ("test", "NFD")):
+        (tmp_path / part / "ant").rename(tmp_path / part / unicodedata.normalize(form, "café"))
+    assert sources.read(given).names == ("bee", unicodedata.normalize("NFC", "café"))
+
+
+def test_values_of_8_or_12_bits_in_files_of_16_are_refused(tmp_path):
+    given = birds(tmp_path, draw=lambda k: Image.fromarray(np.full((10, 10), 200 * k + 55, np.uint16)))
+    with pytest.raises(DataError, match=r"train: 12 images of 16 bits have no value above 255, .* black"):
+        sources.read(given)
 
 
 def test_a_saved_dataset_of_other_pixels_is_refused(tmp_path, arrays):

@@ -1,17 +1,19 @@
 """Tables as people read them: one content in Markdown and in LaTeX, whatever characters it has."""
 
+import html
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+import markdown
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pj.errors import UserError
-from pj.report.text.sheet import Sheet
+from pj.report.text.sheet import Sheet, plain
 
 SYMBOLS = "∞ × 2 … Γ ‖W‖ ν β ≥ ≤ − ·"
 AWKWARD = Sheet(
@@ -39,6 +41,42 @@ def test_a_page_without_a_table_is_read_back_as_text(tmp_path):
     Sheet("Nothing yet.", pd.DataFrame()).write(tmp_path, "table", pd.DataFrame())
     found = Sheet.read(tmp_path / "table.json")
     assert found.above == "Nothing yet." and not len(found.table.columns)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\[Own\](javascript:alert(1)) \<img src=x onerror=alert(1)>",
+        "[Own](javascript:alert(1)) <script>alert(1)</script> `code`",
+        r"\\[a](b) ![a](b) &lt;b&gt; &copy; 2*3*4 __init__ _so_ **bold**",
+        "R&D, cross_entropy, a < b, 5 > 3",
+    ],
+)
+def test_a_title_is_no_markup_in_markdown(text):
+    rendered = markdown.markdown(plain(text))
+    assert html.unescape(rendered.removeprefix("<p>").removesuffix("</p>")) == text
+    assert rendered.count("<") == 2
+
+
+def test_emphasis_is_the_only_markup_of_a_cell():
+    content = Sheet("", pd.DataFrame({"a": [r"\[x](javascript:a) \<img> **so**"]})).markdown()
+    rendered = markdown.markdown(content.splitlines()[2].strip("| "))
+    assert "<a" not in rendered and "<img" not in rendered and "<strong>so</strong>" in rendered
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Δοκιμή", r"$\Delta$o$\kappa$$\iota$$\mu$$\acute{\eta}$"),
+        ("ϊ Ά", r"$\ddot{\iota}$ $\acute{\mathrm{A}}$"),
+        ("10⁻³, x₁ ∝ y", "10$^-$$^3$, x$_1$ $\\propto$ y"),
+        ("[a] first", "{}[a] first"),  # or it would be an argument of the row before
+        ("*starred", "{}*starred"),
+    ],
+)
+def test_greek_with_accents_signs_and_brackets_reach_latex(text, wanted):
+    row = Sheet("", pd.DataFrame({"a": [text]})).latex("t").split("\\midrule\n")[1].split(" \\\\")[0]
+    assert row == wanted
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"rows": [["a", "b"]], "columns": ["c"]}'])

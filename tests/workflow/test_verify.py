@@ -78,9 +78,16 @@ def test_what_is_as_it_was_made_has_no_findings(project, capsys):
             "evaluation.json: made by other code, of other weights or with other settings than today's",
         ),
         (lambda own: (own / "run.json").unlink(), "seed0: not finished"),
+        (lambda own: table_of(own, "runs.csv").write_text("edited\n"), "runs.csv: not what its runs give"),
         (
-            lambda own: (own.parents[2] / "studies" / "own" / "runs.csv").write_text("edited\n"),
-            "runs.csv: not what its runs give",
+            lambda own: table_of(own, "table.md").write_text(table_of(own, "table.md").read_text() + "|"),
+            "table.md: not what its runs give",
+        ),
+        (
+            lambda own: table_of(own, "runs.csv").write_text(
+                table_of(own, "runs.csv").read_text().rpartition("own,")[0]
+            ),
+            "studies/own: made with other variants or seeds",
         ),
         (
             lambda own: files_of_data(own.parents[2] / "data", sha256="another"),
@@ -97,15 +104,24 @@ def test_what_was_damaged_edited_or_outdated_is_named_and_the_exit_status_says_s
     assert said in capsys.readouterr().out
 
 
+def table_of(own, name):
+    return own.parents[2] / "studies" / "own" / name
+
+
 def files_of_data(folder, **content):
     folder.mkdir()
     (folder / "digits.json").write_text(json.dumps(content))
 
 
-def test_a_run_of_another_configuration_is_no_finding(project, capsys):
-    shutil.copytree(seed(project).parent, RESULTS / "runs" / "other-mlp-00000000")
+def test_a_run_of_another_configuration_is_a_finding_only_if_it_is_damaged(project, capsys):
+    shutil.rmtree(RESULTS / "studies")
+    own, config = seed(project), RESULTS.parent / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 1", "epochs: 2"))
     assert cli.main(["verify"]) == 0
     assert "2 finished runs are of another configuration" in capsys.readouterr().out
+    shutil.copytree(own, RESULTS / "runs" / "other-mlp-00000000" / "seed0")
+    assert cli.main(["verify"]) == 1
+    assert "it was copied to a wrong place" in capsys.readouterr().out
 
 
 def test_a_table_says_how_many_of_its_runs_are_outdated(project, capsys):
@@ -225,6 +241,17 @@ def test_a_page_says_which_finished_runs_it_does_not_show(project, capsys):
     cli.main(["report"])
     said = "Not shown, since their tables are missing (`snakemake` makes them): own"
     assert said in capsys.readouterr().out
+
+
+def test_a_list_of_runs_and_a_page_say_that_a_run_was_damaged_or_edited(project, capsys):
+    path = seed(project) / "evaluation.json"
+    path.write_text(path.read_text().replace('"accuracy": ', '"accuracy": 1', 1))
+    (RESULTS.parent / "claims.yaml").write_text("claims: []\n")
+    assert cli.main(["runs"]) == 0
+    states = [line.split()[2] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert states == ["damaged", "complete"]
+    assert cli.main(["report"]) == 0
+    assert "**1 run was damaged or edited since**: `pj verify` lists them." in capsys.readouterr().out
 
 
 def test_a_table_with_an_edited_learning_curve_is_refused_by_its_name(project, capsys):

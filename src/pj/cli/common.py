@@ -14,6 +14,7 @@ from pj.config.settings import Study
 from pj.errors import UserError
 
 RESULTS = Path("results")
+DAMAGED = "damaged or edited since"
 
 
 def load(options: argparse.Namespace) -> Config:
@@ -41,12 +42,14 @@ def note_outdated(loaded: Config, study: str | None = None) -> None:
     from pj.workflow import verify
 
     late = verify.outdated(loaded, RESULTS)
+    late |= dict.fromkeys(verify.damaged(loaded, RESULTS), DAMAGED)
     if study:
         own = {run for variant in loaded.study(study).variants for run in variant.runs}
         late = {key: reason for key, reason in late.items() if key in own}
     for reason, count in Counter(late.values()).items():
         runs = "1 run was" if count == 1 else f"{count} runs were"
-        print(f"\n**{runs} {reason}**: `pj verify` lists them, `snakemake` trains them again.")
+        remedy = "" if reason == DAMAGED else ", `snakemake` trains them again"
+        print(f"\n**{runs} {reason}**: `pj verify` lists them{remedy}.")
 
 
 def study_of(loaded: Config, name: str) -> Study:

@@ -39,11 +39,13 @@ def run(options: argparse.Namespace) -> None:
 
 def _state(folder: Path) -> tuple[str, str]:
     """Return a run's state and the test accuracy of its selected epoch, as far as they are known."""
-    for file in (records.EVALUATION, records.RUN):
-        record = json_of(folder / file)
-        if "state" in record:
-            accuracy = ((record.get("selected") or {}).get("test") or {}).get("accuracy")
-            return record["state"], "" if accuracy is None else f"{accuracy:.2f}"
+    try:
+        state, evaluation = records.state(folder), records.evaluation(folder)
+    except records.RecordError:
+        return "damaged", ""  # pj verify says what is
+    if state != "missing" or evaluation:
+        accuracy = ((evaluation.get("selected") or {}).get("test") or {}).get("accuracy")
+        return evaluation.get("state", state), "" if accuracy is None else f"{accuracy:.2f}"
     run, seed = folder.parent.name, folder.name
     if alive(json_of(RESULTS / ".progress" / f"{run}-{seed}.json"), time.time()):
         return "training", ""

@@ -24,6 +24,8 @@ def images(x: NDArray[Any], where: str, notes: list[str]) -> NDArray[np.uint8]:
         x = x.transpose(0, 2, 3, 1)
     if x.ndim != 4 or x.shape[1] != x.shape[2] or x.shape[3] not in (1, 3) or 0 in x.shape:
         raise DataError(f"{where} is {x.dtype} {list(x.shape)}; needed: images {SHAPES}, at least one")
+    if x.dtype.kind in "biu" and x.max() == 1:
+        raise DataError(f"{where} is {x.dtype} and holds only 0 and 1; multiply it by 255")
     if x.dtype == np.uint8:
         return x
     low, high = (float(x.min()), float(x.max())) if x.dtype.kind in "iuf" else (np.nan, np.nan)
@@ -44,7 +46,7 @@ def labels(arrays: Mapping[str, NDArray[Any]], name: str) -> tuple[dict[str, NDA
     Labels are whole numbers or text, one per image or one-hot. A class is a label that occurs in training.
     """
     given = {part: _flat(arrays[f"y_{part}"], f"{name}: y_{part}") for part in PARTS}
-    kinds = {part: found.dtype.kind in "US" for part, found in given.items()}
+    kinds = {part: found.dtype.kind == "U" for part, found in given.items()}
     if len(set(kinds.values())) > 1:
         raise DataError(f"{name}: y_train and y_test must both be numbers or both be text")
     names = np.unique(given["train"])
@@ -61,11 +63,13 @@ def _flat(y: NDArray[Any], where: str) -> NDArray[Any]:
     """Return labels [N] from [N], a column [N, 1], or one-hot rows [N, K]."""
     if y.ndim == 2 and y.shape[1] == 1:  # Keras keeps CIFAR's labels as a column
         y = y[:, 0]
+    if y.dtype.kind == "S":
+        y = np.char.decode(y, "utf-8")
     if y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
         y = y.argmax(axis=1)
     if y.ndim == 1 and y.dtype.kind == "f" and bool((y == np.round(y)).all()):
         y = y.astype(np.int64)
-    if y.ndim != 1 or y.dtype.kind not in "iuUS" or not len(y):
+    if y.ndim != 1 or y.dtype.kind not in "iuU" or not len(y):
         raise DataError(
             f"{where} is {y.dtype} {list(y.shape)}; needed: whole numbers or text, one per image, or one-hot"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,21 +34,38 @@ def images(folder: Path, part: str) -> Listing:
     Hidden files and folders are left out.
     """
     place, skipped = folder / part, dict[str, int]()
-    names = sorted(entry.name for entry in place.iterdir() if entry.is_dir()) if place.is_dir() else []
-    classes = {name: list(_images(place / name, skipped)) for name in names if not _left_out(name)}
-    return Listing(classes, skipped)
+    entries = sorted(place.iterdir()) if place.is_dir() else []
+    classes: dict[str, list[Path]] = {}
+    for entry in (entry for entry in entries if not _left_out(entry.name)):
+        if entry.is_dir():
+            # as one file system spells it that composes accents, and another that does not
+            name = unicodedata.normalize("NFC", entry.name)
+            classes[name] = [*classes.get(name, []), *_images(entry, skipped)]
+        elif entry.suffix.lower() in SUFFIXES:
+            _skip(skipped, "in no class folder")
+    return Listing(dict(sorted(classes.items())), skipped)
 
 
 def _images(folder: Path, skipped: dict[str, int]) -> Iterator[Path]:
     """Yield image files in order; count others by suffix."""
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not _left_out(name))
+        here = Path(place).resolve()
+        kept = [name for name in sorted(folders) if not _left_out(name)]
+        folders[:] = [name for name in kept if not here.is_relative_to((here / name).resolve())]
+        for _ in range(len(kept) - len(folders)):
+            _skip(skipped, "(a link to a folder above)")
         for name in sorted(names):
             suffix = Path(name).suffix.lower()
-            if suffix in SUFFIXES and not _left_out(name):
+            if _left_out(name):
+                continue
+            if suffix in SUFFIXES and Path(place, name).exists():
                 yield Path(place, name)
-            elif not _left_out(name):
-                skipped[suffix or name] = skipped.get(suffix or name, 0) + 1
+            else:
+                _skip(skipped, "(a broken link)" if suffix in SUFFIXES else suffix or name)
+
+
+def _skip(skipped: dict[str, int], what: str) -> None:
+    skipped[what] = skipped.get(what, 0) + 1
 
 
 def _left_out(name: str) -> bool:
@@ -58,7 +76,7 @@ def content(files: list[Path], root: Path) -> str:
     """Return a hash of files' names below ``root`` and of what they hold."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.relative_to(root)}\0".encode())
+        digest.update(os.fsencode(path.relative_to(root)) + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -68,5 +86,6 @@ def state(files: list[Path], root: Path) -> str:
     digest = hashlib.sha256()
     for path in files:
         found = path.stat()
-        digest.update(f"{path.relative_to(root)}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+        digest.update(os.fsencode(path.relative_to(root)))
+        digest.update(f"\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
     return digest.hexdigest()

@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
 ORIENTATION, UPRIGHT = 274, 1  # an EXIF tag, and its value for an image that is stored as it is shown
 WIDE, FULL = 65535, 255  # the largest values of 16 and 8 bits
+LEAST = 4096  # what the largest of all 16-bit values must reach: below, they are 8 or 12 bits in a wider file
+WIDE_IMAGES = "of 16 bits: scaled to 8"
 
 
-def read(path: Path, side: int, channels: int, seen: Counter[str]) -> NDArray[np.uint8]:
+class Seen(Counter[str]):
+    """What had to be changed about images, and how often; and the largest value in those of 16 bits."""
+
+    largest = 0
+
+
+def read(path: Path, side: int, channels: int, seen: Seen) -> NDArray[np.uint8]:
     """Return an image as uint8 [side, side] or [side, side, 3]; count in ``seen`` what had to be changed.
 
     It is turned as its EXIF tag says, put on white where it is transparent, scaled from 16 bits, cut to its
@@ -41,13 +49,17 @@ def read(path: Path, side: int, channels: int, seen: Counter[str]) -> NDArray[np
         raise DataError(f"{path} cannot be read as an image: {error}") from error
 
 
-def _shown(image: Image, seen: Counter[str]) -> Image:
+def _shown(image: Image, seen: Seen) -> Image:
     """Return an image of 8 bits without transparency."""
     from PIL import Image as PillowImage
 
     if image.mode.startswith("I") or image.mode == "F":
-        seen["of 16 bits: scaled to 8"] += 1
-        return PillowImage.fromarray(_eight_bits(np.asarray(image)))
+        values = np.asarray(image)
+        pixels = _eight_bits(values)
+        if values.dtype.kind != "f":
+            seen[WIDE_IMAGES] += 1
+            seen.largest = max(seen.largest, int(values.max()))
+        return PillowImage.fromarray(pixels)
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         seen["transparent: put on white"] += np.asarray(image)[..., 3].min() < FULL
@@ -68,7 +80,7 @@ def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     )
 
 
-def _square(image: Image, seen: Counter[str]) -> Image:
+def _square(image: Image, seen: Seen) -> Image:
     """Return the central square of an image."""
     width, height = image.size
     if width == height:

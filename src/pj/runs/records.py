@@ -56,7 +56,7 @@ def _unchanged(path: Path, since: str) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecordError(f"{path} is missing: the run has not finished, or this is not a run") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path} cannot be read ({error}); {again}") from error
     state = record.get("state") if isinstance(record, dict) else None
     if state not in FINISHED:
@@ -113,7 +113,7 @@ def evaluation(folder: Path) -> dict[str, Any]:
 
     RecordError if it, or the learning curve that it is of, is not what was written.
     """
-    if not (folder / EVALUATION).is_file():
+    if not (folder / EVALUATION).exists():
         return {}
     if (folder / RUN).is_file():
         table(folder, METRICS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 OLD = 946_684_800  # 2000-01-01, as seconds since 1970: of what nothing is to be made again for
@@ -25,6 +26,13 @@ def outdate(path: Path, outdated: bool) -> float:
     if date != found:
         put(path, date)
     return date
+
+
+def not_in_future(path: Path) -> None:
+    """Date a file of the user's as of today if its date is still to come."""
+    with suppress(OSError):
+        if future(path):
+            put(path, time.time())
 
 
 def future(path: Path) -> bool:

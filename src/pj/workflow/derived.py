@@ -49,7 +49,10 @@ class Derived:
         """Whether it is what would be made today; one that records nothing is Snakemake's to judge."""
         recorded = json_of(self.path).get("made")
         weights = json_of(self.run / records.RUN).get("checkpoint_sha256")
-        return recorded is None or (self.made | {"checkpoint_sha256": weights}).items() <= recorded.items()
+        return (
+            not isinstance(recorded, dict)
+            or (self.made | {"checkpoint_sha256": weights}).items() <= recorded.items()
+        )
 
 
 def code(script: str, spec: RunSpec, targets: Sequence[str] = ()) -> str:

@@ -17,6 +17,8 @@ import psutil
 
 from pj.errors import UserError
 
+_stopping = False  # since a signal
+
 
 def share_package() -> None:
     """Let the jobs of this process import this very `pj`, whatever environment they run in.
@@ -45,10 +47,15 @@ def stop_at_signals() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    for child in psutil.Process().children(recursive=True):
+    """Stop as at Ctrl-C. A further signal goes to the jobs alone: Snakemake is waiting for them already."""
+    global _stopping
+    children = psutil.Process().children(recursive=True)
+    for child in children:
         with suppress(psutil.Error):
             child.send_signal(signal.SIGINT)
-    raise KeyboardInterrupt
+    if not (_stopping and children):
+        _stopping = True
+        raise KeyboardInterrupt
 
 
 @contextmanager

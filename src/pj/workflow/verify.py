@@ -7,16 +7,20 @@ say, and `findings` says it to people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from pj.config.analyses import ANALYSES
 from pj.config.loading import Config, Run
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import json_of
 from pj.runs import kept, places, records
-from pj.workflow import dates, derived
+from pj.workflow import dates, derived, watched
 
 CODE, DATA = "trained by other code than today's", "trained on other data than there are now"
 
@@ -72,13 +76,34 @@ def findings(config: Config, results: Path) -> Iterator[str]:
             yield from _of_run(folder)
             if (name, seed) in late:
                 yield f"{folder}: {late[name, seed]}"
+    for folder in others(config, results):
+        yield from _of_run(folder)
+    yield from _of_data(config, results / "data")
     for made in derived.existing(config, results):
         if made.path.name != records.EVALUATION:
             yield from _of_measurement(made.path)
         if not made.fits():
             yield f"{made.path}: {derived.OUTDATED}"
-    for name in config.settings.studies:
-        yield from _of_table(config, name, results)
+    yield from _of_tables(config, results)
+
+
+def damaged(config: Config, results: Path) -> set[tuple[str, int]]:
+    """Return the finished runs whose records are not what was written; their checkpoints are not read."""
+    return {
+        (name, seed)
+        for name, run in config.runs().items()
+        for seed in run.seeds
+        if not _readable(places.folder(results / "runs", name, seed))
+    }
+
+
+def _readable(folder: Path) -> bool:
+    try:
+        records.state(folder)
+        records.evaluation(folder)
+    except records.RecordError:
+        return False
+    return True
 
 
 def without_table(config: Config, results: Path) -> list[str]:
@@ -117,6 +142,23 @@ def _of_run(folder: Path) -> Iterator[str]:
         yield str(error)
 
 
+def _of_data(config: Config, folder: Path) -> Iterator[str]:
+    """Yield which datasets are damaged, or prepared from other files than there are."""
+    from pj.data import store  # loads numpy
+
+    for label, source in config.sources().items():
+        path = folder / f"{label}.npz"
+        if not path.is_file():
+            continue
+        try:
+            store.load(path)
+        except UserError as error:
+            yield str(error)
+        now = watched.content(source, folder)
+        if now and now != json_of(path.with_suffix(".json")).get("content", now):
+            yield f"{path}: prepared from other files than there are now; the workflow makes it again"
+
+
 def _of_measurement(path: Path) -> Iterator[str]:
     """Yield what an analysis measured of a run if it is not what was written."""
     try:
@@ -125,16 +167,52 @@ def _of_measurement(path: Path) -> Iterator[str]:
         yield str(error)
 
 
-def _of_table(config: Config, study: str, results: Path) -> Iterator[str]:
-    """Yield a study's table if it is not what its runs give."""
-    from pj.report.tables import studies  # loads pandas
+def _of_tables(config: Config, results: Path) -> Iterator[str]:
+    """Yield the tables of studies and analyses that are not what their runs give."""
+    for name in config.settings.studies:
+        path = results / "studies" / name / "runs.csv"
+        named = {(v.name, run, str(seed)) for v in config.study(name).variants for run, seed in v.runs}
+        if path.is_file() and _rows(path) not in (set(), named):
+            yield f"{path.parent}: made with other variants or seeds; the workflow makes its tables again"
+        else:
+            yield from _of_folder(path.parent, _writers(config, name, results))
+    for key in ANALYSES:
+        for name in config.analyses(key):
+            yield from _of_folder(results / key / name, [partial(_analysis, config, key, name, results)])
 
-    path = results / "studies" / study / "runs.csv"
-    if not path.is_file():
+
+def _rows(path: Path) -> set[tuple[str, str, str]]:
+    """Return variant, run and seed of each row of a study's runs.csv."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {(row.get("variant"), row.get("run"), row.get("seed")) for row in csv.DictReader(file)}  # type: ignore[misc]
+
+
+def _writers(config: Config, name: str, results: Path) -> Iterator[Callable[[Path], None]]:
+    from pj.report.tables import probes, studies  # loads pandas
+
+    study = config.study(name)
+    yield partial(studies.write, study, results / "runs")
+    if study.probes:
+        yield partial(probes.write, study, results / "runs")
+
+
+def _analysis(config: Config, key: str, name: str, results: Path, folder: Path) -> None:
+    from pj.report.tables import analyses  # loads pandas
+
+    analyses.write(key, config.analysed(key, name), results / key / name, folder)
+
+
+def _of_folder(folder: Path, writers: Iterable[Callable[[Path], None]]) -> Iterator[str]:
+    """Yield the files of a folder that are not what is written today."""
+    if not any(folder.glob("*.md")):
         return
-    try:
-        made = studies.collect(config.study(study), results / "runs").runs.to_csv(index=False)
-    except UserError:
-        return  # one of its runs has been named already
-    if path.read_text(encoding="utf-8") != made:
-        yield f"{path}: not what its runs give; the workflow writes it again once it is deleted"
+    with TemporaryDirectory() as place:
+        made = Path(place, folder.name)  # a name that is in its table for LaTeX
+        made.mkdir()
+        for write in writers:
+            with suppress(UserError):  # one of its runs has been named already
+                write(made)
+        for path in sorted(made.iterdir()):
+            now = folder / path.name
+            if now.is_file() and now.read_bytes() != path.read_bytes():
+                yield f"{now}: not what its runs give today; the workflow makes it again once it is deleted"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,24 @@ def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
             raise DataError(f"{path}/{part} {there}; needed: {path}/{part}/<class>/*, one folder per class")
         if empty := [name for name, files in found.classes.items() if not files]:
             raise DataError(f"{path}/{part}: no image in {', '.join(empty)}; remove what is no class")
-        seen: Counter[str] = Counter()
+        seen = pixels.Seen()
         arrays[f"x_{part}"] = np.stack(
             [pixels.read(file, image_size, channels, seen) for file, _ in found.files]
         )
+        if seen[pixels.WIDE_IMAGES] and seen.largest < pixels.LEAST:
+            raise DataError(
+                f"{path}/{part}: {seen[pixels.WIDE_IMAGES]} images of 16 bits have no value above "
+                f"{seen.largest}, so they would be almost black; scale them to 0…65535, or save as 8 bits"
+            )
         arrays[f"y_{part}"] = np.array([label for _, label in found.files])
         names[part] = list(found.classes)
-        notes += [f"{path}/{part}: {n} images {what}" for what, n in seen.items() if n]
-        notes += [f"{path}/{part}: {n} files {suffix} left out" for suffix, n in found.skipped.items()]
+        notes += [f"{path}/{part}: {_counted(n, 'image')} {what}" for what, n in seen.items() if n]
+        skipped = found.skipped.items()
+        notes += [f"{path}/{part}: {_counted(n, 'file')} {what} left out" for what, n in skipped]
     if names["train"] != names["test"]:
         raise DataError(f"{path}: train has the classes {names['train']}, test has {names['test']}")
     return mixed(checked(arrays, names["train"], path, notes), "folder")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"1 {thing}" if count == 1 else f"{count} {thing}s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from pj.report.tables import claims
 from pj.report.text import caveats, overview
 from pj.report.text.captions import OF_STUDIES
 from pj.report.text.labels import reduced, study_label
+from pj.report.text.sheet import plain
 
 INTRODUCTION = """\
 # Report
@@ -140,7 +140,7 @@ def _source(source: Source, words: Words, level: str, page: Path) -> Iterator[st
             yield f"{level} {analysis.title}\n\n{analysis.text}"
         for name in there:
             folder, frame = source.folder / key / name, frames[name]
-            yield _headed(f"{level}# {_plain(frame.title)}", frame.report, folder / "table.md")
+            yield _headed(f"{level}# {plain(frame.title)}", frame.report, folder / "table.md")
             for figure, declared in analysis.figures.items():
                 yield _image(f"{frame.title}: {declared.shows}", folder / f"{figure}.png", page, source)
     modes = source.folder / "modes" / "table.md"
@@ -150,7 +150,7 @@ def _source(source: Source, words: Words, level: str, page: Path) -> Iterator[st
 
 def _study(study: Study, source: Source, note: str, level: str, page: Path) -> Iterator[str]:
     folder = source.folder / "studies" / study.name
-    yield _headed(f"{level} {_plain(study.title)}", study.report, folder / "table.md")
+    yield _headed(f"{level} {plain(study.title)}", study.report, folder / "table.md")
     curves = f"{study.title}: {OF_STUDIES['curves']}"
     yield _image(curves, folder / "curves.png", page, source)
     if study.probes:
@@ -170,7 +170,7 @@ def _study(study: Study, source: Source, note: str, level: str, page: Path) -> I
 
 
 def _headed(heading: str, report: str, table: Path) -> str:
-    where = f"Report {_plain(report)}. " if report else ""
+    where = f"Report {plain(report)}. " if report else ""
     return f"{heading}\n\n{where}{_table(table)}"
 
 
@@ -182,9 +182,4 @@ def _image(text: str, path: Path, page: Path, source: Source) -> str:
     """Return a link to a figure; of what was kept only if it is there: in results it may be drawn later."""
     if source.kept and not path.is_file():
         return ""
-    return f"![{_plain(text)}]({quote(Path(os.path.relpath(path, page)).as_posix())})\n"
-
-
-def _plain(title: str) -> str:
-    """Return a title that is no markup and stays on its line."""
-    return re.sub(r"([<\[\]`])", r"\\\1", " ".join(title.split()))
+    return f"![{plain(text)}]({quote(Path(os.path.relpath(path, page)).as_posix())})\n"

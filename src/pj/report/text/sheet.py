@@ -18,6 +18,8 @@ def _greek() -> dict[str, str]:
     """Return the commands of Greek letters; capitals that look Latin are Latin in LaTeX."""
     letters = {}
     for code in range(0x391, 0x3CA):
+        if "WITH" in unicodedata.name(chr(code), ""):
+            continue
         kind, _, name = unicodedata.name(chr(code), "").removeprefix("GREEK ").partition(" LETTER ")
         if name == "FINAL SIGMA":
             name = "VARSIGMA"
@@ -28,7 +30,19 @@ def _greek() -> dict[str, str]:
             command = ""
         latin = LATIN.get(name, "")
         letters[chr(code)] = rf"$\{command}$" if command else latin if kind == "CAPITAL" else "o"
-    return {letter: text for letter, text in letters.items() if unicodedata.name(letter, "")}
+    letters = {letter: text for letter, text in letters.items() if unicodedata.name(letter, "")}
+    for accented in map(chr, range(0x386, 0x3CF)):
+        parts = unicodedata.normalize("NFD", accented)
+        letter, marks = parts[0], parts[1:]
+        if letter in letters and marks:
+            text = letters[letter].strip("$") if "$" in letters[letter] else rf"\mathrm{{{letters[letter]}}}"
+            for mark in marks:
+                text = rf"{ACCENTS[mark]}{{{text}}}"
+            letters[accented] = f"${text}$"
+    return letters
+
+
+ACCENTS = {"\u0301": r"\acute", "\u0308": r"\ddot"}
 
 
 LATEX_CAPITALS = ("GAMMA", "DELTA", "THETA", "LAMDA", "XI", "PI", "SIGMA", "UPSILON", "PHI", "PSI", "OMEGA")
@@ -66,7 +80,10 @@ LATEX = str.maketrans(
             "µ": r"$\mu$",
             "ℓ": r"$\ell$",
         },
-        **{"²": "$^2$", "³": "$^3$", "½": "$1/2$", "‰": r"\textperthousand{}", "✓": r"$\checkmark$"},
+        **{sign: f"$_{digit}$" for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+        **{sign: f"$^{digit}$" for digit, sign in zip("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", strict=True)},
+        **{"ϵ": r"$\epsilon$", "ϕ": r"$\phi$", "ϑ": r"$\vartheta$", "∝": r"$\propto$", "∼": r"$\sim$"},
+        **{"⋅": r"$\cdot$", "′": "$'$", "½": "$1/2$", "‰": r"\textperthousand{}", "✓": r"$\checkmark$"},
         **_greek(),
     }
 )
@@ -120,10 +137,23 @@ class Sheet:
             ) from None
 
 
+# What Markdown reads as markup, besides HTML and emphasis; an underscore inside of a word is none.
+MARKUP = re.compile(r"[\\|\[\]`$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+ENTITY = re.compile(r"&(?=#?\w+;)")
+
+
+def plain(text: str) -> str:
+    """Return text for Markdown that is no markup and stays on its line, and in its table cell."""
+    return _escaped(text).replace("*", "\\*")
+
+
 def _escaped(text: str) -> str:
     """Return text that stays in its table cell and has no markup except emphasis."""
-    return re.sub(r"([|<\[\]`])", r"\\\1", " ".join(text.split()))
+    # not every reader of Markdown takes a backslash before these two
+    html = ENTITY.sub("&amp;", " ".join(text.split())).replace("<", "&lt;")
+    return MARKUP.sub(r"\\\g<0>", html)
 
 
 def _latex(text: object) -> str:
-    return EMPHASIS.sub(r"\\emph{\1}", STRONG.sub(r"\\textbf{\1}", str(text).translate(LATEX)))
+    found = EMPHASIS.sub(r"\\emph{\1}", STRONG.sub(r"\\textbf{\1}", str(text).translate(LATEX)))
+    return f"{{}}{found}" if found.startswith(("[", "*")) else found  # else an argument of the row before
