@@ -55,6 +55,11 @@ onstart:
     jobs.stop_at_signals()
 
 
+onerror:
+    derived.note(CONFIG, Path("results"), STARTED)
+
+
 onsuccess:
+    derived.note(CONFIG, Path("results"), STARTED)
     for line in outputs.closing_lines(0.0 if outputs.pages_asked() else STARTED):
         print(line)

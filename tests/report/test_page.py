@@ -356,5 +356,5 @@ def test_what_people_write_is_no_markup_on_the_markdown_page_either(tmp_path, lo
         tmp_path / "report.md",
     )
     text = (tmp_path / "report.md").read_text()
-    assert r"two lines \<b>bold\</b> \| bar (A)" in text
-    assert r"## Two \<b>bold\</b>" in text
+    assert r"two lines &lt;b>bold&lt;/b> \| bar (A)" in text
+    assert r"## Two &lt;b>bold&lt;/b>" in text

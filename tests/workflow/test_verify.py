@@ -233,6 +233,17 @@ def test_tables_are_dated_back_if_other_settings_name_other_runs(project, notes)
     assert dated_back(loading.load(config)) == TABLES
 
 
+def test_tables_are_dated_back_if_files_of_runs_were_replaced_by_older_ones(project, notes):
+    """As by copying the runs of another clone, which keeps their dates."""
+    derived.note(project, RESULTS, 0.0)
+    assert dated_back(project) == set()
+    verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)  # code edited, and not run
+    verify.mark(project.runs(), RESULTS)
+    assert dated_back(project) == set()
+    os.utime(seed(project) / "evaluation.json", (1.2e9, 1.2e9))
+    assert dated_back(project) == TABLES
+
+
 def test_a_page_says_which_finished_runs_it_does_not_show(project, capsys):
     (RESULTS.parent / "claims.yaml").write_text("claims: []\n")
     cli.main(["report"])

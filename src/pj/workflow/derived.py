@@ -6,6 +6,7 @@ lost with that folder and do not travel with files that are copied: `mark` makes
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,12 +18,14 @@ from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.settings import Variant
 from pj.config.spec import RunSpec
-from pj.files import json_of
+from pj.errors import UserError
+from pj.files import json_of, write_json
 from pj.runs import kept, places, records
 from pj.runs.fingerprint import run_fingerprint
 from pj.workflow import dates, location
 from pj.workflow.dates import OLD
 
+NOTED = ".tables.json"  # below results: of which files each table and figure was made
 STAMP = ".stamp"  # below results: its date is `OLD`
 MEASURED = re.compile(r"-seed\d+\.json$")  # `records.measured_name`
 NEEDED = (records.RUN, records.METRICS, records.EVALUATION)  # a checkpoint may be deleted to save space
@@ -119,10 +122,10 @@ def _evaluates_soon(derived: Derived, results: Path) -> bool:
 def date_back(config: Config, results: Path) -> None:
     """Date tables, figures and pages before `STAMP`, which they depend on, if Snakemake must make them again.
 
-    That is where a file of a run is missing: Snakemake itself does not miss what only lies in between, and so
-    shows the table of other settings, or of a run that was deleted. If it has lost its notes, that is all of
-    them: nobody knows by which code they were made, and making them takes seconds. What is dated in the
-    future would look newer than any input.
+    That is where a file of a run is missing, or is another one than when the table was made (`note`), such as
+    a copied one: Snakemake itself does not miss what only lies in between, and goes by dates. If it has lost
+    its notes, that is all of them: nobody knows by which code they were made, and making them takes seconds.
+    What is dated in the future would look newer than any input.
     """
     stamp = results / STAMP
     if not stamp.is_file():
@@ -130,12 +133,36 @@ def date_back(config: Config, results: Path) -> None:
         stamp.touch()
     dates.put(stamp, OLD)
     lost = not (NOTES.is_dir() and any(NOTES.iterdir()))
-    folders = {folder: all(map(Path.is_file, needed)) for folder, needed in _needs(config, results)}
-    folders |= {results: True, results / "modes": True}
-    for folder, whole in folders.items():
+    noted = json_of(results / NOTED)
+    folders = dict(_needs(config, results))
+    for folder, needed in (folders | {results: [], results / "modes": []}).items():
+        whole, state = all(map(Path.is_file, needed)), _state(needed)
         for path in filter(_is_made_of_many, folder.glob("*.*")):
-            if lost or not whole or dates.future(path):
+            other = folder in folders and noted.get(str(path.relative_to(results)), state) != state
+            if lost or not whole or other or dates.future(path):
                 dates.put(path, OLD - 1)
+
+
+def note(config: Config, results: Path, since: float) -> None:
+    """Note of which files of runs tables and figures are that were made ``since`` (seconds since 1970)."""
+    noted = json_of(results / NOTED)
+    for folder, needed in _needs(config, results):
+        state = _state(needed)
+        for path in filter(_is_made_of_many, folder.glob("*.*")):
+            if path.stat().st_mtime >= since:
+                noted[str(path.relative_to(results))] = state
+    with suppress(OSError, UserError):  # without it, tables are taken as they are
+        write_json(results / NOTED, noted)
+
+
+def _state(needed: Sequence[Path]) -> str:
+    """Return a hash of names, sizes and dates of the files that are there, however `mark` has dated them."""
+    digest = hashlib.sha256()
+    for path in filter(Path.is_file, needed):
+        found = path.stat()
+        date = found.st_mtime + (dates.SHIFT if found.st_mtime < OLD else 0)
+        digest.update(f"{path}\0{found.st_size}\0{date:.2f}\0".encode())
+    return digest.hexdigest()[:16]
 
 
 def _is_made_of_many(path: Path) -> bool:
