@@ -40,7 +40,8 @@ try:
     )
     claims = load_claims(CONFIG)
     words.of(CONFIG)  # checks it
-    files.check_writable(Path("results"))
+    for folder in ("results", "results/runs", "results/data"):
+        files.check_writable(Path(folder))
     if not IN_JOB:  # Snakemake goes by dates, and these say nothing or the wrong thing
         for text in filter(None, (CONFIG.settings.claims, CONFIG.settings.words)):
             dates.not_in_future(Path(text))

@@ -49,6 +49,18 @@ def test_images_are_mixed_by_a_permutation_that_is_recorded(tmp_path, arrays):
     assert again.sha256 == dataset.sha256
 
 
+def test_a_class_that_is_not_trained_on_is_refused(arrays):
+    """As of images sorted by class that are not mixed; by chance, it happens to a rare class alone."""
+    many, data = {key: np.concatenate([x] * 4) for key, x in arrays.items()}, Data(name="own", validation=42)
+    many["y_train"] = np.sort(many["y_train"])
+    with pytest.raises(
+        DataError, match="own: 40 validation images are of class cow, and none of the 78 train"
+    ):
+        splits(store.checked(many, ["ant", "bee", "cow"], "own"), data, CPU)
+    many["y_train"][78:111] = 0
+    assert len(splits(store.checked(many, ["ant", "bee", "cow"], "own"), data, CPU)) == 3
+
+
 def test_a_split_of_one_class_is_refused(tmp_path, arrays):
     arrays["y_train"] = np.repeat([0, 1, 2], 10)
     dataset = sources.read(npz(tmp_path, arrays, mix=False))

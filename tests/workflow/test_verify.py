@@ -263,6 +263,16 @@ def test_a_list_of_runs_and_a_page_say_that_a_run_was_damaged_or_edited(project,
     assert states == ["damaged", "complete"]
     assert cli.main(["report"]) == 0
     assert "**1 run was damaged or edited since**: `pj verify` lists them." in capsys.readouterr().out
+    assert "1 run was damaged or edited since." in (RESULTS / "report.md").read_text()
+
+
+def test_what_is_kept_of_other_code_says_so_on_its_page(project, capsys):
+    edited(seed(project) / "run.json", code="0" * 16)
+    (RESULTS.parent / "claims.yaml").write_text("claims: []\n")
+    assert cli.main(["keep", "kept"]) == 0
+    assert cli.main(["report", "--from", "kept"]) == 0
+    said = "When this was kept, 1 run was trained by other code than today's."
+    assert said in (RESULTS.parent / "kept" / "report.md").read_text()
 
 
 def test_a_table_with_an_edited_learning_curve_is_refused_by_its_name(project, capsys):

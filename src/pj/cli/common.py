@@ -37,8 +37,8 @@ def note_others(count: int) -> None:
         print(f"{runs} of another configuration (see --configfile)")
 
 
-def note_outdated(loaded: Config, study: str | None = None) -> None:
-    """Say below a table or a page how many of its runs other code or data made than there is today."""
+def outdated(loaded: Config, study: str | None = None) -> dict[str, str]:
+    """Return how many runs other code or data made than today's, and how many were edited: by reason."""
     from pj.workflow import verify
 
     late = verify.outdated(loaded, RESULTS)
@@ -46,10 +46,15 @@ def note_outdated(loaded: Config, study: str | None = None) -> None:
     if study:
         own = {run for variant in loaded.study(study).variants for run in variant.runs}
         late = {key: reason for key, reason in late.items() if key in own}
-    for reason, count in Counter(late.values()).items():
-        runs = "1 run was" if count == 1 else f"{count} runs were"
+    counts = Counter(late.values()).items()
+    return {reason: f"{'1 run was' if n == 1 else f'{n} runs were'} {reason}" for reason, n in counts}
+
+
+def note_outdated(found: dict[str, str]) -> None:
+    """Say below a table what `outdated` found."""
+    for reason, text in found.items():
         remedy = "" if reason == DAMAGED else ", `snakemake` trains them again"
-        print(f"\n**{runs} {reason}**: `pj verify` lists them{remedy}.")
+        print(f"\n**{text}**: `pj verify` lists them{remedy}.")
 
 
 def study_of(loaded: Config, name: str) -> Study:

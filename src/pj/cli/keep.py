@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pj.cli.common import RESULTS, load, note_outdated
+from pj.cli.common import RESULTS, load, note_outdated, outdated
 from pj.errors import UserError
 
 EXAMPLES = {
@@ -24,10 +24,11 @@ def run(options: argparse.Namespace) -> None:
     from pj.report.pages.keep import keep  # loads pandas
 
     loaded = load(options)
-    kept = keep(loaded, RESULTS, options.folder)
+    late = outdated(loaded)
+    kept = keep(loaded, RESULTS, options.folder, [f"When this was kept, {text}." for text in late.values()])
     if not kept:
         raise UserError(
             f"{RESULTS.absolute()} holds no finished run of this configuration; check --configfile"
         )
     print(f"kept in {options.folder}: {', '.join(kept)}")
-    note_outdated(loaded)
+    note_outdated(late)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pj.cli.common import RESULTS, load, note_outdated
+from pj.cli.common import RESULTS, load, note_outdated, outdated
 from pj.errors import UserError
 
 EXAMPLES = {
@@ -50,12 +50,13 @@ def run(options: argparse.Namespace) -> None:
     if options.output and options.output.suffix not in writers:
         raise UserError(f"--output {options.output}; allowed: a file whose name ends in .html or .md")
     loaded = load(options)
+    late = {} if options.sources else outdated(loaded)
     folders = sorted(set(options.sources or [RESULTS]))
     several = len(folders) > 1
     sources = (
         [kept(folder, folder.name if several else "") for folder in folders]
         if options.sources
-        else [Source(Evidence(RESULTS), loaded, kept=True)]
+        else [Source(Evidence(RESULTS), loaded, kept=True, notes=tuple(f"{text}." for text in late.values()))]
     )
     if len({source.name for source in sources}) < len(sources):
         raise UserError(f"--from {' '.join(map(str, folders))}; allowed: folders of different names")
@@ -69,4 +70,4 @@ def run(options: argparse.Namespace) -> None:
     if not options.sources:
         if missing := verify.without_table(loaded, RESULTS):
             print(f"Not shown, since their tables are missing (`snakemake` makes them): {', '.join(missing)}")
-        note_outdated(loaded)
+        note_outdated(late)

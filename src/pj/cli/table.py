@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pj.cli.common import RESULTS, load, note_outdated, study_argument, study_of
+from pj.cli.common import RESULTS, load, note_outdated, outdated, study_argument, study_of
 
 EXAMPLES = {
     "pj table loss": "the table of study loss, from its finished runs",
@@ -23,4 +23,4 @@ def run(options: argparse.Namespace) -> None:
 
     loaded = load(options)
     print(studies.sheet(studies.collect(study_of(loaded, options.study), RESULTS / "runs")).markdown())
-    note_outdated(loaded, options.study)
+    note_outdated(outdated(loaded, options.study))

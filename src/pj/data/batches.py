@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,7 +46,7 @@ class Normalise:
 def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Split]:
     """Return train, validation (if any) and test, split by position.
 
-    DataError for too few images, or a split of one class.
+    DataError for too few images, a split of one class, or a class that is not trained on.
     """
     available = len(dataset.y_train)
     train = data.train if data.train is not None else available - data.validation
@@ -72,6 +73,14 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
             raise DataError(
                 f"{data.name}: the {len(own)} {part} images are all of class {name}; mix the source"
             )
+    counts = {part: np.bincount(own.labels.cpu(), minlength=dataset.classes) for part, own in parts.items()}
+    for part, count in counts.items():
+        for label in np.flatnonzero((count >= FEW) & (counts["train"] == 0)):
+            if train >= FEW * dataset.classes:
+                raise DataError(
+                    f"{data.name}: {count[label]} {part} images are of class {dataset.names[label]}, and none "
+                    f"of the {train} training images; mix the source"
+                )
     return parts
 
 

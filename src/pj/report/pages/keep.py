@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from pj.report.tables.analyses import write as write_table
 from pj.runs import places, records
 
 
-def keep(config: Config, results: Path, folder: Path) -> list[str]:
+def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ()) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
     For each study its tables (one row per variant, one row per run), its learning curves and, of probed
     runs, a summary and its figure, of DessiLBI's their paths; for each analysis its table and figures; and in
-    ``provenance.json`` the settings in force, and how many runs each combination of versions, machine and
-    commit made.
+    ``provenance.json`` the settings in force, how many runs each combination of versions, machine and commit
+    made, and ``notes``: sentences for the page.
     """
     kept = []
     machines: Counter[str] = Counter()
@@ -58,6 +59,8 @@ def keep(config: Config, results: Path, folder: Path) -> list[str]:
         if "path" in source:
             source["path"] = Path(source["path"]).name  # the folder means nothing elsewhere
     content: dict[str, Any] = {"made_with": made_with, "settings": settings}
+    if notes:
+        content["notes"] = list(notes)
     files.write_json(folder / "provenance.json", content)
     return kept
 

@@ -25,6 +25,7 @@ class Source:
     evidence: Evidence
     config: Config
     kept: bool = False  # its figures are there or not at all; in a workflow they may be drawn later
+    notes: tuple[str, ...] = ()  # sentences about its runs that its tables do not say
 
     @property
     def name(self) -> str:
@@ -41,13 +42,14 @@ def kept(folder: Path, name: str = "") -> Source:
     """Return what was kept in ``folder``. UserError if `pj keep` did not write it."""
     path = folder / "provenance.json"
     try:
-        settings = dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings, notes = dict(content["settings"]), tuple(map(str, content.get("notes", ())))
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{folder} holds no provenance.json with settings; wanted: what pj keep wrote"
         ) from None
     try:
-        return Source(Evidence(folder, name), loading.of_settings(settings), kept=True)
+        return Source(Evidence(folder, name), loading.of_settings(settings), kept=True, notes=notes)
     except ConfigError as error:
         raise UserError(f"the settings in {path} are none of this version of pj: {error}") from None
 

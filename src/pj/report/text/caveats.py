@@ -80,7 +80,7 @@ def _of_source(judgements: Sequence[Judgement], source: Source) -> list[str]:
     found = runs(source)
     if not len(found):
         return ["Nothing has been measured."]
-    sentences = []
+    sentences = list(source.notes)
     jpeg = sorted({str(d) for d in found["data"].dropna() if str(d).endswith("-jpeg")})
     if jpeg:
         sentences.append(
