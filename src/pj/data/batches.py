@@ -77,10 +77,8 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
     for part, count in counts.items():
         for label in np.flatnonzero((count >= FEW) & (counts["train"] == 0)):
             if train >= FEW * dataset.classes:
-                raise DataError(
-                    f"{data.name}: {count[label]} {part} images are of class {dataset.names[label]}, and none "
-                    f"of the {train} training images; mix the source"
-                )
+                of = f"{count[label]} {part} images are of class {dataset.names[label]}"
+                raise DataError(f"{data.name}: {of}, and none of the {train} training images; mix the source")
     return parts
 
 
