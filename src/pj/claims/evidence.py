@@ -79,6 +79,15 @@ class Evidence:
 
     def rows(self, cell: str) -> pd.DataFrame:
         """Return the rows that a claim's cell selects in its table."""
+        if cell not in self._rows:
+            self._rows[cell] = self._selected(cell)
+        return self._rows[cell]
+
+    @cached_property
+    def _rows(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    def _selected(self, cell: str) -> pd.DataFrame:
         kind, *rest = cell.split("/")
         if of_runs(cell):
             found = self.runs(kind)
