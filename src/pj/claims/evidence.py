@@ -170,7 +170,9 @@ def _by_seed(own: pd.DataFrame, column: str) -> BySeed:
     """Return the finite values of complete runs, the draws of a seed averaged."""
     if column not in own:
         return {}
-    complete = own[own["state"] == "complete"]
-    means = complete.groupby("seed")[column].mean()
-    finite = means[np.isfinite(means.astype(float))]
-    return dict(zip(finite.index.astype(int).tolist(), finite.astype(float).tolist(), strict=True))
+    draws: dict[int, list[float]] = {}
+    for seed, state, value in zip(own["seed"], own["state"], own[column].astype(float), strict=True):
+        if state == "complete" and not np.isnan(value):
+            draws.setdefault(int(seed), []).append(value)
+    means = {seed: float(np.mean(draws[seed])) for seed in sorted(draws)}
+    return {seed: mean for seed, mean in means.items() if np.isfinite(mean)}
