@@ -32,7 +32,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from trainer import MEAN, STD, Pictures
+from trainer import MEAN, STD, Pictures, reports_steps, steps
 
 from pj import models
 from pj.config.spec import RunSpec
@@ -44,7 +44,7 @@ from pj.training.run import Training
 
 WIDE = "wide_resnet depth=16 widen_factor=8"
 NETWORKS = [*(name for name in models.names() if name != "wide_resnet"), WIDE]
-SGD = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
+SGD: dict[str, Any] = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
 PIECE = 10  # steps between two looks at the clock
 
 
@@ -79,18 +79,8 @@ def random_images(network: str, count: int) -> store.Dataset:
     return store.checked(arrays | {"x_test": images[:128], "y_test": labels[:128]}, 10, "random")
 
 
-def this_trainer(training: Training) -> Iterator[None]:
-    """Yield after each step of `pj.training.run`."""
-    while True:
-        training.batches.start_epoch(training.epoch)
-        while training.step < training.batches.steps:
-            training.train_step()
-            yield
-        training.epoch, training.step = training.epoch + 1, 0
-
-
 def reports_loop(training: Training, dataset: store.Dataset, workers: int) -> Iterator[None]:
-    """Yield after each step of the report's training loop, with the network of ``training``."""
+    """Return the steps of the report's training loop, with the network of ``training``."""
     from torchvision import transforms
 
     crop = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
@@ -105,22 +95,8 @@ def reports_loop(training: Training, dataset: store.Dataset, workers: int) -> It
         shuffle=True,
         num_workers=workers,
     )
-    device = training.conditions.device
     model = training.model.to(memory_format=torch.contiguous_format)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    criterion = nn.CrossEntropyLoss()
-    total = correct = 0.0
-    while True:
-        for batch, target in loader:
-            inputs, labels = batch.to(device), target.to(device)
-            optimizer.zero_grad()
-            outputs = model(inputs)
-            loss = criterion(outputs, labels)
-            loss.backward()
-            optimizer.step()
-            total += loss.item()
-            correct += outputs.argmax(dim=1).eq(labels).sum().item()
-            yield
+    return reports_steps(loader, model, training.conditions.device, lr=SGD["lr"])
 
 
 def v2_loop(training: Training, dataset: store.Dataset) -> Iterator[None]:
@@ -184,22 +160,17 @@ def measured(network: str, way: str, options: argparse.Namespace) -> dict[str, f
     macs = networks.size(training.model, pixels).macs
     training.model.train()
     if way == "report":
-        steps = reports_loop(training, dataset, options.workers)
-    elif way == "v2":
-        steps = v2_loop(training, dataset)
+        taken = reports_loop(training, dataset, options.workers)
     else:
-        steps = this_trainer(training)
+        taken = v2_loop(training, dataset) if way == "v2" else steps(training)
     start = time.perf_counter()
-    seconds = seconds_per_step(steps, conditions, options.seconds)
+    seconds = seconds_per_step(taken, conditions, options.seconds)
     rate = options.batch / seconds
     return {
         "seconds_per_step": seconds,
         "images_per_second": rate,
-        "tflops": 6
-        * macs
-        * rate
-        * (2 if way == "sam" else 1)
-        / 1e12,  # a multiply-add is two; backward is twice
+        # a multiply-add is two operations, the backward pass two forward passes
+        "tflops": 6 * macs * rate * (2 if way == "sam" else 1) / 1e12,
         "measured_for": time.perf_counter() - start,
     }
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from torch.utils.flop_counter import FlopCounterMode
+from trainer import steps
 
 from pj.config.spec import RunSpec
 from pj.data import store
@@ -49,16 +49,6 @@ def training(options: argparse.Namespace, conditions: Conditions, compiled: bool
         }
     )
     return Training(spec, 0, store.checked(arrays, 10, "random"), conditions)
-
-
-def steps(run: Training) -> Iterator[None]:
-    """Take one step of a run per iteration."""
-    while True:
-        run.batches.start_epoch(run.epoch)
-        while run.step < run.batches.steps:
-            run.train_step()
-            yield
-        run.epoch, run.step = run.epoch + 1, 0
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def reports_loop(dataset: store.Dataset, workers: int) -> Iterator[None]:
-    """Yield after each step of the report's training loop."""
+    """Return the steps of the report's training loop."""
     from torchvision import transforms
 
     transform = transforms.Compose(
@@ -62,12 +62,19 @@ def reports_loop(dataset: store.Dataset, workers: int) -> Iterator[None]:
     )
     pictures = Pictures(dataset.x_train, dataset.y_train, transform)
     loader = DataLoader(pictures, batch_size=BATCH, shuffle=True, num_workers=workers)
-    model = models.create("resnet9")
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    return reports_steps(loader, models.create("resnet9"), torch.device("cpu"), lr=0.1)
+
+
+def reports_steps(
+    loader: DataLoader[tuple[Tensor, int]], model: nn.Module, device: torch.device, lr: float
+) -> Iterator[None]:
+    """Yield after each step of the report's training loop."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
     criterion = nn.CrossEntropyLoss()
     total = correct = 0.0
     while True:
-        for images, labels in loader:
+        for batch, target in loader:
+            images, labels = batch.to(device), target.to(device)
             optimizer.zero_grad()
             outputs = model(images)
             loss = criterion(outputs, labels)
@@ -79,7 +86,7 @@ def reports_loop(dataset: store.Dataset, workers: int) -> Iterator[None]:
 
 
 def this_trainer(dataset: store.Dataset, precision: str, threads: int) -> Iterator[None]:
-    """Yield after each step of `pj.training.loop`."""
+    """Return the steps of `pj.training.loop`."""
     spec = RunSpec.model_validate(
         {
             "data": {"name": "random", "crop": 4, "flip": True, "mean": MEAN, "std": STD},
@@ -90,7 +97,11 @@ def this_trainer(dataset: store.Dataset, precision: str, threads: int) -> Iterat
             "batch_size": BATCH,
         }
     )
-    training = Training(spec, 0, dataset, configure("cpu", precision, threads))
+    return steps(Training(spec, 0, dataset, configure("cpu", precision, threads)))
+
+
+def steps(training: Training) -> Iterator[None]:
+    """Yield after each step of a training."""
     while True:
         training.batches.start_epoch(training.epoch)
         while training.step < training.batches.steps:

@@ -10,6 +10,17 @@ from pj.runs.records import read_metrics
 from pj.training import loop
 
 SAM = {"name": "sam", "lr": 0.05, "rho": 0.1, "adaptive": True, "momentum": 0.9}
+# Of every optimizer, data and probes of runs of a few steps.
+OPTIONS = {
+    "sgd": {"lr": 0.05, "momentum": 0.9},
+    "adam": {"lr": 0.002},
+    "adamw": {"lr": 0.002, "weight_decay": 0.1},
+    "rmsprop": {"lr": 0.001},
+    "sam": SAM,
+    "dessilbi": {"lr": 0.05, "nu": 5.0, "momentum": 0.9, "lambdas": {"linear": 0.0001}},
+}
+DATA = {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True}
+PROBE = {"every": 3, "gradient": {"absolute": [0.1], "relative": [1.0]}, "ics": ["linear1"]}
 
 
 DEVICE = os.environ.get("PJ_TEST_DEVICE", "cpu")  # on which tests of training run, where they name none

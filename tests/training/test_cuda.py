@@ -6,7 +6,7 @@
 import pytest
 import torch
 
-from helpers.runs import SAM, assert_equal_runs, killed_after, train
+from helpers.runs import DATA, OPTIONS, PROBE, assert_equal_runs, killed_after, train
 from pj import losses, models, optim
 from pj.config.components import MODELS
 from pj.data import store
@@ -16,16 +16,6 @@ from pj.training.run import Training
 DEVICE = "cuda"
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 WIDTH = {"wide_resnet": 0.25, "mlp": 0.1, "cnn": 0.1, "lenet": 1.0}
-DATA = {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True}
-OPTIMIZERS = {
-    "sgd": {"lr": 0.05, "momentum": 0.9},
-    "adam": {"lr": 0.002},
-    "adamw": {"lr": 0.002, "weight_decay": 0.1},
-    "rmsprop": {"lr": 0.001},
-    "sam": SAM,
-    "dessilbi": {"lr": 0.05, "nu": 5.0, "momentum": 0.9, "lambdas": {"linear": 0.0001}},
-}
-PROBE = {"every": 3, "gradient": {"absolute": [0.1], "relative": [1.0]}, "ics": ["linear1"]}
 
 
 def network(name, **options):
@@ -34,7 +24,7 @@ def network(name, **options):
 
 KINDS = {name: network(name) for name in models.names()}
 KINDS |= {f"loss {name}": {"loss": {"name": name}} for name in losses.names()}
-KINDS |= {f"optimizer {name}": {"optimizer": {"name": name, **OPTIMIZERS[name]}} for name in optim.names()}
+KINDS |= {f"optimizer {name}": {"optimizer": {"name": name, **OPTIONS[name]}} for name in optim.names()}
 KINDS |= {
     "schedule": {"schedule": {"name": "cosine"}},
     "cutmix": {"data": DATA | {"cutmix": {"alpha": 1.0}}, "loss": {"name": "kl_div"}},
@@ -101,7 +91,7 @@ def test_the_gpu_computes_what_the_cpu_computes(kind, spec, digits):
     assert distance < 1e-7 * size
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_an_optimizer_takes_the_same_steps_on_the_gpu(name):
     ends = []
     for device in ("cpu", DEVICE):
@@ -109,7 +99,7 @@ def test_an_optimizer_takes_the_same_steps_on_the_gpu(name):
         shapes = (6, 3, 2, 2), (4, 6), (4,)
         params = [torch.randn(*s, generator=draw, dtype=torch.float64).to(device) for s in shapes]
         params = [p.requires_grad_() for p in params]
-        optimizer = optim.create(name, params, **{k: v for k, v in OPTIMIZERS[name].items() if k != "name"})
+        optimizer = optim.create(name, params, **{k: v for k, v in OPTIONS[name].items() if k != "name"})
 
         def closure(params=params, optimizer=optimizer):
             optimizer.zero_grad()

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from helpers.runs import DEVICE, SAM, assert_equal_runs, killed_after, train
+from helpers.runs import DATA, DEVICE, OPTIONS, PROBE, assert_equal_runs, killed_after, train
 from pj.data import store
 from pj.optim import REGISTRY
 from pj.runs.records import read_run
@@ -21,17 +21,7 @@ SMALL = {
     "model": {"name": "mlp", "width": 0.02, "batch_norm": True, "dropout": 0.5},
     "select": "best_validation",
 }
-OPTIONS = {
-    "sgd": {"lr": 0.05, "momentum": 0.9},
-    "adam": {"lr": 0.002},
-    "adamw": {"lr": 0.002, "weight_decay": 0.1},
-    "rmsprop": {"lr": 0.001},
-    "sam": SAM,
-    "dessilbi": {"lr": 0.05, "nu": 5.0, "momentum": 0.9, "lambdas": {"linear": 0.0001}},
-}
 RUNS = {name: SMALL | {"optimizer": {"name": name, **options}} for name, options in OPTIONS.items()}
-DATA = {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True}
-PROBE = {"every": 3, "gradient": {"absolute": [0.1], "relative": [1.0]}, "ics": ["linear1"]}
 RUNS |= {
     "cutmix": RUNS["sgd"] | {"data": DATA | {"cutmix": {"alpha": 1.0}}},
     "probes": RUNS["sgd"] | {"probe": PROBE},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from pj.cli.common import RESULTS, load, note_others
 from pj.files import json_of
@@ -31,14 +30,15 @@ def run(options: argparse.Namespace) -> None:
     for name, run in loaded.runs().items():
         serves = ", ".join(f"{study}/{variant}" for study, variant in run.serves)
         for seed in run.seeds:
-            state, accuracy = _state(places.folder(RESULTS / "runs", name, seed))
+            state, accuracy = _state(name, seed)
             rows.append((name, str(seed), state, accuracy, serves))
     _print_table(("run", "seed", "state", "test %", "used by"), rows)
     note_others(len(verify.others(loaded, RESULTS)))
 
 
-def _state(folder: Path) -> tuple[str, str]:
+def _state(run: str, seed: int) -> tuple[str, str]:
     """Return a run's state and the test accuracy of its selected epoch, as far as they are known."""
+    folder = places.folder(RESULTS / "runs", run, seed)
     try:
         state, evaluation = records.state(folder), records.evaluation(folder)
     except records.RecordError:
@@ -46,10 +46,9 @@ def _state(folder: Path) -> tuple[str, str]:
     if state != "missing" or evaluation:
         accuracy = ((evaluation.get("selected") or {}).get("test") or {}).get("accuracy")
         return evaluation.get("state", state), "" if accuracy is None else f"{accuracy:.2f}"
-    run, seed = folder.parent.name, folder.name
-    if alive(json_of(RESULTS / ".progress" / f"{run}-{seed}.json"), time.time()):
+    if alive(json_of(places.progress(RESULTS, run, seed)), time.time()):
         return "training", ""
-    return ("stopped" if any((RESULTS / ".resume").glob(f"{run}-*/{seed}/*.pt")) else "-"), ""
+    return ("stopped" if any((RESULTS / ".resume").glob(f"{run}-*/seed{seed}/*.pt")) else "-"), ""
 
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

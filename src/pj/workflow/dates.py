@@ -18,9 +18,8 @@ def outdate(path: Path, outdated: bool) -> float:
     One from the future, where a clock was wrong, is of today, or Snakemake would delete what is made from it.
     Returns the file's date, in seconds since 1970.
     """
-    date = found = path.stat().st_mtime
-    if future(path):
-        date = time.time()
+    found = path.stat().st_mtime
+    date = time.time() if future(found) else found
     if outdated != (date < OLD):
         date += -SHIFT if outdated else SHIFT
     if date != found:
@@ -31,13 +30,13 @@ def outdate(path: Path, outdated: bool) -> float:
 def not_in_future(path: Path) -> None:
     """Date a file of the user's as of today if its date is still to come."""
     with suppress(OSError):
-        if future(path):
+        if future(path.stat().st_mtime):
             put(path, time.time())
 
 
-def future(path: Path) -> bool:
-    """Whether a file is dated in the future, by more than the clocks of two machines may differ."""
-    return path.stat().st_mtime > time.time() + SKEW
+def future(date: float) -> bool:
+    """Whether a file's date is in the future, by more than the clocks of two machines may differ."""
+    return date > time.time() + SKEW
 
 
 def put(path: Path, date: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from pj.config.analyses import ANALYSES
@@ -134,12 +135,11 @@ def date_back(config: Config, results: Path) -> None:
     dates.put(stamp, OLD)
     lost = not (NOTES.is_dir() and any(NOTES.iterdir()))
     noted = json_of(results / NOTED)
-    folders = dict(_needs(config, results))
-    for folder, needed in (folders | {results: [], results / "modes": []}).items():
-        whole, state = all(map(Path.is_file, needed)), _state(needed)
+    for folder, needed in [*_needs(config, results), (results, []), (results / "modes", [])]:
+        state = _state(needed)
         for path in filter(_is_made_of_many, folder.glob("*.*")):
-            other = folder in folders and noted.get(str(path.relative_to(results)), state) != state
-            if lost or not whole or other or dates.future(path):
+            other = state is None or noted.get(str(path.relative_to(results)), state) != state
+            if lost or other or dates.future(path.stat().st_mtime):
                 dates.put(path, OLD - 1)
 
 
@@ -155,11 +155,16 @@ def note(config: Config, results: Path, since: float) -> None:
         write_json(results / NOTED, noted)
 
 
-def _state(needed: Sequence[Path]) -> str:
-    """Return a hash of names, sizes and dates of the files that are there, however `mark` has dated them."""
+def _state(needed: Sequence[Path]) -> str | None:
+    """Return a hash of names, sizes and dates of files, however `mark` dated them; None if one is missing."""
     digest = hashlib.sha256()
-    for path in filter(Path.is_file, needed):
-        found = path.stat()
+    for path in needed:
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        if not S_ISREG(found.st_mode):
+            return None
         date = found.st_mtime + (dates.SHIFT if found.st_mtime < OLD else 0)
         digest.update(f"{path}\0{found.st_size}\0{date:.2f}\0".encode())
     return digest.hexdigest()[:16]

@@ -60,9 +60,9 @@ def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] 
         for seed in run.seeds:
             folder = places.folder(results / "runs", name, seed)
             late = bool(_reason(name, seed, run.spec, results, code))
-            for path in filter(Path.is_file, (folder / file for file in kept.FILES)):
+            for file in kept.FILES:
                 with suppress(OSError):
-                    dates.outdate(path, late)
+                    dates.outdate(folder / file, late)
 
 
 def findings(config: Config, results: Path) -> Iterator[str]:

@@ -79,7 +79,7 @@ def _date(path: Path, now: str, *, old: bool) -> None:
         files.write_text(path, now)
     if old:
         dates.put(path, OLD)
-    elif path.stat().st_mtime == OLD or dates.future(path):
+    elif path.stat().st_mtime == OLD or dates.future(path.stat().st_mtime):
         os.utime(path)
 
 
