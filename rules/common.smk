@@ -46,7 +46,7 @@ try:
         for text in filter(None, (CONFIG.settings.claims, CONFIG.settings.words)):
             dates.not_in_future(Path(text))
         watched.set_back(Path("results/data"))
-        watched.check(CONFIG.sources(), Path("results/data"))
+        watched.check(CONFIG.sources(), Path("results"))
         verify.mark(CONFIG.runs(), Path("results"))
         derived.mark(CONFIG, Path("results"))
         derived.date_back(CONFIG, Path("results"))

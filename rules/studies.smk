@@ -12,6 +12,10 @@ rule tables:
         data="results/studies/{study}/table.json",
         csv="results/studies/{study}/table.csv",
         runs="results/studies/{study}/runs.csv",
+        classes="results/studies/{study}/classes.csv",
+        classes_markdown="results/studies/{study}/classes.md",
+        classes_latex="results/studies/{study}/classes.tex",
+        classes_data="results/studies/{study}/classes.json",
     log:
         "results/logs/tables/{study}.log",
     localrule: True

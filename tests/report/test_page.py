@@ -52,6 +52,7 @@ def results(folder, **changes):
     table = pd.DataFrame([["a | b", "**83.10** ± 0.2"]], columns=["variant", "test"])
     above = "**digits, full scale**; 5 seeds <i>."
     Sheet(above, table, "A note.").write(folder / "studies" / "own", "table", table)
+    Sheet("By class.", table).write(folder / "studies" / "own", "classes", table)
     Image.new("L", (30, 20)).save(folder / "studies" / "own" / "curves.png")
     return type(evidence)(folder)
 
@@ -76,6 +77,12 @@ def test_what_people_write_is_text_and_never_markup(loaded, tmp_path):
     assert "<b>bold</b>" not in text and "&lt;b&gt;bold" in text
     assert "5 seeds &lt;i&gt;" in text
     assert "<td>a | b</td><td><strong>83.10</strong> ± 0.2</td>" in text
+
+
+def test_the_table_by_class_of_a_study_opens_on_a_click(loaded, tmp_path):
+    tree = html5lib.parse(page(tmp_path, loaded, []), namespaceHTMLElements=False)
+    (folded,) = (tag for tag in tree.iter("details") if tag.findtext("summary") == "Accuracy by class")
+    assert folded.findtext("p") == "By class." and folded.findtext(".//td") == "a | b"
 
 
 def test_the_page_asks_for_nothing_outside_itself(loaded, tmp_path):

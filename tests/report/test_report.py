@@ -323,3 +323,32 @@ def settings_of(*variants):
     frame = {"title": "A study", "report": "A 1", "compare": "selected", "base": base}
     studies = {name: frame | {"variants": {v.name: {}}} for name, v in zip("st", variants, strict=False)}
     return {"datasets": {"digits": {"source": "digits"}}, "seeds": [0, 1, 2], "studies": studies}
+
+
+def mistakes(*counts):
+    """An evaluation with these counts: rows of true classes."""
+    return {"classes": ["cat", "dog", "emu"], "confusion": [list(row) for row in counts]}
+
+
+def test_the_table_by_class_names_the_extremes_and_the_confusion_over_all_complete_runs(tmp_path):
+    a, b = variant("a", 0.1, seeds=(0, 1)), variant("b", 0.2, seeds=(0,))
+    for seed in a.seeds:
+        write_run(tmp_path / "runs", a, seed, 50.0)
+    edit_run(tmp_path / "runs", a, 0, **mistakes((4, 1, 0), (0, 5, 0), (0, 0, 0)))
+    edit_run(tmp_path / "runs", a, 1, **mistakes((2, 0, 3), (0, 4, 1), (0, 0, 0)))
+    studies.write(study(a, b), tmp_path / "runs", tmp_path / "studies" / "s")
+    text = (tmp_path / "studies" / "s" / "classes.md").read_text()
+    (row,) = cells(text)
+    assert list(row.values()) == ["a", "dog: 90.00", "cat: 60.00", "cat, taken for emu: 30.00"]
+    found = pd.read_csv(tmp_path / "studies" / "s" / "classes.csv").set_index(["class", "predicted"])
+    assert found["images"].to_dict() == {
+        ("cat", "cat"): 6, ("cat", "dog"): 1, ("cat", "emu"): 3, ("dog", "dog"): 9, ("dog", "emu"): 1,
+    }  # fmt: skip
+    assert found.loc[("cat", "emu"), "percent"] == 30.0
+    assert "[Accuracy by class](studies/s/classes.md)" in report_of(tmp_path, study(a, b))
+
+
+def test_a_study_without_a_complete_run_has_a_table_by_class_that_says_so(tmp_path):
+    studies.write(study(variant("a", 0.1)), tmp_path / "runs", tmp_path / "out")
+    assert "no complete run" in (tmp_path / "out" / "classes.md").read_text()
+    assert "no complete run" in (tmp_path / "out" / "classes.tex").read_text()

@@ -113,12 +113,16 @@ def files_of_data(folder, **content):
     (folder / "digits.json").write_text(json.dumps(content))
 
 
-def test_a_run_of_another_configuration_is_a_finding_only_if_it_is_damaged(project, capsys):
+def test_runs_that_the_configuration_does_not_name_are_one_finding_and_damage_of_theirs_another(
+    project, capsys
+):
     shutil.rmtree(RESULTS / "studies")
     own, config = seed(project), RESULTS.parent / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 1", "epochs: 2"))
-    assert cli.main(["verify"]) == 0
-    assert "2 finished runs are of another configuration" in capsys.readouterr().out
+    assert cli.main(["verify"]) == 1
+    said = capsys.readouterr().out
+    assert f"finished runs that this configuration does not name: 2, such as {own}" in said
+    assert "2 finished runs: 1 finding" in said
     shutil.copytree(own, RESULTS / "runs" / "other-mlp-00000000" / "seed0")
     assert cli.main(["verify"]) == 1
     assert "it was copied to a wrong place" in capsys.readouterr().out
@@ -209,7 +213,9 @@ def dated_back(project):
     return {path.name for path in RESULTS.rglob("*.*") if path.stat().st_mtime < stamp}
 
 
-TABLES = {"table.csv", "table.json", "table.md", "table.tex", "runs.csv"}
+TABLES = {f"{name}.{kind}" for name in ("table", "classes") for kind in ("csv", "json", "md", "tex")} | {
+    "runs.csv"
+}
 
 
 def test_tables_are_dated_back_if_snakemake_has_lost_its_notes(project):

@@ -10,6 +10,7 @@ from PIL import Image
 from helpers.sources import source
 from pj.data import listing
 from pj.errors import UserError
+from pj.runs import records
 from pj.workflow import dates, watched
 
 
@@ -72,15 +73,15 @@ def test_the_stamp_of_a_dataset_is_new_exactly_while_its_files_hold_something_el
     given, data = birds(tmp_path / "birds"), tmp_path / "data"
     prepared(data, given)
     stamp = watched.stamp("birds", data)
-    watched.check({"birds": given}, data)
+    watched.check({"birds": given}, tmp_path)
     assert stamp.stat().st_mtime == dates.OLD
     image = tmp_path / "birds" / "train" / "ant" / "1.png"
     Image.new("L", (4, 4), 9).save(image)
     for _ in range(2):
-        watched.check({"birds": given}, data)
+        watched.check({"birds": given}, tmp_path)
         assert stamp.stat().st_mtime > dates.OLD
     prepared(data, given)
-    watched.check({"birds": given}, data)
+    watched.check({"birds": given}, tmp_path)
     assert stamp.stat().st_mtime == dates.OLD
 
 
@@ -90,13 +91,30 @@ def test_a_name_that_belongs_to_another_prepared_dataset_is_refused(tmp_path):
     larger = source("folder", path=given.path, image_size=64)
     for other in (larger, source("digits")):
         with pytest.raises(UserError, match=r"'birds' is .*were made from .*label of its own .*delete"):
-            watched.check({"birds": other}, data)
+            watched.check({"birds": other}, tmp_path)
     moved = source("folder", path=str(tmp_path / "moved"))
     shutil.copytree(tmp_path / "birds", tmp_path / "moved")
-    watched.check({"birds": moved}, data)  # the same files elsewhere
+    watched.check({"birds": moved}, tmp_path)  # the same files elsewhere
     (tmp_path / "moved" / "train" / "ant" / "0.png").unlink()
     with pytest.raises(UserError, match="label of its own"):
-        watched.check({"birds": moved}, data)
+        watched.check({"birds": moved}, tmp_path)
+
+
+def test_a_name_that_belongs_to_finished_runs_is_refused_though_the_prepared_data_were_deleted(tmp_path):
+    given, runs = birds(tmp_path / "birds"), tmp_path / "runs"
+    settings = given.model_dump(mode="json", exclude={"folder", "label"})
+    made_from = {"source": settings, "content": watched.content(given, tmp_path)}
+    for run, name, made in (("birds-one-lenet-0", "birds-one", {}), ("birds-mlp-0", "birds", made_from)):
+        (runs / run / "seed0").mkdir(parents=True)
+        record = {
+            "spec": {"data": {"name": name}},
+            records.MADE_FROM: made or {"source": {"source": "digits"}},
+        }
+        (runs / run / "seed0" / records.RUN).write_text(json.dumps(record))
+    watched.check({"birds": given}, tmp_path)  # as they were trained on
+    assert watched.stamp("birds", tmp_path / "data").stat().st_mtime == dates.OLD
+    with pytest.raises(UserError, match=r"'birds' is \{source: digits, .*the runs birds-… were made from"):
+        watched.check({"birds": source("digits")}, tmp_path)
 
 
 def test_prepared_data_get_an_old_date_whatever_the_clock_was(tmp_path):
@@ -113,8 +131,8 @@ def test_data_whose_files_are_gone_stay_as_they_were_prepared_and_a_wrong_path_i
     prepared(data, given)
     now = watched.content(given, data)
     (tmp_path / "birds").rename(tmp_path / "elsewhere")
-    watched.check({"birds": given}, data)
+    watched.check({"birds": given}, tmp_path)
     assert watched.prepared_or_now("birds", given, data) == now
     wrong = source("folder", path=str(tmp_path / "brids"))
     with pytest.raises(UserError, match=r"'birds' is .*, but there is no .*brids"):
-        watched.check({"birds": wrong}, data)
+        watched.check({"birds": wrong}, tmp_path)

@@ -44,6 +44,7 @@ def test_from_an_empty_folder_to_tables_and_figures(finished):
         assert "digits32, test scale" in (folder / "table.md").read_text()
         assert {p.name for p in folder.iterdir()} == {
             "table.md", "table.csv", "table.tex", "table.json", "runs.csv", "curves.png", "curves.svg",
+            "classes.md", "classes.csv", "classes.tex", "classes.json",
         }  # fmt: skip
     runs = [p.parent.parent.name for p in finished.glob("results/runs/*/seed0/evaluation.json")]
     assert len(runs) == 3  # mlp; cnn, which serves both studies; cnn with dropout2d

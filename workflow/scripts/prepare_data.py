@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -19,7 +20,7 @@ with logged(snakemake.log[0]):
     dataset = sources.read(source)
     for note in dataset.notes:
         logging.getLogger("pj").warning("%s", note)
-    store.save(dataset, Path(snakemake.output.data))
     made_from = {"source": json.loads(snakemake.params.settings), "content": snakemake.params.content}
+    store.save(replace(dataset, made_from=made_from), Path(snakemake.output.data))
     about = {"sha256": dataset.sha256, "classes": dataset.names, "notes": dataset.notes}
     files.write_json(Path(snakemake.output.about), about | made_from)

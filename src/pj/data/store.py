@@ -28,7 +28,8 @@ class Dataset:
     """Images uint8 [N, H, W, C] and labels int64 [N], training and test.
 
     ``names`` are the classes', ``notes`` say what had to be changed to read the source, ``orders`` hold the
-    permutations that mixed its images, by part.
+    permutations that mixed its images, by part, ``made_from``
+    the settings of their source and a hash of its files.
     """
 
     x_train: NDArray[np.uint8]
@@ -39,6 +40,7 @@ class Dataset:
     sha256: str
     notes: tuple[str, ...] = ()
     orders: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    made_from: dict[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -119,7 +121,12 @@ def mixed(dataset: Dataset, seed: str) -> Dataset:
 
 def save(dataset: Dataset, path: Path) -> None:
     """Write a dataset atomically, so that two jobs at once leave one complete file."""
-    meta = {"names": dataset.names, "sha256": dataset.sha256, "notes": dataset.notes}
+    meta = {
+        "names": dataset.names,
+        "sha256": dataset.sha256,
+        "notes": dataset.notes,
+        "made_from": dataset.made_from,
+    }
     arrays = {key: getattr(dataset, key) for key in ARRAYS}
     arrays |= {f"order_{part}": order for part, order in dataset.orders.items()}
     with replaced(path) as temporary, temporary.open("wb") as file:
@@ -143,6 +150,7 @@ def load(path: Path) -> Dataset:
                 sha256=meta["sha256"],
                 notes=tuple(meta["notes"]),
                 orders=orders,
+                made_from=meta.get("made_from", {}),
             )
     except FileNotFoundError:
         raise DataError(f"{path} is missing; create it {made}") from None

@@ -20,6 +20,7 @@ CHECKPOINT, METRICS, RUN, EVALUATION = "checkpoint.pt", "metrics.csv", "run.json
 STEPS, PROBES, SHIFTS = "steps.csv", "probes.csv", "shifts.csv"  # of runs with probes
 SUPPORT = "support_"  # + a layer, of metrics.csv: the share of its units in DessiLBI's support, in percent
 FINISHED = ("complete", "diverged")
+MADE_FROM = "data_made_from"  # of run.json: its data's source, as results/data/<dataset>.json has it
 SUM = "sha256"  # of a JSON file: that of the rest of its content
 
 

@@ -34,6 +34,7 @@ class Training:
         self.model = build.network(spec, dataset, device)
         self.network = build.compiled(self.model) if spec.compile else self.model  # of the training steps
         self.loss = build.loss(spec)
+        self.data_made_from = dataset.made_from  # for the record
         self.splits = splits(dataset, spec.data, device)
         self.normalise = Normalise(spec.data, dataset.channels, device)
         self.batches = TrainingBatches(

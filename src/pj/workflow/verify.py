@@ -66,7 +66,7 @@ def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] 
 
 
 def findings(config: Config, results: Path) -> Iterator[str]:
-    """Yield what is damaged, edited or outdated, one line each."""
+    """Yield what is damaged, edited, outdated or of no study, one line each."""
     runs, late = config.runs(), outdated(config, results)
     for name, run in runs.items():
         for seed in run.seeds:
@@ -76,8 +76,14 @@ def findings(config: Config, results: Path) -> Iterator[str]:
             yield from _of_run(folder)
             if (name, seed) in late:
                 yield f"{folder}: {late[name, seed]}"
-    for folder in others(config, results):
+    unnamed = others(config, results)
+    for folder in unnamed:
         yield from _of_run(folder)
+    if unnamed:
+        yield (
+            f"finished runs that this configuration does not name: {len(unnamed)}, such as {unnamed[0]}. "
+            "If another configuration made them, give it with --configfile; else delete them"
+        )
     yield from _of_data(config, results / "data")
     for made in derived.existing(config, results):
         if made.path.name != records.EVALUATION:

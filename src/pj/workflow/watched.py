@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from pj import files
 from pj.config.components import Source
 from pj.data import listing
 from pj.errors import UserError
+from pj.runs import records
 from pj.workflow import dates
 from pj.workflow.dates import OLD
 
@@ -44,29 +46,40 @@ def prepared_or_now(label: str, source: Source, folder: Path) -> str:
     return now or str(files.json_of(folder / f"{label}.json").get("content", ""))
 
 
-def check(sources: Mapping[str, Source], folder: Path) -> None:
-    """Refuse a dataset whose name belongs to another one that has been prepared; UserError names both.
+def check(sources: Mapping[str, Source], results: Path) -> None:
+    """Refuse a dataset whose name belongs to another one, prepared or trained on; UserError names both.
 
     Their runs would have the same names, and replace one another. For a user's own files a stamp is written,
     which has an old date if the data were prepared from what the files hold now, and else today's.
     """
+    folder = results / "data"
     for label, source in sources.items():
         path, now = folder / f"{label}.json", content(source, folder)
-        made = files.json_of(path)  # empty if not prepared yet, or by an older pj
+        made = files.json_of(path) or _trained_on(label, results / "runs")  # empty by an older pj
         old, before = made.get("source", {}), made.get("content", "")
         new = source.model_dump(mode="json", exclude={"folder", "label"})
         other = {key for key, value in old.items() if new.get(key) != value}
         if other - {"path"} or (other and now and now != before):
             raise UserError(
-                f"the dataset {label!r} is {_shown(new)}, but {folder / label}.npz and the runs {label}-… "
-                f"were made from {_shown(old)}. Give it a label of its own (label: …), or delete {path} to "
-                "replace them"
+                f"the dataset {label!r} is {_shown(new)}, but {folder / label}.npz or the runs {label}-… "
+                f"were made from {_shown(old)}. Give it a label of its own (label: …), or delete {path} and "
+                "those runs"
             )
         if "path" in other and not now:
             raise UserError(f"the dataset {label!r} is {_shown(new)}, but there is no {new['path']}")
         if now:
             with suppress(OSError):  # read-only results
                 _date(stamp(label, folder), now, old=now == before)
+
+
+def _trained_on(label: str, runs: Path) -> dict[str, Any]:
+    """Return what the data of the first finished run on a dataset were made from; empty without one."""
+    for path in sorted(runs.glob(f"{glob.escape(label)}-*/seed*/{records.RUN}")):
+        record = files.json_of(path)
+        spec = record.get("spec", {})
+        if record.get(records.MADE_FROM) and spec.get("data", {}).get("name") == label:
+            return dict(record[records.MADE_FROM])
+    return {}
 
 
 def stamp(label: str, folder: Path) -> Path:

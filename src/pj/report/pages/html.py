@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -28,7 +28,7 @@ from pj.report.figures import style
 from pj.report.pages import forest
 from pj.report.pages.markdown import PATHS, PROBES
 from pj.report.pages.source import Source
-from pj.report.tables import claims
+from pj.report.tables import claims, classes
 from pj.report.text import captions, caveats, labels, names, overview, statistic
 from pj.report.text.sheet import EMPHASIS, STRONG, Sheet
 
@@ -59,6 +59,7 @@ class Section:
     where: str  # of the paper, and of the source if there are several
     text: str  # what its tables and figures show
     sheets: list[Sheet]
+    folded: list[Sheet]  # shown on a click
     pictures: list[Picture]
 
 
@@ -200,12 +201,13 @@ def _sections(source: Source) -> Iterator[Section]:
                 where=", ".join(filter(None, (_kind(kind), frame.report, source.name))),
                 text=_explained(kind, frame),
                 sheets=_sheets(tables),
+                folded=_sheets(filter(Path.is_file, [own / f"{classes.NAME}.json"])),
                 pictures=list(_pictures(own, frame.title, identity, captions.of(kind))),
             )
     modes = source.folder / "modes" / "table.json"
     if modes.is_file():
         yield Section(
-            _id(source, "modes", "table"), "train() and eval()", source.name, "", _sheets([modes]), []
+            _id(source, "modes", "table"), "train() and eval()", source.name, "", _sheets([modes]), [], []
         )
 
 
@@ -220,7 +222,7 @@ def _explained(kind: str, frame: Any) -> str:
     return "\n".join(filter(None, (frame.probes and PROBES[frame.probes.show], frame.path and PATHS)))
 
 
-def _sheets(paths: Sequence[Path]) -> list[Sheet]:
+def _sheets(paths: Iterable[Path]) -> list[Sheet]:
     return [Sheet.read(path) for path in paths]
 
 

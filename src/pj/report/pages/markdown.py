@@ -13,7 +13,7 @@ from pj.config.analyses import ANALYSES
 from pj.config.settings import Study
 from pj.config.words import Words
 from pj.report.pages.source import Source
-from pj.report.tables import claims
+from pj.report.tables import claims, classes
 from pj.report.text import caveats, overview
 from pj.report.text.captions import OF_STUDIES
 from pj.report.text.labels import reduced, study_label
@@ -151,6 +151,9 @@ def _source(source: Source, words: Words, level: str, page: Path) -> Iterator[st
 def _study(study: Study, source: Source, note: str, level: str, page: Path) -> Iterator[str]:
     folder = source.folder / "studies" / study.name
     yield _headed(f"{level} {plain(study.title)}", study.report, folder / "table.md")
+    by_class = folder / f"{classes.NAME}.md"
+    if by_class.is_file():
+        yield f"[Accuracy by class]({_link(by_class, page)})\n"
     curves = f"{study.title}: {OF_STUDIES['curves']}"
     yield _image(curves, folder / "curves.png", page, source)
     if study.probes:
@@ -182,4 +185,8 @@ def _image(text: str, path: Path, page: Path, source: Source) -> str:
     """Return a link to a figure; of what was kept only if it is there: in results it may be drawn later."""
     if source.kept and not path.is_file():
         return ""
-    return f"![{plain(text)}]({quote(Path(os.path.relpath(path, page)).as_posix())})\n"
+    return f"![{plain(text)}]({_link(path, page)})\n"
+
+
+def _link(path: Path, page: Path) -> str:
+    return quote(Path(os.path.relpath(path, page)).as_posix())

@@ -12,6 +12,7 @@ import pandas as pd
 from pj import files
 from pj.config.settings import Study, Variant
 from pj.config.spec import RunSpec
+from pj.report.tables import classes
 from pj.report.text.labels import has_reported, number, reduced, study_label
 from pj.report.text.sheet import Sheet
 from pj.runs import places, records
@@ -37,10 +38,14 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """A study with the results of its runs; runs that do not exist have the state ``missing``."""
+    """A study with the results of its runs; runs that do not exist have the state ``missing``.
+
+    ``evaluations`` are by variant and seed, empty where there is none.
+    """
 
     study: Study
     runs: pd.DataFrame
+    evaluations: dict[tuple[str, int], dict[str, Any]]
 
     @property
     def validated(self) -> bool:
@@ -69,7 +74,7 @@ def collect(study: Study, runs: Path) -> StudyRuns:
                 row |= _by_image(evaluations[own], evaluations[other])
                 row |= _by_step(folders[own], folders[other])
             rows.append(row)
-    return StudyRuns(study, pd.DataFrame(rows))
+    return StudyRuns(study, pd.DataFrame(rows), evaluations)
 
 
 def _by_image(own: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -263,7 +268,8 @@ def label(study: StudyRuns) -> str:
 
 
 def write(study: Study, runs: Path, folder: Path) -> None:
-    """Write table.md, .tex and .csv (one row per variant) and runs.csv (one row per run) into ``folder``."""
+    """Write table.* (one row per variant), runs.csv (one row per run) and classes.* into ``folder``."""
     found = collect(study, runs)
     sheet(found).write(folder, "table", summary(found))
     files.write_text(folder / "runs.csv", found.runs.to_csv(index=False))
+    classes.write(study, found.evaluations, folder)
