@@ -85,6 +85,18 @@ def test_the_p_value_of_an_interval_is_that_of_the_t_test():
     assert p_of_interval(0.0, 0.0, 3) == 1 and p_of_interval(1.0, 0.0, 3) == 0
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_differences_are_tested_by_students_t_tests(seed):
+    draw = np.random.default_rng(seed)
+    values = draw.normal(draw.normal(0, 2), draw.random() + 0.01, draw.integers(2, 9))
+    margin = draw.random() + 0.01
+    found = compare(values.tolist(), margin)
+    above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, margin, alternative="less").pvalue
+    assert found.equivalent == pytest.approx(max(above, below), rel=1e-9)
+    assert found.different == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
+
+
 def test_one_seed_has_an_estimate_and_no_tests():
     found = compare([1.5], 0.5)
     assert found.estimate.mean == 1.5
@@ -126,6 +138,7 @@ def test_mcnemar_is_the_binomial_test_of_the_disagreements():
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(5, 5) == 1.0
     assert mcnemar(0, 6) == pytest.approx(2 * 0.5**6)
+    assert mcnemar(17, 31) == mcnemar(31, 17) == pytest.approx(stats.binomtest(17, 48).pvalue)
 
 
 def test_the_central_part_leaves_out_as_much_on_either_side():

@@ -8,7 +8,6 @@ from math import exp, log
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from pj import statistics
 from pj.claims.evidence import BySeed, Evidence
@@ -153,6 +152,8 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:
     seed. Whether so strong an order could be chance is tested by the exact permutation test of the variants'
     means, whose p value is the claim's.
     """
+    from scipy import stats  # takes a second to load
+
     found = _wide(claim.study, claim.quantity, evidence)
     shared = _shared(found)
     if len(found) < 3 or not shared:
