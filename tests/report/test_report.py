@@ -325,9 +325,9 @@ def settings_of(*variants):
     return {"datasets": {"digits": {"source": "digits"}}, "seeds": [0, 1, 2], "studies": studies}
 
 
-def mistakes(*counts):
+def mistakes(*counts, classes=("cat", "dog", "emu")):
     """An evaluation with these counts: rows of true classes."""
-    return {"classes": ["cat", "dog", "emu"], "confusion": [list(row) for row in counts]}
+    return {"selected": {}, "classes": list(classes), "confusion": [list(row) for row in counts]}
 
 
 def test_the_table_by_class_names_the_extremes_and_the_confusion_over_all_complete_runs(tmp_path):
@@ -337,9 +337,11 @@ def test_the_table_by_class_names_the_extremes_and_the_confusion_over_all_comple
     edit_run(tmp_path / "runs", a, 0, **mistakes((4, 1, 0), (0, 5, 0), (0, 0, 0)))
     edit_run(tmp_path / "runs", a, 1, **mistakes((2, 0, 3), (0, 4, 1), (0, 0, 0)))
     studies.write(study(a, b), tmp_path / "runs", tmp_path / "studies" / "s")
-    text = (tmp_path / "studies" / "s" / "classes.md").read_text()
-    (row,) = cells(text)
-    assert list(row.values()) == ["a", "dog: 90.00", "cat: 60.00", "cat, taken for emu: 30.00"]
+    first, second = cells((tmp_path / "studies" / "s" / "classes.md").read_text())
+    assert list(first.values()) == [
+        "a", "2", "dog: 90.00", "cat: 60.00", "cat, taken for emu: 30.00 (3 of 10)",
+    ]  # fmt: skip
+    assert list(second.values()) == ["b", "0", "", "", ""]
     found = pd.read_csv(tmp_path / "studies" / "s" / "classes.csv").set_index(["class", "predicted"])
     assert found["images"].to_dict() == {
         ("cat", "cat"): 6, ("cat", "dog"): 1, ("cat", "emu"): 3, ("dog", "dog"): 9, ("dog", "emu"): 1,
@@ -348,7 +350,14 @@ def test_the_table_by_class_names_the_extremes_and_the_confusion_over_all_comple
     assert "[Accuracy by class](studies/s/classes.md)" in report_of(tmp_path, study(a, b))
 
 
-def test_a_study_without_a_complete_run_has_a_table_by_class_that_says_so(tmp_path):
-    studies.write(study(variant("a", 0.1)), tmp_path / "runs", tmp_path / "out")
-    assert "no complete run" in (tmp_path / "out" / "classes.md").read_text()
-    assert "no complete run" in (tmp_path / "out" / "classes.tex").read_text()
+def test_the_table_by_class_names_the_runs_whose_classes_are_others_and_leaves_them_out(tmp_path):
+    a = variant("a", 0.1, seeds=(0, 1, 2, 3))
+    for seed in a.seeds:
+        write_run(tmp_path / "runs", a, seed, 50.0)
+    edit_run(tmp_path / "runs", a, 0, **mistakes((1, 1), (0, 2), classes=("cat", "dog")))
+    edit_run(tmp_path / "runs", a, 1, **mistakes((1, 1), (0, 2), classes=("dog", "emu")))
+    edit_run(tmp_path / "runs", a, 2, **mistakes((1, 1, 0), (0, 2, 0), (0, 0, 1)))
+    studies.write(study(a), tmp_path / "runs", tmp_path / "out")
+    text = (tmp_path / "out" / "classes.md").read_text()
+    assert cells(text)[0]["seeds"] == "1" and cells(text)[0]["worst class (%)"] == "cat: 50.00"
+    assert "Left out: a, seed 1 (other classes), a, seed 2 (other classes), a, seed 3 (an older pj)." in text

@@ -58,10 +58,15 @@ def test_a_title_is_no_markup_in_markdown(text):
     assert rendered.count("<") == 2
 
 
-def test_emphasis_is_the_only_markup_of_a_cell():
-    content = Sheet("", pd.DataFrame({"a": [r"\[x](javascript:a) \<img> **so**"]})).markdown()
-    rendered = markdown.markdown(content.splitlines()[2].strip("| "))
-    assert "<a" not in rendered and "<img" not in rendered and "<strong>so</strong>" in rendered
+def test_what_people_write_in_a_cell_or_heading_is_no_markup_and_a_strong_column_is_bold():
+    text = r"\[x](javascript:a) \<img> **so** *so*"
+    sheet = Sheet("", pd.DataFrame({"*a*": [text], "verdict": ["held"]}), strong=("verdict",))
+    heading, _, row = sheet.markdown().splitlines()
+    assert markdown.markdown(heading.strip("| ").split("|")[0].strip()) == "<p>*a*</p>"
+    cell, verdict = (markdown.markdown(part.strip()) for part in row.strip("| ").rsplit("|", 1))
+    assert html.unescape(cell) == f"<p>{text}</p>" and cell.count("<") == 2
+    assert verdict == "<p><strong>held</strong></p>"
+    assert r"**so** *so* & \textbf{held}" in sheet.latex("t") and r"\emph" not in sheet.latex("t")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,7 @@ def test_latex_is_a_booktabs_table_with_caption_and_label():
     caption = r"\caption{\textbf{digits, 100 \% of it}"
     for part in (r"\toprule", r"\midrule", r"\bottomrule", caption, r"\label{tab:loss-table}"):
         assert part in text
-    assert r"a \textbar{} b & 83.10 $\pm$ 0.2 \\" in text and r"\emph{as reported}" in text
+    assert r"a \textbar{} b & 83.10 $\pm$ 0.2 \\" in text and r"*as reported*" in text
 
 
 def test_latex_has_commands_for_greek_letters_and_common_signs():
@@ -106,7 +111,9 @@ def test_latex_has_commands_for_greek_letters_and_common_signs():
 def test_markdown_tables_show_links_and_code_as_text():
     table = pd.DataFrame({"a": ["[x](javascript:alert(1))", "![i](http://x/y.png)", "`rm`", "*kept*"]})
     text = Sheet("", table).markdown()
-    assert r"\[x\](javascript" in text and r"!\[i\](http" in text and r"\`rm\`" in text and "*kept*" in text
+    assert (
+        r"\[x\](javascript" in text and r"!\[i\](http" in text and r"\`rm\`" in text and r"\*kept\*" in text
+    )
 
 
 def test_a_table_is_written_as_csv_markdown_and_latex(tmp_path):

@@ -40,6 +40,15 @@ def test_a_deleted_run_comes_back_and_that_of_other_code_does_not(tmp_path):
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
+def test_a_run_that_comes_back_records_the_files_that_hold_its_data_today(tmp_path):
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    kept.keep(folder, resume)
+    made_from = {"source": {"source": "npz", "path": "moved.npz"}, "content": "now"}
+    assert kept.restore(resume, folder, IDENTITY, made_from) == "complete"
+    record = records.read_run(folder)
+    assert record[records.MADE_FROM] == made_from and record["state"] == "complete"
+
+
 def test_a_kept_run_that_is_damaged_is_not_taken(tmp_path):
     folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
     kept.keep(folder, resume)

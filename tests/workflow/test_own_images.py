@@ -71,6 +71,13 @@ def test_nested_overrides_on_the_command_line_reach_the_runs(own):
     assert {s["optimizer"]["lr"] for s in specs} == {0.02, 0.1}
 
 
+def test_runs_record_the_file_their_data_came_from(own):
+    about = json.loads((own / "results" / "data" / "flowers.json").read_text())
+    assert about["source"]["path"] == "flowers.npz" and about["content"]
+    for path in own.glob("results/runs/flowers-*/seed*/run.json"):
+        assert json.loads(path.read_text())["data_made_from"] == {k: about[k] for k in ("source", "content")}
+
+
 def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path):
     project = Path(shutil.copytree(own, tmp_path / "project"))
     assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=())

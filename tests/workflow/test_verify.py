@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from pj.report.tables import studies
 from pj.runs import records
 from pj.runs.evaluation import evaluate
 from pj.training import loop
-from pj.workflow import dates, derived, verify
+from pj.workflow import dates, derived, verify, watched
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,7 @@ def test_what_is_as_it_was_made_has_no_findings(project, capsys):
         ),
         (lambda own: (own / "run.json").unlink(), "seed0: not finished"),
         (lambda own: table_of(own, "runs.csv").write_text("edited\n"), "runs.csv: not what its runs give"),
+        (lambda own: table_of(own, "classes.md").unlink(), "classes.md: missing; the workflow makes it"),
         (
             lambda own: table_of(own, "table.md").write_text(table_of(own, "table.md").read_text() + "|"),
             "table.md: not what its runs give",
@@ -126,6 +128,32 @@ def test_runs_that_the_configuration_does_not_name_are_one_finding_and_damage_of
     shutil.copytree(own, RESULTS / "runs" / "other-mlp-00000000" / "seed0")
     assert cli.main(["verify"]) == 1
     assert "it was copied to a wrong place" in capsys.readouterr().out
+
+
+def test_runs_of_a_second_configuration_that_is_named_are_no_finding(project):
+    Path("first.yaml").write_text(Path("config.yaml").read_text())
+    shutil.rmtree(RESULTS / "studies")
+    Path("config.yaml").write_text(Path("config.yaml").read_text().replace("epochs: 1", "epochs: 2"))
+    assert cli.main(["verify"]) == 1
+    assert cli.main(["verify", "--also", "first.yaml"]) == 0
+
+
+def test_classes_that_have_other_names_today_are_a_finding(project):
+    names = json.loads((seed(project) / records.EVALUATION).read_text())["classes"]
+    sha256 = json.loads((seed(project) / records.RUN).read_text())["data_sha256"]
+    files_of_data(RESULTS / "data", sha256=sha256, classes=names)
+    assert found(project) == []
+    (RESULTS / "data" / "digits.json").write_text(json.dumps({"sha256": sha256, "classes": names[::-1]}))
+    assert [line for line in found(project) if "its classes had other names" in line]
+
+
+def test_files_that_changed_are_a_finding_though_the_prepared_data_were_deleted(project, monkeypatch):
+    made = {"source": {"source": "digits"}, "content": "before"}
+    edited(seed(project) / records.RUN, **{records.MADE_FROM: made})
+    monkeypatch.setattr(watched, "content", lambda source, folder: "before")
+    assert not any("on other data" in line for line in found(project))
+    monkeypatch.setattr(watched, "content", lambda source, folder: "now")
+    assert any("on other data" in line for line in found(project))
 
 
 def test_a_table_says_how_many_of_its_runs_are_outdated(project, capsys):
@@ -231,6 +259,16 @@ def test_tables_are_as_they_are_while_all_files_of_their_runs_are_there(project,
 def test_tables_are_dated_back_if_a_file_of_a_run_was_deleted(name, project, notes):
     seed(project).joinpath(name).unlink()
     assert dated_back(project) == TABLES
+
+
+def test_tables_are_dated_back_if_one_of_them_was_deleted_until_they_are_made_again(project, notes):
+    derived.note(project, RESULTS, 0.0)
+    (RESULTS / "studies" / "own" / "classes.md").unlink()
+    assert dated_back(project) == TABLES - {"classes.md"}
+    for path in (RESULTS / "studies" / "own").iterdir():
+        os.utime(path)
+    derived.note(project, RESULTS, 0.0)  # made again, by a pj that makes no classes.md
+    assert dated_back(project) == set()
 
 
 def test_tables_are_dated_back_if_other_settings_name_other_runs(project, notes):

@@ -52,6 +52,15 @@ def test_a_file_is_read_once_while_its_size_and_date_stay(tmp_path, monkeypatch)
     assert watched.content(given, cache) == found
 
 
+def test_an_image_of_the_same_size_and_date_as_before_is_another_one(tmp_path):
+    """As unpacking an archive, or copying with dates, leaves it."""
+    given, image = birds(tmp_path / "birds"), tmp_path / "birds" / "train" / "ant" / "0.png"
+    before, content, date = watched.content(given, tmp_path), image.read_bytes(), image.stat().st_mtime_ns
+    image.write_bytes(content[::-1])
+    os.utime(image, ns=(date, date))
+    assert watched.content(given, tmp_path) != before
+
+
 def test_what_is_missing_or_official_has_no_content_to_watch(tmp_path):
     for given in (
         source("npz", path="nowhere.npz"),
@@ -100,21 +109,48 @@ def test_a_name_that_belongs_to_another_prepared_dataset_is_refused(tmp_path):
         watched.check({"birds": moved}, tmp_path)
 
 
-def test_a_name_that_belongs_to_finished_runs_is_refused_though_the_prepared_data_were_deleted(tmp_path):
-    given, runs = birds(tmp_path / "birds"), tmp_path / "runs"
+def trained(folder, name, made, seed=0):
+    """A finished run's record of what its data were made from."""
+    own = folder / "runs" / f"{name}-mlp-01234567" / f"seed{seed}"
+    own.mkdir(parents=True)
+    record = {"spec": {"data": {"name": name}}, records.MADE_FROM: made}
+    (own / records.RUN).write_text(json.dumps(record))
+
+
+def made_from(given, folder):
     settings = given.model_dump(mode="json", exclude={"folder", "label"})
-    made_from = {"source": settings, "content": watched.content(given, tmp_path)}
-    for run, name, made in (("birds-one-lenet-0", "birds-one", {}), ("birds-mlp-0", "birds", made_from)):
-        (runs / run / "seed0").mkdir(parents=True)
-        record = {
-            "spec": {"data": {"name": name}},
-            records.MADE_FROM: made or {"source": {"source": "digits"}},
-        }
-        (runs / run / "seed0" / records.RUN).write_text(json.dumps(record))
+    return {"source": settings, "content": watched.content(given, folder)}
+
+
+def test_a_name_that_belongs_to_finished_runs_is_refused_though_the_prepared_data_were_deleted(tmp_path):
+    given = birds(tmp_path / "birds")
+    trained(tmp_path, "birds-one", {"source": {"source": "digits"}})  # of another dataset
+    trained(tmp_path, "birds", made_from(given, tmp_path))
     watched.check({"birds": given}, tmp_path)  # as they were trained on
     assert watched.stamp("birds", tmp_path / "data").stat().st_mtime == dates.OLD
-    with pytest.raises(UserError, match=r"'birds' is \{source: digits, .*the runs birds-… were made from"):
+    with pytest.raises(
+        UserError, match=r"'birds' is \{source: digits, .*these were .*: \S*runs/birds-mlp-01234567"
+    ):
         watched.check({"birds": source("digits")}, tmp_path)
+
+
+def test_one_run_of_other_data_is_enough_to_refuse_a_name_whatever_has_been_prepared(tmp_path):
+    """Such as one that was copied from elsewhere."""
+    given = birds(tmp_path / "birds")
+    prepared(tmp_path / "data", given)
+    trained(tmp_path, "birds", made_from(given, tmp_path))
+    trained(tmp_path, "birds", {"source": {"source": "digits"}, "content": ""}, seed=1)
+    with pytest.raises(UserError, match=r"made from \{source: digits\}: \S*runs/birds-mlp-01234567\."):
+        watched.check({"birds": given}, tmp_path)
+
+
+@pytest.mark.parametrize("made", ["abc", [1], {"source": [1]}, {"source": None}, None])
+def test_a_record_whose_data_are_of_no_known_form_says_nothing_about_them(made, tmp_path):
+    given = birds(tmp_path / "birds")
+    trained(tmp_path, "birds", made)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "birds.json").write_text(json.dumps(made))
+    watched.check({"birds": given}, tmp_path)
 
 
 def test_prepared_data_get_an_old_date_whatever_the_clock_was(tmp_path):

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import argparse
 
+from pj import config
 from pj.cli.common import RESULTS, load
 
 EXAMPLES = {
     "pj verify": "all of results/, for config.yaml",
     "pj verify --configfile my.yaml": "for config.yaml with an overlay",
+    "pj verify --also my.yaml": "for config.yaml; results/ holds runs of my.yaml, too",
 }
 EXIT_CODES = {1: "something was found, or an error, reported in one message"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    del parser  # none but --configfile
+    parser.add_argument(
+        "--also",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="another configuration (an overlay of config.yaml, or a whole one) whose runs are expected "
+        "here; may be repeated",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
     from pj.workflow import verify
 
     loaded, found = load(options), 0
-    for line in verify.findings(loaded, RESULTS):
+    also = [config.load("config.yaml", file) for file in options.also]
+    for line in verify.findings(loaded, RESULTS, also):
         print(line, flush=True)
         found += 1
     runs = len(list((RESULTS / "runs").glob("*/seed*/run.json")))

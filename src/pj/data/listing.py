@@ -82,10 +82,13 @@ def content(files: list[Path], root: Path) -> str:
 
 
 def state(files: list[Path], root: Path) -> str:
-    """Return a hash of files' names, sizes and times, which says cheaply that nothing has changed."""
+    """Return a hash of files' names, sizes and times, which says cheaply that nothing has changed.
+
+    The time of the last change is the system's own: unpacking an archive restores that of the content.
+    """
     digest = hashlib.sha256()
     for path in files:
         found = path.stat()
         digest.update(os.fsencode(path.relative_to(root)))
-        digest.update(f"\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+        digest.update(f"\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\0".encode())
     return digest.hexdigest()

@@ -28,8 +28,8 @@ class Dataset:
     """Images uint8 [N, H, W, C] and labels int64 [N], training and test.
 
     ``names`` are the classes', ``notes`` say what had to be changed to read the source, ``orders`` hold the
-    permutations that mixed its images, by part, ``made_from``
-    the settings of their source and a hash of its files.
+    permutations that mixed its images, by part, ``made_from`` is
+    the source's settings and a hash of its files.
     """
 
     x_train: NDArray[np.uint8]

@@ -28,10 +28,13 @@ def keep(folder: Path, resume: Path) -> None:
         state.unlink()
 
 
-def restore(resume: Path, folder: Path, identity: Mapping[str, Any]) -> str | None:
+def restore(
+    resume: Path, folder: Path, identity: Mapping[str, Any], made_from: Mapping[str, Any] | None = None
+) -> str | None:
     """Put a finished run's kept files back into ``folder`` and return its state; None if there are none.
 
-    ``identity`` holds values of run.json that must be equal: those of another run are left alone.
+    ``identity`` holds values of run.json that must be equal: those of another run are left alone. What the
+    equal data are ``made_from`` today is recorded anew: their files may have been renamed.
     """
     try:
         record = records.read_run(_kept(resume))
@@ -43,6 +46,8 @@ def restore(resume: Path, folder: Path, identity: Mapping[str, Any]) -> str | No
     if not all((_kept(resume) / name).is_file() for name in needed):
         return None  # killed while they were kept
     _link(_kept(resume), folder)
+    if made_from and record.get(records.MADE_FROM) != made_from:
+        records.write_json(folder / RUN, record | {records.MADE_FROM: dict(made_from)})
     log.warning(
         "%s was trained already: its files were put back, nothing was trained (-R train does)", folder
     )

@@ -82,7 +82,7 @@ def train(
     states = ResumeStates(resume, identity) if resume else None
     try:
         with states.held() if states else nullcontext(), _stop_signals() as stop:
-            state = kept.restore(resume, folder, _recorded(identity)) if resume else None
+            state = kept.restore(resume, folder, _recorded(identity), dataset.made_from) if resume else None
             if state is None:
                 training = Training(spec, seed, dataset, conditions)
                 if loaded:

@@ -124,8 +124,9 @@ def date_back(config: Config, results: Path) -> None:
     """Date tables, figures and pages before `STAMP`, which they depend on, if Snakemake must make them again.
 
     That is where a file of a run is missing, or is another one than when the table was made (`note`), such as
-    a copied one: Snakemake itself does not miss what only lies in between, and goes by dates. If it has lost
-    its notes, that is all of them: nobody knows by which code they were made, and making them takes seconds.
+    a copied one, or where a file that was made with it is missing: Snakemake itself goes by dates, and does
+    not miss what nothing asks for. If it has lost its notes, that is all of them: nobody knows by which code
+    they were made, and making them takes seconds.
     What is dated in the future would look newer than any input.
     """
     stamp = results / STAMP
@@ -137,8 +138,13 @@ def date_back(config: Config, results: Path) -> None:
     noted = json_of(results / NOTED)
     for folder, needed in [*_needs(config, results), (results, []), (results / "modes", [])]:
         state = _state(needed)
-        for path in filter(_is_made_of_many, folder.glob("*.*")):
-            other = state is None or noted.get(str(path.relative_to(results)), state) != state
+        there = list(filter(_is_made_of_many, folder.glob("*.*")))
+        names = {str(path.relative_to(results)) for path in there}
+        lacks = any(
+            str(Path(name).parent) == str(folder.relative_to(results)) for name in noted.keys() - names
+        )
+        for path in there:
+            other = state is None or lacks or noted.get(str(path.relative_to(results)), state) != state
             if lost or other or dates.future(path.stat().st_mtime):
                 dates.put(path, OLD - 1)
 
@@ -151,6 +157,7 @@ def note(config: Config, results: Path, since: float) -> None:
         for path in filter(_is_made_of_many, folder.glob("*.*")):
             if path.stat().st_mtime >= since:
                 noted[str(path.relative_to(results))] = state
+    noted = {name: state for name, state in noted.items() if (results / name).is_file()}
     with suppress(OSError, UserError):  # without it, tables are taken as they are
         write_json(results / NOTED, noted)
 

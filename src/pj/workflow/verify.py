@@ -8,7 +8,7 @@ say, and `findings` says it to people.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ def outdated(config: Config, results: Path) -> dict[tuple[str, int], str]:
         for name, run in config.runs().items()
         for seed in run.seeds
         if (reason := _reason(name, seed, run.spec, results, code_of))
-    }
+    } | dict.fromkeys(_unprepared(config, results), DATA)
 
 
 def _reason(name: str, seed: int, spec: RunSpec, results: Path, code: Callable[[RunSpec], str]) -> str | None:
@@ -49,6 +49,20 @@ def _reason(name: str, seed: int, spec: RunSpec, results: Path, code: Callable[[
         return CODE
     prepared = json_of(results / "data" / f"{spec.data.name}.json").get("sha256")
     return DATA if prepared and record.get("data_sha256") != prepared else None
+
+
+def _unprepared(config: Config, results: Path) -> Iterator[tuple[str, int]]:
+    """Yield the finished runs on files that have changed, where no prepared data say so any more."""
+    for label, source in config.sources().items():
+        if (results / "data" / f"{label}.json").is_file():
+            continue
+        now = watched.content(source, results / "data")
+        for name, run in config.runs().items():
+            for seed in run.seeds if run.spec.data.name == label and now else ():
+                record = json_of(places.folder(results / "runs", name, seed) / records.RUN)
+                made = record.get(records.MADE_FROM)
+                if isinstance(made, dict) and made.get("content", now) != now:
+                    yield name, seed
 
 
 def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] = code_of) -> None:
@@ -65,8 +79,11 @@ def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] 
                     dates.outdate(folder / file, late)
 
 
-def findings(config: Config, results: Path) -> Iterator[str]:
-    """Yield what is damaged, edited, outdated or of no study, one line each."""
+def findings(config: Config, results: Path, also: Sequence[Config] = ()) -> Iterator[str]:
+    """Yield what is damaged, edited, outdated or of no study, one line each.
+
+    Runs that the configurations ``also`` name are expected; their age is not compared.
+    """
     runs, late = config.runs(), outdated(config, results)
     for name, run in runs.items():
         for seed in run.seeds:
@@ -79,12 +96,14 @@ def findings(config: Config, results: Path) -> Iterator[str]:
     unnamed = others(config, results)
     for folder in unnamed:
         yield from _of_run(folder)
-    if unnamed:
+    if unnamed := [folder for folder in unnamed if folder in others(config, results, also)]:
         yield (
-            f"finished runs that this configuration does not name: {len(unnamed)}, such as {unnamed[0]}. "
-            "If another configuration made them, give it with --configfile; else delete them"
+            f"finished runs that this configuration does not name: {len(unnamed)}, such as {unnamed[0]} "
+            "(if another configuration's are expected here, name it with --also)"
         )
+    yield from watched.conflicts(config.sources(), results)
     yield from _of_data(config, results / "data")
+    yield from _of_classes(runs, results)
     for made in derived.existing(config, results):
         if made.path.name != records.EVALUATION:
             yield from _of_measurement(made.path)
@@ -127,9 +146,10 @@ def without_table(config: Config, results: Path) -> list[str]:
     ]
 
 
-def others(config: Config, results: Path) -> list[Path]:
-    """Return the folders of finished runs that this configuration does not name, such as another one's."""
-    named = {(name, f"seed{seed}") for name, run in config.runs().items() for seed in run.seeds}
+def others(config: Config, results: Path, also: Sequence[Config] = ()) -> list[Path]:
+    """Return the folders of finished runs that no configuration here names, such as another one's."""
+    runs = [item for each in (config, *also) for item in each.runs().items()]
+    named = {(name, f"seed{seed}") for name, run in runs for seed in run.seeds}
     found = sorted(path.parent for path in (results / "runs").glob(f"*/seed*/{records.RUN}"))
     return [folder for folder in found if (folder.parent.name, folder.name) not in named]
 
@@ -163,6 +183,17 @@ def _of_data(config: Config, folder: Path) -> Iterator[str]:
         now = watched.content(source, folder)
         if now and now != json_of(path.with_suffix(".json")).get("content", now):
             yield f"{path}: prepared from other files than there are now; the workflow makes it again"
+
+
+def _of_classes(runs: Mapping[str, Run], results: Path) -> Iterator[str]:
+    """Yield evaluations whose classes have other names than those of the data that there are now."""
+    for name, run in runs.items():
+        now = json_of(results / "data" / f"{run.spec.data.name}.json").get("classes")
+        for seed in run.seeds:
+            path = places.folder(results / "runs", name, seed) / records.EVALUATION
+            then = json_of(path).get("classes")
+            if now and then and then != now:
+                yield f"{path}: its classes had other names; delete it, and the workflow makes it again"
 
 
 def _of_measurement(path: Path) -> Iterator[str]:
@@ -220,5 +251,7 @@ def _of_folder(folder: Path, writers: Iterable[Callable[[Path], None]]) -> Itera
                 write(made)
         for path in sorted(made.iterdir()):
             now = folder / path.name
-            if now.is_file() and now.read_bytes() != path.read_bytes():
+            if not now.is_file():
+                yield f"{now}: missing; the workflow makes it again"
+            elif now.read_bytes() != path.read_bytes():
                 yield f"{now}: not what its runs give today; the workflow makes it again once it is deleted"

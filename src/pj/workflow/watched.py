@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pj.runs import records
 from pj.workflow import dates
 from pj.workflow.dates import OLD
 
+MANY = 4  # places that a message names; of more the rest is counted
 CACHE = ".content.json"  # hashes by the names, sizes and times of files, so that each is read once
 
 
@@ -52,34 +53,65 @@ def check(sources: Mapping[str, Source], results: Path) -> None:
     Their runs would have the same names, and replace one another. For a user's own files a stamp is written,
     which has an old date if the data were prepared from what the files hold now, and else today's.
     """
+    for found in conflicts(sources, results):
+        raise UserError(found)
     folder = results / "data"
     for label, source in sources.items():
-        path, now = folder / f"{label}.json", content(source, folder)
-        made = files.json_of(path) or _trained_on(label, results / "runs")  # empty by an older pj
-        old, before = made.get("source", {}), made.get("content", "")
-        new = source.model_dump(mode="json", exclude={"folder", "label"})
-        other = {key for key, value in old.items() if new.get(key) != value}
-        if other - {"path"} or (other and now and now != before):
-            raise UserError(
-                f"the dataset {label!r} is {_shown(new)}, but {folder / label}.npz or the runs {label}-… "
-                f"were made from {_shown(old)}. Give it a label of its own (label: …), or delete {path} and "
-                "those runs"
-            )
-        if "path" in other and not now:
-            raise UserError(f"the dataset {label!r} is {_shown(new)}, but there is no {new['path']}")
-        if now:
+        if now := content(source, folder):
+            made = _prepared(label, folder) or next(iter(_trained_on(label, results / "runs").values()), {})
             with suppress(OSError):  # read-only results
-                _date(stamp(label, folder), now, old=now == before)
+                _date(stamp(label, folder), now, old=now == made.get("content"))
 
 
-def _trained_on(label: str, runs: Path) -> dict[str, Any]:
-    """Return what the data of the first finished run on a dataset were made from; empty without one."""
+def conflicts(sources: Mapping[str, Source], results: Path) -> Iterator[str]:
+    """Yield a message for each dataset of whose name there are prepared data or finished runs of another."""
+    for label, source in sources.items():
+        new = source.model_dump(mode="json", exclude={"folder", "label"})
+        now = content(source, results / "data")
+        path, runs = results / "data" / f"{label}.json", _trained_on(label, results / "runs")
+        prepared = _prepared(label, results / "data")
+        found = {path: prepared} | runs if prepared else runs
+        others = {place: made for place, made in found.items() if _is_other(made, new, now)}
+        if others:
+            first = next(iter(others))
+            places = list(dict.fromkeys(str(p if p == path else p.parent) for p in others))
+            where = ", ".join(places[:MANY]) + (f" and {len(places) - MANY} more" if places[MANY:] else "")
+            yield (
+                f"the dataset {label!r} is {_shown(new)}, but these were made from "
+                f"{_shown(others[first]['source'])}: {where}. Give it a label of its own (label: …), or "
+                "delete them"
+            )
+        elif (
+            not now
+            and "path" in new
+            and any(made["source"].get("path") != new["path"] for made in found.values())
+        ):
+            yield f"the dataset {label!r} is {_shown(new)}, but there is no {new['path']}"
+
+
+def _is_other(made: Mapping[str, Any], new: Mapping[str, Any], now: str) -> bool:
+    """Whether something was made from a source of other settings, or from other files in another place."""
+    differing = {key for key, value in made["source"].items() if new.get(key) != value}
+    return bool(differing - {"path"} or (differing and now and now != made.get("content")))
+
+
+def _prepared(label: str, folder: Path) -> dict[str, Any]:
+    """Return what a prepared dataset was made from; empty if there is none, or an older pj made it."""
+    made = files.json_of(folder / f"{label}.json")
+    return made if isinstance(made.get("source"), dict) else {}
+
+
+def _trained_on(label: str, runs: Path) -> dict[Path, dict[str, Any]]:
+    """Return what the data of each finished run on a dataset were made from, by its folder."""
+    found = {}
     for path in sorted(runs.glob(f"{glob.escape(label)}-*/seed*/{records.RUN}")):
         record = files.json_of(path)
-        spec = record.get("spec", {})
-        if record.get(records.MADE_FROM) and spec.get("data", {}).get("name") == label:
-            return dict(record[records.MADE_FROM])
-    return {}
+        made, spec = record.get(records.MADE_FROM), record.get("spec")
+        data = spec.get("data") if isinstance(spec, dict) else None
+        named = isinstance(data, dict) and data.get("name") == label
+        if named and isinstance(made, dict) and isinstance(made.get("source"), dict):
+            found[path.parent] = made
+    return found
 
 
 def stamp(label: str, folder: Path) -> Path:
@@ -113,10 +145,10 @@ def set_back(folder: Path) -> None:
 
 
 def _files(source: Source) -> tuple[list[Path], Path]:
-    """Return a source's files, as they are read, and their folder."""
+    """Return a source's files, as they are read, and below which folder their names count."""
     if source.source == "npz":
         path = Path(source.path)
-        return ([path] if path.is_file() else []), path.parent
+        return ([path] if path.is_file() else []), path  # its own name does not count
     if source.source == "folder":
         root = Path(source.path)
         parts = (listing.images(root, part) for part in listing.PARTS)

@@ -115,7 +115,7 @@ def sheet(judgements: Sequence[Judgement], read: Sequence[Source]) -> Sheet:
         {
             "#": str(found.claim.id),
             "claim": f"{found.claim.statement} ({where(found.claim)})",
-            "verdict": f"**{found.verdict}**",
+            "verdict": found.verdict,
             "measured (95 % interval)": shown(found),
             "paper": number(found.claim.reported, "{:g}"),
             "seeds": str(found.seeds or ""),
@@ -125,7 +125,7 @@ def sheet(judgements: Sequence[Judgement], read: Sequence[Source]) -> Sheet:
         for found in judgements
     ]
     meanings = "\n".join(f"- **{name}**: {MEANING[name]}." for name in counts(judgements))
-    return Sheet(f"**{headline(judgements)}.**", pd.DataFrame(rows), meanings)
+    return Sheet(f"**{headline(judgements)}.**", pd.DataFrame(rows), meanings, strong=("verdict",))
 
 
 def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Words, output: Path) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pj.config.settings import Study
+from pj.config.settings import Study, Variant
 from pj.report.text.labels import study_label
 from pj.report.text.sheet import Sheet
 
 NAME = "classes"  # of the files
 COLUMNS = ["variant", "class", "predicted", "images", "percent"]
 HEAD = """\
-**{label}**; by class, over all complete runs of a variant. The confusion matrices are in classes.csv."""
+**{label}**; test images by class, all complete runs of a variant together, with the weights of the selected
+epoch. In brackets: images. The confusion matrices are in classes.csv.{left_out}"""
 
 Evaluations = Mapping[tuple[str, int], Mapping[str, Any]]  # by variant and seed
 
@@ -24,48 +25,66 @@ Evaluations = Mapping[tuple[str, int], Mapping[str, Any]]  # by variant and seed
 def pairs(study: Study, evaluations: Evaluations) -> pd.DataFrame:
     """Return how often each class was taken for which, one row per pair that occurs.
 
-    ``images`` are the test images of all complete runs of a variant, ``percent`` their share of the class's.
+    ``images`` are the test images of the runs of a variant, ``percent`` their share of the class's.
     """
     rows = []
     for variant in study.variants:
-        found = [evaluations[variant.name, seed] for seed in variant.seeds]
-        found = [evaluation for evaluation in found if "confusion" in evaluation]
+        found = list(_measured(study, variant, evaluations).values())
         if not found:
             continue
-        total = np.sum([evaluation["confusion"] for evaluation in found], axis=0)
-        names = found[0].get("classes", list(range(len(total))))
+        names, total = found[0]["classes"], np.sum([one["confusion"] for one in found], axis=0)
         for true, counts in enumerate(total.tolist()):
             for predicted, images in enumerate(counts):
                 if images:
                     percent = 100 * images / sum(counts)
-                    rows.append([variant.name, str(names[true]), str(names[predicted]), images, percent])
+                    rows.append([variant.name, names[true], names[predicted], images, percent])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def sheet(study: Study, found: pd.DataFrame) -> Sheet:
-    """Return the best and the worst class of each variant, and its most frequent confusion."""
+def _measured(study: Study, variant: Variant, evaluations: Evaluations) -> dict[int, Mapping[str, Any]]:
+    """Return the evaluations of a variant by seed, without those whose classes are not the study's."""
+    names = next((one["classes"] for one in evaluations.values() if one.get("classes")), None)
+    own = {seed: evaluations[variant.name, seed] for seed in variant.seeds}
+    return {seed: one for seed, one in own.items() if "confusion" in one and one.get("classes") == names}
+
+
+def sheet(study: Study, found: pd.DataFrame, evaluations: Evaluations) -> Sheet:
+    """Return the best and the worst class of each variant, and its largest confusion of two classes."""
     rows = []
     for variant in study.variants:
         own = found[found["variant"] == variant.name]
-        if own.empty:
-            continue
-        correct = own[own["class"] == own["predicted"]].set_index("class")["percent"]
-        by_class = correct.reindex(own["class"].unique(), fill_value=0.0).sort_values(kind="stable")
-        best, worst = (f"{by_class.index[place]}: {by_class.iloc[place]:.2f}" for place in (-1, 0))
-        wrong = own[own["class"] != own["predicted"]].sort_values("percent", kind="stable")
-        mistaken = ""
-        if not wrong.empty:
-            pair = wrong.iloc[-1]
-            mistaken = f"{pair['class']}, taken for {pair['predicted']}: {pair['percent']:.2f}"
-        rows.append([variant.title, best, worst, mistaken])
-    if not rows:
-        return Sheet(f"**{study_label(study)}**; no complete run.", pd.DataFrame())
-    head = HEAD.format(label=study_label(study))
-    columns = ["variant", "best class (%)", "worst class (%)", "most frequent error (% of its class)"]
+        seeds = len(_measured(study, variant, evaluations))
+        rows.append([variant.title, str(seeds), *(_extremes(own) if seeds else ("", "", ""))])
+    left_out = ", ".join(_left_out(study, evaluations))
+    head = HEAD.format(label=study_label(study), left_out=f" Left out: {left_out}." if left_out else "")
+    columns = ["variant", "seeds", "best class (%)", "worst class (%)", "largest error (% of its class)"]
     return Sheet(head, pd.DataFrame(rows, columns=columns))
+
+
+def _extremes(own: pd.DataFrame) -> tuple[str, str, str]:
+    correct = own[own["class"] == own["predicted"]].set_index("class")["percent"]
+    by_class = correct.reindex(own["class"].unique(), fill_value=0.0).sort_values(kind="stable")
+    best, worst = (f"{by_class.index[place]}: {by_class.iloc[place]:.2f}" for place in (-1, 0))
+    wrong = own[own["class"] != own["predicted"]].sort_values("percent", kind="stable")
+    if wrong.empty:
+        return best, worst, ""
+    pair = wrong.iloc[-1]
+    images = own.loc[own["class"] == pair["class"], "images"].sum()
+    share = f"{pair['percent']:.2f} ({pair['images']} of {images})"
+    return best, worst, f"{pair['class']}, taken for {pair['predicted']}: {share}"
+
+
+def _left_out(study: Study, evaluations: Evaluations) -> Iterator[str]:
+    """Yield the runs that are complete and not in the table, each with the reason."""
+    for variant in study.variants:
+        there = _measured(study, variant, evaluations)
+        for seed in variant.seeds:
+            if "selected" in evaluations[variant.name, seed] and seed not in there:
+                why = "other classes" if "confusion" in evaluations[variant.name, seed] else "an older pj"
+                yield f"{variant.title}, seed {seed} ({why})"
 
 
 def write(study: Study, evaluations: Evaluations, folder: Path) -> None:
     """Write classes.md, .tex and .json (one row per variant) and .csv (all pairs) into ``folder``."""
     found = pairs(study, evaluations)
-    sheet(study, found).write(folder, NAME, found)
+    sheet(study, found, evaluations).write(folder, NAME, found)

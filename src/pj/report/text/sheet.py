@@ -92,15 +92,23 @@ STRONG, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"(?<!\w)\*([^*\n]+)
 
 @dataclass(frozen=True)
 class Sheet:
-    """Text above, a table of text, and text below; emphasis as in Markdown (``*so*``, ``**so**``)."""
+    """Text above, a table of text, and text below.
+
+    In the texts emphasis is as in Markdown (``*so*``, ``**so**``); table cells, which hold what people wrote,
+    have none, except that the columns ``strong`` are bold.
+    """
 
     above: str
     table: pd.DataFrame
     below: str = ""
+    strong: tuple[str, ...] = ()
 
     def markdown(self) -> str:
         """Return GitHub Markdown: a pipe table between its texts."""
-        escaped = self.table.map(_escaped).rename(columns=_escaped)
+        escaped = self.table.map(plain)
+        for column in self.strong:
+            escaped[column] = "**" + escaped[column] + "**"
+        escaped = escaped.rename(columns=plain)
         content = escaped.to_markdown(index=False, disable_numparse=True) if len(escaped.columns) else ""
         return "\n\n".join(filter(None, (self.above, content, self.below))) + "\n"
 
@@ -108,7 +116,9 @@ class Sheet:
         """Return a booktabs table whose caption is the text around it; ``label`` is that of LaTeX's ref."""
         if not len(self.table.columns):
             return _latex(self.above)
-        styled = self.table.style.hide(axis="index").format(_latex).format_index(_latex, axis=1)
+        styled = self.table.style.hide(axis="index").format(_latex_cell).format_index(_latex_cell, axis=1)
+        if self.strong:
+            styled = styled.format(lambda text: rf"\textbf{{{_latex_cell(text)}}}", subset=list(self.strong))
         caption = _latex(" ".join(filter(None, (self.above, self.below))).replace("\n", " "))
         return styled.to_latex(
             hrules=True, position="htbp", position_float="centering", caption=caption, label=f"tab:{label}"
@@ -121,6 +131,7 @@ class Sheet:
         files.write_text(folder / f"{name}.tex", self.latex(f"{folder.name}-{name}"))
         columns, rows = list(self.table.columns), self.table.to_numpy().tolist()
         content = {"above": self.above, "columns": columns, "rows": rows, "below": self.below}
+        content |= {"strong": list(self.strong)} if self.strong else {}
         files.write_text(folder / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
@@ -129,7 +140,7 @@ class Sheet:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             table = pd.DataFrame(content["rows"], columns=content["columns"], dtype=str)
-            return cls(content["above"], table, content["below"])
+            return cls(content["above"], table, content["below"], tuple(content.get("strong", ())))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path} cannot be read as a table: {error}. It is written together with table.md and .csv; "
@@ -137,23 +148,23 @@ class Sheet:
             ) from None
 
 
-# What Markdown reads as markup, besides HTML and emphasis; an underscore inside of a word is none.
-MARKUP = re.compile(r"[\\|\[\]`$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+# What Markdown reads as markup, besides HTML; an underscore inside of a word is none.
+MARKUP = re.compile(r"[\\|\[\]`$*]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 ENTITY = re.compile(r"&(?=#?\w+;)")
 
 
 def plain(text: str) -> str:
     """Return text for Markdown that is no markup and stays on its line, and in its table cell."""
-    return _escaped(text).replace("*", "\\*")
-
-
-def _escaped(text: str) -> str:
-    """Return text that stays in its table cell and has no markup except emphasis."""
     # not every reader of Markdown takes a backslash before these two
     html = ENTITY.sub("&amp;", " ".join(text.split())).replace("<", "&lt;")
     return MARKUP.sub(r"\\\g<0>", html)
 
 
-def _latex(text: object) -> str:
-    found = EMPHASIS.sub(r"\\emph{\1}", STRONG.sub(r"\\textbf{\1}", str(text).translate(LATEX)))
+def _latex(text: str) -> str:
+    """Return a text with its emphasis for LaTeX."""
+    return EMPHASIS.sub(r"\\emph{\1}", STRONG.sub(r"\\textbf{\1}", text.translate(LATEX)))
+
+
+def _latex_cell(text: object) -> str:
+    found = str(text).translate(LATEX)
     return f"{{}}{found}" if found.startswith(("[", "*")) else found  # else an argument of the row before
