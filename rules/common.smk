@@ -16,7 +16,8 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.claims.loading import of as load_claims
     from pj.config import loading, words
     from pj.config.analyses import ANALYSES
-    from pj.config.components import MODELS
+    from pj.config.components import facts
+    from pj.config.spec import network_name
     from pj.runs.fingerprint import fingerprint, run_fingerprint
     from pj.workflow import again, dates, derived, jobs, outputs, running
     from pj.workflow import slurm, verify, watched
@@ -63,6 +64,10 @@ GPU = int(CONFIG.settings.device != "cpu")  # GPUs of a job that computes
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
+# Networks that only building them can check: each is built once, before its runs.
+NETWORKS = {
+    network_name(run.spec): run.spec for run in RUNS.values() if run.spec.layers is None
+}
 PROBED = [name for name, run in RUNS.items() if run.spec.probe]
 PROBED_STUDIES = [
     name for name, study in CONFIG.settings.studies.items() if study.probes

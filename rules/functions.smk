@@ -16,7 +16,7 @@ def data_of(wildcards):
 
 def is_small(run):
     """Whether a run shares its job with others on a cluster (profiles/slurm)."""
-    return MODELS[spec_of(run).model.name].facts.get("SMALL", False)
+    return facts(spec_of(run).model).get("SMALL", False)
 
 
 def minutes(small, large):
@@ -82,6 +82,12 @@ def source_content(wildcards):
 
 
 # Training.
+
+
+def network_of(wildcards):
+    """Return the check of a network that pj does not know, which none of its runs is older than."""
+    name = network_name(spec_of(wildcards.run))
+    return [ancient(f"results/networks/{name}.json")] if name in NETWORKS else []
 
 
 def none_of(names):

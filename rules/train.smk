@@ -1,8 +1,29 @@
 # One job per run: from specification and seed to checkpoint, learning curve and record.
 
 
+rule network:
+    input:
+        data=lambda wildcards: f"results/data/{NETWORKS[wildcards.network].data.name}.npz",
+    output:
+        "results/networks/{network}.json",
+    log:
+        "results/logs/networks/{network}.log",
+    wildcard_constraints:
+        network=one_of(NETWORKS),
+    priority: 1
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        settings=lambda wildcards: NETWORKS[wildcards.network].json_text,
+        code=lambda wildcards: code("network.py", NETWORKS[wildcards.network].run),
+    script:
+        "../workflow/scripts/network.py"
+
+
 rule train:
     input:
+        network_of,
         data=data_of,
     output:
         checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",

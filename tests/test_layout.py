@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASICS = {"__init__", "__main__", "durations", "errors", "files", "randomness", "registry", "statistics"}
+BASICS = {
+    "__init__",
+    "__main__",
+    "durations",
+    "errors",
+    "files",
+    "randomness",
+    "registry",
+    "statistics",
+    "own",
+    "syntax",
+}
 PUBLIC = [
     "pj.models:create",
     "pj.models:names",

@@ -66,7 +66,7 @@ def changed(project, file, old, new):
         # a new entry, or a new schema, is nobody else's concern
         ("src/pj/models/__init__.py", "REGISTRY = {", 'REGISTRY = {"new": "pj.models.mlp:MLP",', set()),
         ("src/pj/runs/provenance.py", '"numpy"', '"pandas"', set()),
-        ("src/pj/training/build.py", 'exclude={"name"}', "exclude=set()", {"resnet9", "mlp", "sam"}),
+        ("src/pj/training/build.py", 'arguments({"name"})', "arguments(set())", {"resnet9", "mlp", "sam"}),
         ("src/pj/report/text/labels.py", "{scale.name} scale", "{scale.name} size", {"figures"}),
         ("src/pj/config/types.py", "le=4", "le=5", set()),
     ],

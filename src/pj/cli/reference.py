@@ -68,8 +68,11 @@ def models() -> str:
         "| name | network | parameters | layers | convolutions that can be pruned | options (default) |",
         "|:--|:--|--:|:--|:--|:--|",
     ]
-    for name, card in MODELS.items():
-        layers = [f"{count} {kind}" for kind, count in counted(card.settings(name=name)).items() if count]
+    known = {name: card for name, card in MODELS.items() if "LAYERS" in card.facts}
+    for name, card in known.items():
+        layers = [
+            f"{count} {kind}" for kind, count in (counted(card.settings(name=name)) or {}).items() if count
+        ]
         prunable = ", ".join(card.facts.get("CONSUMERS", ())) or "–"
         cells = [f"`{name}`", _summary(card), f"{_parameters(name, card):,}", ", ".join(layers), prunable]
         rows.append(_row([*cells, _options(card.settings)]))

@@ -12,16 +12,19 @@ import ast
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
+from pj.config import own
 from pj.config.types import VOCABULARY, Strict
 from pj.errors import UserError
+from pj.syntax import parsed
 
 
 class Component(Strict):
@@ -31,6 +34,18 @@ class Component(Strict):
         name: str
 
         def __getattr__(self, option: str) -> Any: ...
+
+    else:
+
+        def __getattr__(self, option: str) -> Any:
+            """Return an option of a user's own component, as of the others."""
+            options = self.__dict__.get("options")
+            return options[option] if option in (options or ()) else super().__getattr__(option)
+
+    def arguments(self, names: Collection[str]) -> dict[str, Any]:
+        """Return all but what ``names`` it as keyword arguments; that of ``class`` is ``class_``."""
+        options = self.model_dump(exclude=set(names))
+        return {f"{key}_" if iskeyword(key) else key: value for key, value in options.items()}
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ def read(
 
     """
     path = Path(str(module.__file__))
-    for node in ast.walk(_parsed(path)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Dict):
             names = [entry.value for entry in node.keys if isinstance(entry, ast.Constant)]
             if twice := [name for name in names if names.count(name) > 1]:
@@ -79,15 +94,17 @@ def read(
         where = f"{kind} {name!r} ({target})"
         if lacking := [argument for argument in given if argument not in card.annotations]:
             raise UserError(f"{where} does not take {', '.join(lacking)}; needed: {', '.join(given)}")
-        if lacking := [fact for fact in facts if fact not in card.facts]:
+        if lacking := [fact for fact in facts if card.facts and fact not in card.facts]:
             raise UserError(f"{where} lacks the class attribute {', '.join(lacking)}")
         cards[name] = card
     return cards
 
 
-def union(cards: Mapping[str, Card], key: str = "name") -> Any:
-    """Return the type of a component that is one of these."""
-    return Annotated[Union[tuple(card.settings for card in cards.values())], Field(discriminator=key)]  # noqa: UP007
+def union(cards: Mapping[str, Card], given: Collection[str], key: str = "name") -> Any:
+    """Return the type of a component that is one of these, or a class of the user's own."""
+    members: Any = Union[tuple(card.settings for card in cards.values())]  # noqa: UP007
+    completed = partial(own.completed, given=given, key=key)
+    return Annotated[Annotated[members, Field(discriminator=key)], BeforeValidator(completed)]
 
 
 def _card(
@@ -113,7 +130,10 @@ def _card(
         if argument.arg in given or argument.arg == "self":
             continue
         where = f"{path}, line {argument.lineno}: option {argument.arg}"
-        fields[argument.arg] = (_type(argument, where), _field(default, meanings.get(argument.arg), where))
+        fields[argument.arg.rstrip("_")] = (
+            _type(argument, where),
+            _field(default, meanings.get(argument.arg), where),
+        )
     facts: dict[str, Any] = {}
     for node in lineage:
         facts = _facts(node, path) | facts
@@ -142,17 +162,9 @@ def _file(module: str, name: str) -> Path:
 
 
 @cache
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise UserError(f"{path}, line {error.lineno}: {error.msg}") from None
-
-
-@cache
 def _definitions(path: Path) -> dict[str, ast.ClassDef | ast.FunctionDef]:
     """Return the classes and functions at the top of a file."""
-    body = _parsed(path).body
+    body = parsed(path).body
     return {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
 
 

@@ -119,7 +119,8 @@ def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
         if whole and not any(spec.optimizer.name == "dessilbi" for spec in own):
             faults.append(f"studies.{name}.path: needs a variant that is trained with dessilbi")
         layer = study.path.weights_of
-        missing = next((spec.layers for spec in own if layer not in spec.layers), None)
+        known = [spec.layers for spec in own if spec.layers is not None]
+        missing = next((layers for layers in known if layer not in layers), None)
         if missing is not None:
             faults.append(choice_fault(("studies", name, "path", "weights_of"), layer, missing))
     return faults

@@ -6,27 +6,24 @@ The options of models, losses, optimizers, schedules and data sources are declar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from pj import losses, models, optim
-from pj.config import cards
+from pj.config import cards, own
 from pj.config.cards import Component
 from pj.config.types import Count, Grid, Index, Label, Positive, Strict, distinct
 from pj.data import sources
 from pj.errors import UserError
 from pj.training import schedule
 
-MODELS = cards.read(models, "model", ("num_classes", "in_channels", "image_size"), facts=("LAYERS",))
-LOSSES = cards.read(losses, "loss", ("logits", "target"))
-for _name, _card in MODELS.items():
-    if not isinstance(_card.facts["LAYERS"], dict) or set(_card.facts["LAYERS"]) != {"conv", "linear"}:
-        raise UserError(
-            f"model {_name!r}: LAYERS is {_card.facts['LAYERS']!r}; needed: a dictionary of conv and linear"
-        )
-OPTIMIZERS = cards.read(optim, "optimizer", ("params",), optional=("reach",))
-SCHEDULES = cards.read(schedule, "schedule", ("progress", "epochs"))
+IMAGES = ("num_classes", "in_channels", "image_size")  # what a network is given
+BATCH, PARAMS, PROGRESS = ("logits", "target"), ("params",), ("progress", "epochs")
+MODELS = cards.read(models, "model", IMAGES, facts=("LAYERS",))
+LOSSES = cards.read(losses, "loss", BATCH)
+OPTIMIZERS = cards.read(optim, "optimizer", PARAMS, optional=("reach",))
+SCHEDULES = cards.read(schedule, "schedule", PROGRESS)
 SOURCES = cards.read(
     sources,
     "source",
@@ -42,19 +39,35 @@ if TYPE_CHECKING:
     Schedule: TypeAlias = Component
     Source: TypeAlias = Component
 else:
-    Model, Loss, Optimizer = cards.union(MODELS), cards.union(LOSSES), cards.union(OPTIMIZERS)
-    Schedule, Source = cards.union(SCHEDULES), cards.union(SOURCES, "source")
+    Model, Loss = cards.union(MODELS, IMAGES), cards.union(LOSSES, BATCH)
+    Optimizer, Schedule = cards.union(OPTIMIZERS, PARAMS), cards.union(SCHEDULES, PROGRESS)
+    Source = cards.union(SOURCES, (), "source")
 
 
-def counted(model: Component) -> dict[str, int]:
-    """Return how many layers of each kind a model has: its LAYERS, texts evaluated over its options."""
-    functions = {"__builtins__": {}, "max": max, "min": min, "round": round}
-    options, found = model.model_dump(), {}
-    for kind, number in MODELS[model.name].facts["LAYERS"].items():
+def facts(model: Component) -> dict[str, Any]:
+    """Return what is known of a network without building it."""
+    return own.facts(getattr(model, own.CLASS)) if model.name == own.NAME else MODELS[model.name].facts
+
+
+def counted(model: Component) -> dict[str, int] | None:
+    """Return how many layers of each kind a model has: its LAYERS, texts evaluated over its options.
+
+    None if the network does not say: then only the network itself knows.
+    """
+    layers = facts(model).get("LAYERS")
+    if layers is None:
+        return None
+    where, functions = f"model {model.name!r}: LAYERS", {"max": max, "min": min, "round": round}
+    if not isinstance(layers, dict) or set(layers) != {"conv", "linear"}:
+        raise UserError(f"{where} is {layers!r}; needed: a dictionary of conv and linear")
+    options, found = model.model_dump() | (getattr(model, "options", None) or {}), {}
+    for kind, number in layers.items():
         try:
-            found[kind] = int(eval(number, functions, options) if isinstance(number, str) else number)
+            found[kind] = int(
+                eval(number, functions | {"__builtins__": {}}, options) if isinstance(number, str) else number
+            )
         except Exception as error:  # it is code of the model's author
-            raise UserError(f"model {model.name!r}: LAYERS: {kind}: {number!r}: {error}") from None
+            raise UserError(f"{where}: {kind}: {number!r}: {error}") from None
     return found
 
 

@@ -255,9 +255,10 @@ def _at_scale(spec: RunSpec, scale: Scale, source: Source, base_epochs: Any) -> 
     if data["validation"]:
         data["validation"] = least(data["validation"], scale.validation)
     if scale.width is not None:
-        if "width" not in content["model"]:
-            raise _ScaleError(f"the model {spec.model.name} has no width")
-        content["model"]["width"] *= scale.width
+        sizes = content["model"] if "width" in content["model"] else content["model"].get("options") or {}
+        if "width" not in sizes:
+            raise _ScaleError(f"the model {spec.network} has no width")
+        sizes["width"] *= scale.width
     if scale.epochs is not None:
         longer = spec.epochs / base_epochs if type(base_epochs) is int and base_epochs > 0 else 1
         content["epochs"] = min(spec.epochs, max(1, round(scale.epochs * longer)))

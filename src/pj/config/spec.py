@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pj.config.components import LOSSES, MODELS, Data, Loss, Model, Optimizer, Probe, Schedule, counted
+from pj.config import own
+from pj.config.components import LOSSES, Data, Loss, Model, Optimizer, Probe, Schedule, counted, facts
 from pj.config.types import Count, Strict
 
 
@@ -50,6 +51,8 @@ class RunSpec(Strict):
             inside = getattr(self.optimizer, key, "sgd")
             if inside in ("adam", "adamw") and self.optimizer.model_dump().get("momentum"):
                 raise ValueError(f"optimizer.momentum is allowed with {key}: sgd only; {inside} has betas")
+        if not hasattr(self.optimizer, "lr"):
+            raise ValueError("optimizer.options needs lr, the learning rate, which the schedule multiplies")
         if self.batch_size == 1 and self.has_batch_norm:
             raise ValueError(
                 f"batch_size 1 leaves batch norm one image, and it needs two; with {self.model.name} use 2 "
@@ -64,41 +67,49 @@ class RunSpec(Strict):
                 f"data.cutmix mixes labels, which the loss {self.loss.name} does not accept; allowed: any "
                 "other loss (cross_entropy is the same function as nll), or cutmix: null"
             )
-        unknown = [name for name in (self.probe.ics if self.probe else ()) if name not in self.layers]
-        if unknown:
+        known = self.layers or []
+        asked = self.probe.ics if self.probe and self.layers is not None else ()
+        if unknown := [name for name in asked if name not in known]:
             raise ValueError(
-                f"probe.ics: no layer named {', '.join(map(repr, unknown))}; "
-                f"available: {', '.join(self.layers)}"
+                f"probe.ics: no layer named {', '.join(map(repr, unknown))}; available: {', '.join(known)}"
             )
         return self
 
     @property
-    def layers(self) -> list[str]:
-        """The names of the model's convolutions and linear layers."""
-        return [f"{kind}{i + 1}" for kind, n in counted(self.model).items() for i in range(n)]
+    def layers(self) -> list[str] | None:
+        """The names of the model's convolutions and linear layers; None if only the network knows."""
+        counts = counted(self.model)
+        if counts is None:
+            return None
+        return [f"{kind}{i + 1}" for kind, n in counts.items() for i in range(n)]
 
     @property
-    def maps(self) -> list[str]:
-        """The names of the layers whose feature maps `pj.interpret.maps` can show."""
+    def maps(self) -> list[str] | None:
+        """The names of the layers whose feature maps `pj.interpret.maps` can show; None: not known."""
+        if self.layers is None:
+            return None
         convolutions = [name for name in self.layers if name.startswith("conv")]
-        return [*convolutions, *self._facts.get("MAPS", ())]
+        return [*convolutions, *facts(self.model).get("MAPS", ())]
 
     @property
-    def prunable(self) -> list[str]:
-        """The names of the layers that `pj.pruning.networks` can prune."""
-        return [
-            *self._facts.get("CONSUMERS", ()),
-            *(name for name in self.layers if name.startswith("linear")),
-        ]
+    def prunable(self) -> list[str] | None:
+        """The names of the layers that `pj.pruning.networks` can prune; None: not known."""
+        if self.layers is None:
+            return None
+        consumers = facts(self.model).get("CONSUMERS", ())
+        return [*consumers, *(name for name in self.layers if name.startswith("linear"))]
 
     @property
     def has_batch_norm(self) -> bool:
         """Whether the network normalises over the batch."""
-        return bool(getattr(self.model, "batch_norm", self._facts.get("BATCH_NORM", True)))
+        return bool(getattr(self.model, "batch_norm", facts(self.model).get("BATCH_NORM", True)))
 
     @property
-    def _facts(self) -> dict[str, Any]:
-        return MODELS[self.model.name].facts
+    def network(self) -> str:
+        """What the network is called in run names: its name, its class, or a library's name of it."""
+        if self.model.name == own.NAME:
+            return own.split(getattr(self.model, own.CLASS))[1]
+        return str(getattr(self.model, "arch", self.model.name))
 
     @cached_property
     def json_text(self) -> str:
@@ -107,11 +118,17 @@ class RunSpec(Strict):
 
     @cached_property
     def run(self) -> str:
-        """The run's name: dataset, model and 8 hex digits of the spec's hash."""
+        """The run's name: dataset, network and 8 hex digits of the spec's hash."""
         digest = hashlib.sha256(self.json_text.encode()).hexdigest()[:8]
-        return f"{self.data.name}-{self.model.name}-{digest}"
+        return f"{self.data.name}-{self.network}-{digest}"
 
     @classmethod
     def from_json(cls, text: str) -> RunSpec:
         """Read what `json_text` wrote."""
         return cls.model_validate_json(text)
+
+
+def network_name(spec: RunSpec) -> str:
+    """Return what names a network on a dataset, whatever trains it: dataset, network and a hash of both."""
+    text = json.dumps([spec.data.name, spec.model.model_dump(mode="json", exclude_none=True)], sort_keys=True)
+    return f"{spec.data.name}-{spec.network}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

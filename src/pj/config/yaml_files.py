@@ -75,15 +75,20 @@ def _key_faults(node: yaml.Node | None) -> Iterator[str]:
 def merge(base: Any, changes: Any) -> Any:
     """Return ``base`` with ``changes`` laid over it: mappings merge by key, anything else is replaced.
 
-    A mapping that names another component (its ``name`` or ``source`` differs) replaces the old one
-    whole, since the options of one mean nothing to the other.
+    A mapping that names another component (its ``name``, ``source`` or ``class`` differs) replaces the old
+    one whole, since the options of one mean nothing to the other.
     """
     if not (isinstance(base, Mapping) and isinstance(changes, Mapping)):
         return changes
-    for key in ("name", "source"):
-        if key in changes and key in base and changes[key] != base[key]:
-            return dict(changes)
+    before, after = _component(base), _component(changes)
+    if before and after and before != after:
+        return dict(changes)
     return {**base, **{k: merge(base[k], v) if k in base else v for k, v in changes.items()}}
+
+
+def _component(content: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Return the key that says which component a mapping is, and its value."""
+    return next(((key, content[key]) for key in ("class", "source", "name") if key in content), None)
 
 
 def parse_texts(value: Any) -> Any:

@@ -24,6 +24,7 @@ REGISTRY = {
     "brier": "pj.losses.regression:brier",
     "smooth_l1": "pj.losses.regression:smooth_l1",
     "kl_div": "pj.losses.kl_div:kl_div",
+    "own": "pj.own:loss",
 }
 
 

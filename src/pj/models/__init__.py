@@ -26,6 +26,7 @@ REGISTRY = {
     "dessi_vgg": "pj.models.dessi_vgg:DessiVGG",
     "mlp": "pj.models.mlp:MLP",
     "cnn": "pj.models.cnn:CNN",
+    "own": "pj.own:model",
 }
 
 

@@ -18,6 +18,7 @@ REGISTRY = {
     "rmsprop": "pj.optim.torch_optim:rmsprop",
     "sam": "pj.optim.sam:SAM",
     "dessilbi": "pj.optim.dessilbi:DessiLBI",
+    "own": "pj.own:optimizer",
 }
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from pj.config.spec import RunSpec
 from pj.errors import UserError
+from pj.syntax import is_for_type_checkers, statements, strip_inert
 
 PACKAGE = Path(__file__).resolve().parents[1]
 REGISTRY = "REGISTRY"
@@ -151,13 +152,13 @@ def _read(path: Path, choice: str | None) -> tuple[str, frozenset[Path]]:
 
 def _parsed(path: Path) -> ast.Module:
     tree = ast.parse(_content(path))
-    _strip_inert(tree)
+    strip_inert(tree)
     return tree
 
 
 def _bindings(tree: ast.Module, path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each imported name with its module and its name there, which is empty for a module itself."""
-    for node in _statements(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 # `import a.b` binds a, and runs a.b
@@ -192,16 +193,6 @@ def _identity(path: Path) -> str:
     }
     dump = ast.dump(_Normalised(path, names).visit(tree))
     return hashlib.sha256(dump.encode()).hexdigest()[:16]
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and the statements in it, however deep: most nodes of a tree are parts of expressions."""
-    yield node
-    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-        inside = getattr(node, field, None)
-        if isinstance(inside, list):
-            for statement in inside:
-                yield from _statements(statement)
 
 
 def _forget_registry(tree: ast.Module) -> None:
@@ -262,21 +253,6 @@ def _entries(node: Any) -> list[tuple[ast.expr, ast.expr]]:
     return [(k, v) for k, v in zip(node.value.keys, node.value.values, strict=True) if k is not None]
 
 
-def _strip_inert(tree: ast.Module) -> None:
-    """Remove docstrings, and what is imported only for type checkers."""
-    for node in _statements(tree):
-        if _is_for_type_checkers(node):
-            node.body = [ast.Pass()]  # type: ignore[attr-defined]
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-                node.body = body[1:] or [ast.Pass()]
-
-
-def _is_for_type_checkers(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
 class _Normalised(ast.NodeTransformer):
     """A syntax tree without imports, with imported names and named files replaced by their content."""
 
@@ -290,7 +266,7 @@ class _Normalised(ast.NodeTransformer):
         return None
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
-        return None if _is_for_type_checkers(node) else self.generic_visit(node)
+        return None if is_for_type_checkers(node) else self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return ast.arg(node.arg)  # annotations are never evaluated

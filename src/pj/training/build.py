@@ -88,4 +88,4 @@ def loss(spec: RunSpec) -> losses.Loss:
 
 def options(component: Component) -> dict[str, Any]:
     """Return a component's settings without its name, as keyword arguments for its registry."""
-    return component.model_dump(exclude={"name"})
+    return component.arguments({"name"})

@@ -18,13 +18,14 @@ REGISTRY = {
     "constant": "pj.training.schedule:constant",
     "cosine": "pj.training.schedule:cosine",
     "step": "pj.training.schedule:step",
+    "own": "pj.own:schedule",
 }
 
 
 def factor(schedule: Component, progress: float, epochs: int) -> float:
     """Return the factor of the next step's learning rate."""
     function = registry.find(REGISTRY, schedule.name, "schedule")
-    return float(function(progress, epochs, **schedule.model_dump(exclude={"name"})))
+    return float(function(progress, epochs, **schedule.arguments({"name"})))
 
 
 def constant(progress: float, epochs: int) -> float:

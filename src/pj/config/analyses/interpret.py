@@ -48,7 +48,7 @@ def _faults(
     view = settings.view
     for key in ("feature_maps", "grad_cam"):
         for layer in getattr(view, key):
-            if layer not in spec.maps:
+            if spec.maps is not None and layer not in spec.maps:
                 yield choice_fault((path, "view", key), layer, spec.maps)
     if test_images is not None and view.image >= test_images:
         yield f"{path}.view.image: {view.image}; allowed: 0 to {test_images - 1}, the test images"

@@ -74,7 +74,7 @@ def _faults(
             f"{spec.optimizer.name} does not have; allowed: magnitude, random"
         )
     for layer in settings.settings.layers:
-        if layer not in spec.prunable:
+        if spec.prunable is not None and layer not in spec.prunable:
             yield choice_fault((path, "settings", "layers"), layer, spec.prunable)
 
 

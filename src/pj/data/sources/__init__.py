@@ -15,11 +15,12 @@ REGISTRY = {
     "npz": "pj.data.sources.npz:read",
     "folder": "pj.data.sources.folder:read",
     "digits": "pj.data.sources.digits:read",
+    "own": "pj.own:source",
 }
 
 
 def read(source: Component) -> Dataset:
     """Return a source's images; DataError states what is wrong with them and what to do."""
-    options = source.model_dump(exclude={"source", "label"})
+    options = source.arguments({"source", "label"})
     dataset: Dataset = registry.find(REGISTRY, source.source, "data source")(**options)
     return dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,13 @@ def read(path: str, classes: Annotated[int, Field(ge=2)] | None = None, mix: boo
             false: keep it, such as that of an official dataset.
 
     """
-    arrays = _arrays(Path(path))
+    return dataset(_arrays(Path(path)), path, classes, mix)
+
+
+def dataset(
+    arrays: Mapping[str, NDArray[Any]], path: str, classes: int | None = None, mix: bool = True
+) -> Dataset:
+    """Return arrays in any known layout as a dataset; messages name ``path``."""
     layout.lacking(arrays, path)
     notes: list[str] = []
     found: dict[str, NDArray[Any]] = {
@@ -42,8 +49,8 @@ def read(path: str, classes: Annotated[int, Field(ge=2)] | None = None, mix: boo
     if names != [str(i) for i in range(len(names))]:
         notes.append(f"{path}: the classes are {layout.listed(names)}, numbered from 0")
     found |= {f"y_{part}": own for part, own in labels.items()}
-    dataset = checked(found, names, path, notes)
-    return mixed(dataset, "npz") if mix else dataset
+    whole = checked(found, names, path, notes)
+    return mixed(whole, "npz") if mix else whole
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

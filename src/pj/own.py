@@ -1,0 +1,208 @@
+"""A user's own network, loss, optimizer, schedule or data source, imported in the job that uses it.
+
+`pj.config.own` has read its file as syntax before any job, and put a hash of it into the specification.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pj.config import own
+from pj.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from pj.data.store import Dataset
+
+
+def model(
+    *,
+    num_classes: int,
+    in_channels: int,
+    image_size: int,
+    class_: str,
+    options: dict | None = None,
+    content: str | None = None,
+) -> nn.Module:
+    """Return a network of your own, from a Python file.
+
+    It is given those of num_classes, in_channels and image_size that its constructor takes.
+
+    Args:
+        num_classes: K.
+        in_channels: of the images.
+        image_size: pixels per side.
+        class_: the class or function, as "file.py:Name" or "package.module:Name".
+        options: its arguments.
+        content: a hash of the file, which pj fills in.
+
+    """
+    found = loaded(class_, content)
+    given = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
+    taken = inspect.signature(found).parameters
+    chosen = {name: value for name, value in given.items() if name in taken}
+    built: nn.Module = _called(class_, partial(found, **chosen), options)
+    return built
+
+
+def loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    class_: str,
+    options: dict | None = None,
+    content: str | None = None,
+) -> Tensor:
+    """Return the value of a loss of your own: a function of logits and targets, or a class of such objects.
+
+    Args:
+        logits: [N, K].
+        target: class indices int64 [N], or probabilities [N, K] of mixed images.
+        class_: the class or function, as "file.py:Name" or "package.module:Name".
+        options: its arguments.
+        content: a hash of the file, which pj fills in.
+
+    """
+    found: Tensor = _loss(class_, json.dumps(options), content)(logits, target)
+    return found
+
+
+@cache  # a step calls it
+def _loss(class_: str, options: str, content: str | None) -> Callable[..., Any]:
+    found = loaded(class_, content)
+    if isinstance(found, type):
+        built: Callable[..., Any] = _called(class_, found, json.loads(options))
+        return built
+    return partial(found, **(json.loads(options) or {}))
+
+
+def optimizer(
+    params: Iterable[nn.Parameter],
+    *,
+    class_: str,
+    options: dict | None = None,
+    content: str | None = None,
+) -> Optimizer:
+    """Return an optimizer of your own, whose step takes a closure as those of torch do.
+
+    Args:
+        params: parameters, as for any optimizer.
+        class_: the class or function, as "file.py:Name" or "package.module:Name".
+        options: its arguments; lr, which the schedule multiplies, is needed.
+        content: a hash of the file, which pj fills in.
+
+    """
+    built: Optimizer = _called(class_, partial(loaded(class_, content), params), options)
+    return built
+
+
+def schedule(
+    progress: float,
+    epochs: int,
+    *,
+    class_: str,
+    options: dict | None = None,
+    content: str | None = None,
+) -> float:
+    """Return the factor of a schedule of your own, a function of the progress and the number of epochs.
+
+    Args:
+        progress: epochs done so far, in fractions.
+        epochs: of the whole run.
+        class_: the function, as "file.py:name" or "package.module:name".
+        options: its further arguments.
+        content: a hash of the file, which pj fills in.
+
+    """
+    return float(_function(class_, content)(progress, epochs, **(options or {})))
+
+
+@cache
+def _function(class_: str, content: str | None) -> Callable[..., Any]:
+    found: Callable[..., Any] = loaded(class_, content)
+    return found
+
+
+def source(
+    *,
+    class_: str,
+    options: dict | None = None,
+    mix: bool = True,
+    content: str | None = None,
+) -> Dataset:
+    """Return images of your own: a function that returns x_train, y_train, x_test and y_test by name.
+
+    Args:
+        class_: the function, as "file.py:name" or "package.module:name".
+        options: its arguments.
+        mix: mix the order of the images, by a recorded permutation, since splits go by position;
+            false: keep it, such as that of an official dataset.
+        content: a hash of the file, which pj fills in.
+
+    """
+    from pj.data.sources import npz  # loads numpy
+
+    arrays = _called(class_, loaded(class_, content), options)
+    if not isinstance(arrays, Mapping):
+        raise UserError(
+            f"{class_} returned {type(arrays).__name__}; needed: a dictionary of {', '.join(npz.ARRAYS)}"
+        )
+    return npz.dataset(arrays, class_, mix=mix)
+
+
+def loaded(target: str, content: str | None) -> Any:
+    """Return a class or function, importing its file; UserError if that fails, or it was edited meanwhile."""
+    place, name = own.split(target)
+    try:
+        module = _imported(own.path_of(target)) if place.endswith(".py") else importlib.import_module(place)
+        found = getattr(module, name)
+    except UserError:
+        raise
+    except Exception:
+        raise UserError(f"{target} cannot be imported:\n{traceback_of_others()}") from None
+    if content is not None and own.content(target) != content:
+        raise UserError(f"{own.path_of(target)} was edited since this run was planned; run the command again")
+    return found
+
+
+def _imported(path: Path) -> Any:
+    """Return the module of a file, which imports what lies beside it as a script does."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if (known := sys.modules.get(path.stem)) and getattr(known, "__file__", None) == str(path.resolve()):
+        return known
+    spec = spec_from_file_location(path.stem, path.resolve())
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _called(target: str, function: Callable[..., Any], options: Mapping[str, Any] | None) -> Any:
+    try:
+        return function(**(options or {}))
+    except Exception:
+        raise UserError(
+            f"{target} cannot be made with {dict(options or {})}:\n{traceback_of_others()}"
+        ) from None
+
+
+def traceback_of_others() -> str:
+    """Return the traceback of the error that is handled, without the lines of pj that led there."""
+    kind, error, trace = sys.exc_info()
+    while trace and Path(trace.tb_frame.f_code.co_filename).is_relative_to(Path(__file__).parent):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(kind, error, trace)).rstrip()

@@ -1,0 +1,53 @@
+"""A network built once, before the runs that train it: its size and layers, and whether it fits the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pj import files
+from pj.config.spec import RunSpec
+from pj.data import store
+from pj.errors import UserError
+from pj.models import layer_names
+from pj.own import traceback_of_others
+from pj.pruning import networks
+from pj.training import build
+
+
+def describe(spec: RunSpec, dataset: store.Dataset) -> dict[str, Any]:
+    """Return parameters, multiply-accumulate operations for one image, and names of layers.
+
+    UserError if the network cannot be built, cannot read the dataset's images, or gives another number of
+    logits than there are classes.
+    """
+    model = build.network(spec, dataset, torch.device("cpu")).eval()
+    image = torch.zeros(1, dataset.channels, dataset.image_size, dataset.image_size)
+    try:
+        with torch.no_grad():
+            logits = model(image.expand(2, -1, -1, -1))
+        size = networks.size(model, image)
+    except Exception:
+        shape = list(image.shape[1:])
+        raise UserError(f"{spec.network} fails on images {shape}:\n{traceback_of_others()}") from None
+    wanted = [2, dataset.classes]
+    if not isinstance(logits, torch.Tensor) or list(logits.shape) != wanted:
+        found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise UserError(
+            f"{spec.network} gives {found} for two images; needed: logits {wanted}, one per class of "
+            f"{spec.data.name}"
+        )
+    return {
+        "network": spec.network,
+        "parameters": size.parameters,
+        "macs": size.macs,
+        "layers": list(layer_names.layers(model)),
+        "prunable": list(networks.prunable(model)),
+    }
+
+
+def write(spec: RunSpec, data: Path, output: Path) -> None:
+    """Write what `describe` finds of a prepared dataset's images."""
+    files.write_json(output, describe(spec, store.load(data)))
