@@ -451,7 +451,7 @@ def test_a_text_with_a_colon_stays_a_text_on_the_command_line():
 @pytest.mark.parametrize(
     ("grid", "reason"),
     [
-        ("[]", "at least one step size"),
+        ("[]", "at least one number"),
         ("[0.0, 0.1]", "all above 0"),
         ("[-0.1]", "all above 0"),
         ("[0.2, 0.1]", "increasing"),

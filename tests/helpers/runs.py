@@ -21,6 +21,15 @@ OPTIONS = {
 }
 DATA = {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True}
 PROBE = {"every": 3, "gradient": {"absolute": [0.1], "relative": [1.0]}, "ics": ["linear1"]}
+# What is common in recipes for CIFAR; the learning rate drops in the second epoch of two.
+RECIPE = {
+    "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+    "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.05, "nesterov": True},
+    "decay_norms_and_biases": False,
+    "schedule": {"name": "multi_step", "milestones": [1.0], "warmup": 0.5},
+    "clip_norm": 0.5,
+    "ema": {"decay": 0.9},
+}
 
 
 DEVICE = os.environ.get("PJ_TEST_DEVICE", "cpu")  # on which tests of training run, where they name none

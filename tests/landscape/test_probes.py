@@ -171,7 +171,7 @@ def test_a_diverging_step_is_recorded_as_such():
 
 @pytest.mark.parametrize("steps", [[], [0.0, 0.1], [-0.1], [0.2, 0.1], [0.1, 0.1]])
 def test_step_sizes_that_make_no_sense_are_refused(steps):
-    with pytest.raises(ValueError, match="at least one step size, all above 0, increasing"):
+    with pytest.raises(ValueError, match="at least one number, all above 0, increasing"):
         quadratic(steps)
 
 

@@ -10,6 +10,7 @@ from pj.training.batch_norm import frozen_running_statistics
 
 BUILTIN = [
     ("sgd", torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}),
+    ("sgd", torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": True}),
     ("adam", torch.optim.Adam, {"lr": 0.01, "weight_decay": 5e-4}),
     ("adamw", torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
     ("rmsprop", torch.optim.RMSprop, {"lr": 0.01, "weight_decay": 5e-4}),
@@ -60,9 +61,10 @@ def test_an_optimizer_that_compiles_nothing_does_not_load_the_compiler():
 
 
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_sam_of_radius_zero_is_its_base_bit_for_bit(adaptive):
+@pytest.mark.parametrize("nesterov", [None, True])
+def test_sam_of_radius_zero_is_its_base_bit_for_bit(nesterov, adaptive):
     ours, theirs = network(), network()
-    options = {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
+    options = {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": nesterov}
     a = steps(ours, optim.create("sam", ours.parameters(), rho=0.0, adaptive=adaptive, **options))
     b = steps(theirs, optim.create("sgd", theirs.parameters(), **options))
     assert torch.equal(a, b)

@@ -6,7 +6,7 @@
 import pytest
 import torch
 
-from helpers.runs import DATA, OPTIONS, PROBE, assert_equal_runs, killed_after, train
+from helpers.runs import DATA, OPTIONS, PROBE, RECIPE, assert_equal_runs, killed_after, train
 from pj import losses, models, optim
 from pj.config.components import MODELS
 from pj.data import store
@@ -27,6 +27,8 @@ KINDS |= {f"loss {name}": {"loss": {"name": name}} for name in losses.names()}
 KINDS |= {f"optimizer {name}": {"optimizer": {"name": name, **OPTIONS[name]}} for name in optim.names()}
 KINDS |= {
     "schedule": {"schedule": {"name": "cosine"}},
+    "recipe": RECIPE,
+    "ema with sam": {"optimizer": {"name": "sam", **OPTIONS["sam"]}, "ema": {"decay": 0.9}, "clip_norm": 1.0},
     "cutmix": {"data": DATA | {"cutmix": {"alpha": 1.0}}, "loss": {"name": "kl_div"}},
     "probes": network("mlp", batch_norm=True) | {"probe": PROBE},
     "best validation": {"select": "best_validation"},

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from helpers.runs import DATA, DEVICE, OPTIONS, PROBE, assert_equal_runs, killed_after, train
+from helpers.runs import DATA, DEVICE, OPTIONS, PROBE, RECIPE, assert_equal_runs, killed_after, train
 from pj.data import store
 from pj.optim import REGISTRY
 from pj.runs.records import read_run
@@ -25,6 +25,7 @@ RUNS = {name: SMALL | {"optimizer": {"name": name, **options}} for name, options
 RUNS |= {
     "cutmix": RUNS["sgd"] | {"data": DATA | {"cutmix": {"alpha": 1.0}}},
     "probes": RUNS["sgd"] | {"probe": PROBE},
+    "recipe": SMALL | RECIPE,
     "diverging": RUNS["sgd"] | {"loss": {"name": "mse"}, "optimizer": {"name": "sgd", "lr": 1e12}},
 }
 
@@ -109,9 +110,11 @@ def begun(spec, digits, tmp_path, monkeypatch):
 
 # Its first epoch is the best one, since nothing changes: `best` is needed up to the end.
 RUNS["still"] = {**SMALL, "model": {"name": "mlp", "width": 0.02}, "optimizer": {"name": "sgd", "lr": 1e-12}}
+RUNS["ema"] = {**SMALL, "optimizer": {"name": "sgd", "lr": 0.05}, "ema": {"decay": 0.9}}
+PARTS = {"still": "best", "ema": "averaged"}  # the only part left out of these
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "dessilbi", "sam", "probes", "still"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "dessilbi", "sam", "probes", "ema", "still"])
 def test_a_state_without_any_one_of_its_fields_is_refused_or_gives_another_run(
     name, begun, spec, digits, tmp_path, caplog
 ):
@@ -120,7 +123,7 @@ def test_a_state_without_any_one_of_its_fields_is_refused_or_gives_another_run(
     fresh = Training(run, 0, store.load(digits), configure(DEVICE, "fp32", 1)).state_dict()
     unnoticed, tried = [], 0
     for i, path in enumerate(fields(newest["state"])):
-        if path[0] in ACCOUNTS or (path[0] == "best") != (name == "still"):
+        if path[0] in ACCOUNTS or (path[0] != PARTS[name] if name in PARTS else path[0] == "best"):
             continue
         state = copy.deepcopy(newest["state"])
         leave_out(state, path, fresh)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pj import losses, models, optim
 from pj.config import cards, own
 from pj.config.cards import Component
-from pj.config.types import Count, Grid, Index, Label, Positive, Strict, distinct
+from pj.config.types import Count, Grid, Index, Label, NonNegative, Positive, Strict, distinct
 from pj.data import sources
 from pj.errors import UserError
 from pj.training import schedule
@@ -23,7 +23,20 @@ BATCH, PARAMS, PROGRESS = ("logits", "target"), ("params",), ("progress", "epoch
 MODELS = cards.read(models, "model", IMAGES, facts=("LAYERS",))
 LOSSES = cards.read(losses, "loss", BATCH)
 OPTIMIZERS = cards.read(optim, "optimizer", PARAMS, optional=("reach",))
-SCHEDULES = cards.read(schedule, "schedule", PROGRESS)
+Warmup = Annotated[NonNegative | None, AfterValidator(lambda value: value or None)]
+SCHEDULES = cards.read(
+    schedule,
+    "schedule",
+    PROGRESS,
+    warmup=(
+        Warmup,
+        Field(
+            None,
+            description="epochs, also fractions, in which the learning rate first rises linearly, from a "
+            "hundredth; the schedule runs over the remaining ones",
+        ),
+    ),
+)
 SOURCES = cards.read(
     sources,
     "source",
@@ -106,6 +119,15 @@ class Data(Strict):
         if any(not 0 <= number <= 1 for number in [*(self.mean or []), *(self.std or [])]):
             raise ValueError("mean and std are of pixels in [0, 1]; divide constants for 0…255 by 255")
         return self
+
+
+class Ema(Strict):
+    """The exponential moving average of the weights, which is evaluated, selected and kept."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.999,
+        description="share of the average that a step keeps; about 1 / (1 - decay) steps count",
+    )
 
 
 class Line(Strict):

@@ -262,11 +262,19 @@ def _at_scale(spec: RunSpec, scale: Scale, source: Source, base_epochs: Any) -> 
     if scale.epochs is not None:
         longer = spec.epochs / base_epochs if type(base_epochs) is int and base_epochs > 0 else 1
         content["epochs"] = min(spec.epochs, max(1, round(scale.epochs * longer)))
-    if "every" in content["schedule"]:  # the learning rate still drops after the same share of the run
-        every = content["schedule"]["every"] * content["epochs"] / spec.epochs
-        content["schedule"]["every"] = max(1, round(every))
+    _shorten(content["schedule"], content["epochs"] / spec.epochs)
     try:
         return RunSpec.model_validate(content)
     except ValidationError as error:
         reasons = [fault.removeprefix("the file: ") for fault in faults_of(error, RunSpec, ())]
         raise _ScaleError("; ".join(reasons)) from None
+
+
+def _shorten(schedule: dict[str, Any], share: float) -> None:
+    """Let the learning rate change after the same shares of a run that has this share of its epochs."""
+    if "every" in schedule:
+        schedule["every"] = max(1, round(schedule["every"] * share))
+    if "milestones" in schedule:
+        schedule["milestones"] = [milestone * share for milestone in schedule["milestones"]]
+    if schedule["warmup"]:
+        schedule["warmup"] *= share

@@ -13,8 +13,19 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pj.config import own
-from pj.config.components import LOSSES, Data, Loss, Model, Optimizer, Probe, Schedule, counted, facts
-from pj.config.types import Count, Strict
+from pj.config.components import (
+    LOSSES,
+    Data,
+    Ema,
+    Loss,
+    Model,
+    Optimizer,
+    Probe,
+    Schedule,
+    counted,
+    facts,
+)
+from pj.config.types import Count, Positive, Strict, Switch
 
 
 class RunSpec(Strict):
@@ -35,8 +46,15 @@ class RunSpec(Strict):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the forward pass; auto: bf16 where the hardware computes in it"
     )
-    compile: Annotated[bool | None, AfterValidator(lambda value: value or None)] = Field(
-        None, description="train through torch.compile"
+    compile: Switch = Field(None, description="train through torch.compile")
+    decay_norms_and_biases: Annotated[bool | None, AfterValidator(lambda value: None if value else value)] = (
+        Field(None, description="false: no weight decay of normalisation layers and of biases")
+    )
+    clip_norm: Positive | None = Field(
+        None, description="largest norm of the whole gradient; a longer one is scaled down to it"
+    )
+    ema: Ema | None = Field(
+        None, description="evaluate, select and keep a moving average of the weights instead of the weights"
     )
     probe: Probe | None = Field(None, description="what to measure around the weights along the run")
 
@@ -72,6 +90,32 @@ class RunSpec(Strict):
         if unknown := [name for name in asked if name not in known]:
             raise ValueError(
                 f"probe.ics: no layer named {', '.join(map(repr, unknown))}; available: {', '.join(known)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _optimizer_and_schedule_fit(self) -> RunSpec:
+        optimizer, schedule = self.optimizer, self.schedule
+        if getattr(optimizer, "nesterov", None):
+            if (base := getattr(optimizer, "base", "sgd")) != "sgd":
+                raise ValueError(f"optimizer.nesterov is allowed with base: sgd only, not with {base}")
+            if not optimizer.momentum:
+                raise ValueError("optimizer.nesterov needs optimizer.momentum above 0")
+        if self.decay_norms_and_biases is False and not getattr(optimizer, "weight_decay", 0):
+            reason = "is 0" if hasattr(optimizer, "weight_decay") else f"is no option of {optimizer.name}"
+            raise ValueError(
+                f"decay_norms_and_biases: false needs weight decay, and optimizer.weight_decay {reason}"
+            )
+        warmup = schedule.warmup or 0
+        if warmup and schedule.name == "one_cycle":
+            raise ValueError("schedule.warmup: one_cycle begins with a rise of its own; leave warmup out")
+        if warmup >= self.epochs:
+            raise ValueError(f"schedule.warmup: {warmup:g}; allowed: less than the {self.epochs} epochs")
+        late = [m for m in getattr(schedule, "milestones", ()) if m >= self.epochs - warmup]
+        if late:
+            without = f" without the warm-up's {warmup:g}" if warmup else ""
+            raise ValueError(
+                f"schedule.milestones: {late[0]:g}; allowed: less than the {self.epochs} epochs{without}"
             )
         return self
 

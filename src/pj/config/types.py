@@ -22,11 +22,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-def increasing(steps: Sequence[float]) -> Sequence[float]:
-    """Return step sizes as they are; ValueError unless there are some, all positive, in increasing order."""
-    if not steps or steps[0] <= 0 or any(b <= a for a, b in pairwise(steps)):
-        raise ValueError(f"{list(steps)}; allowed: at least one step size, all above 0, increasing")
-    return steps
+def increasing(numbers: Sequence[float]) -> Sequence[float]:
+    """Return numbers as they are; ValueError unless there are some, all positive, in increasing order."""
+    if not numbers or numbers[0] <= 0 or any(b <= a for a, b in pairwise(numbers)):
+        raise ValueError(f"{list(numbers)}; allowed: at least one number, all above 0, increasing")
+    return numbers
 
 
 def ascending(percents: list[float]) -> list[float]:
@@ -55,6 +55,7 @@ def spaced(start: int, step: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+Switch = Annotated[bool | None, AfterValidator(lambda value: value or None)]  # false is absence
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Dropout = Annotated[Probability, Field(description="share of units set to zero in a training step")]
 Fraction = Annotated[float, Field(gt=0, le=1)]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from pj.config.types import NonNegative, Positive, Probability
+from pj.config.types import NonNegative, Positive, Probability, Switch
 from pj.optim import torch_optim
 
 BASES: dict[str, Callable[..., Any]] = {
@@ -35,6 +35,7 @@ class SAM(torch_optim.WithoutCompiler):
         lr: learning rate of the base optimizer.
         momentum: of the base optimizer sgd.
         weight_decay: of the base optimizer.
+        nesterov: momentum of the base optimizer sgd as Nesterov's; needs momentum above 0.
         options: further ones of the base optimizer.
 
     Raises:
@@ -53,6 +54,7 @@ class SAM(torch_optim.WithoutCompiler):
         lr: Positive,
         momentum: Probability = 0.0,
         weight_decay: NonNegative = 0.0,
+        nesterov: Switch = None,
         **options: Any,
     ) -> None:
         if base not in BASES:
@@ -60,7 +62,7 @@ class SAM(torch_optim.WithoutCompiler):
         if rho < 0 or eta < 0:
             raise ValueError(f"SAM needs rho >= 0 and eta >= 0, not rho={rho}, eta={eta}")
         self.rho, self.adaptive, self.eta = rho, adaptive, eta
-        inside = {"momentum": momentum} if base == "sgd" else {}
+        inside = {"momentum": momentum, "nesterov": nesterov} if base == "sgd" else {}
         self.base = BASES[base](params, lr=lr, weight_decay=weight_decay, **inside, **options)
         super().__init__(self.base.param_groups, self.base.defaults)
         self.param_groups, self.state = (

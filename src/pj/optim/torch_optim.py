@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from pj.config.types import Betas, NonNegative, Positive, Probability
+from pj.config.types import Betas, NonNegative, Positive, Probability, Switch
 
 
 class WithoutCompiler(Optimizer):
@@ -42,6 +42,7 @@ def sgd(
     lr: Positive,
     momentum: Probability = 0.0,
     weight_decay: NonNegative = 0.0,
+    nesterov: Switch = None,
     **options: Any,
 ) -> Optimizer:
     """Stochastic gradient descent.
@@ -51,10 +52,12 @@ def sgd(
         lr: learning rate.
         momentum: share of the last step's direction that is kept.
         weight_decay: times the weights, added to the gradient.
+        nesterov: momentum as Sutskever et al. 2013 write Nesterov's; needs momentum above 0.
         options: others of torch.optim.SGD.
 
     """
-    return SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True, **options)
+    settings = {"momentum": momentum, "weight_decay": weight_decay, "nesterov": bool(nesterov)}
+    return SGD(params, lr=lr, fused=True, **settings, **options)
 
 
 def adam(

@@ -56,6 +56,8 @@ def run_fingerprint(entry: Path, spec: RunSpec, targets: Iterable[str] = ()) -> 
     }
     if spec.data.cutmix:
         chosen["pj.data"] = "cutmix"
+    if spec.ema:
+        chosen["pj.training.build"] = "ema"
     if spec.probe:
         chosen["pj.training.observers"] = "probe"
     return fingerprint(entry, chosen, targets)

@@ -1,10 +1,11 @@
-"""From a specification to its network and loss."""
+"""From a specification to its network, optimizer, loss and average of weights."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from typing import Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -16,6 +17,16 @@ from pj.config.spec import RunSpec
 from pj.data.store import Dataset
 from pj.errors import UserError
 from pj.training import schedule
+
+if TYPE_CHECKING:
+    from pj.training.averaging import Averaged
+
+# a registry, so that the code of the average is part of the fingerprint of only those runs that have one
+REGISTRY = {"ema": "pj.training.averaging:Averaged"}
+NORMS = (
+    nn.modules.batchnorm._NormBase,  # batch and instance norm
+    *(nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
+)
 
 
 def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
@@ -78,7 +89,27 @@ def optimizer(spec: RunSpec, model: nn.Module, steps_per_epoch: int) -> Optimize
         steps = range(spec.epochs * steps_per_epoch)
         rates = (schedule.factor(spec.schedule, step / steps_per_epoch, spec.epochs) for step in steps)
         settings["reach"] = spec.optimizer.lr * sum(rates) / spec.optimizer.nu
-    return optim.create(spec.optimizer.name, model.parameters(), **settings)
+    parameters: Any = model.parameters() if spec.decay_norms_and_biases is None else _by_decay(model)
+    return optim.create(spec.optimizer.name, parameters, **settings)
+
+
+def _by_decay(model: nn.Module) -> list[dict[str, Any]]:
+    """Return two groups of parameters: weights, and those without weight decay (He et al. 2019, section 3.1).
+
+    The latter are the parameters of normalisation layers and every bias.
+    """
+    norms = {p for m in model.modules() if isinstance(m, NORMS) for p in m.parameters(recurse=False)}
+    decayed: list[nn.Parameter] = []
+    exempt: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        (exempt if parameter in norms or name.endswith("bias") else decayed).append(parameter)
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def averaged(spec: RunSpec, model: nn.Module) -> Averaged | None:
+    """Return the average of weights that a specification asks for; None if it asks for none."""
+    return resolve_name(REGISTRY["ema"])(model, spec.ema.decay) if spec.ema else None
 
 
 def loss(spec: RunSpec) -> losses.Loss:

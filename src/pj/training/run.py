@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
 
 from pj.config.spec import RunSpec
 from pj.data import store
@@ -43,6 +45,7 @@ class Training:
         self.optimizer = build.optimizer(spec, self.model, self.batches.steps)
         if hasattr(self.optimizer, "second_pass"):
             self.optimizer.second_pass = partial(frozen_running_statistics, self.model)
+        self.averaged = build.averaged(spec, self.model)
         self.probing = observers.probing(spec, self.model, self.loss)
         self.epoch, self.step = 0, 0  # epochs completed, steps completed in the epoch under way
         self.step_losses = torch.zeros(self.batches.steps, device=device)
@@ -65,6 +68,11 @@ class Training:
         """Whether nothing is left to train."""
         return self.epoch == self.spec.epochs or self.diverged_at is not None
 
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is measured, selected and kept: the averaged one if there is one."""
+        return self.averaged.network if self.averaged else self.model
+
     def lr(self) -> float:
         """Learning rate of the next step."""
         progress = self.steps_done / self.batches.steps
@@ -83,6 +91,8 @@ class Training:
                 outputs.append(self.network(images))
             loss = self.loss(outputs[-1].float(), labels)
             loss.backward()
+            if self.spec.clip_norm:  # with SAM the gradients at w and at w + eps alike
+                clip_grad_norm_(self.model.parameters(), self.spec.clip_norm)
             return loss
 
         for group in self.optimizer.param_groups:
@@ -94,6 +104,8 @@ class Training:
         )
         with probed:
             loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
+        if self.averaged:
+            self.averaged.update()
         self.gradients += len(outputs)
         self.step_losses[self.step] = loss.detach()
         self.correct += label_mass(outputs[0].detach(), labels)  # SAM's first pass: at w
@@ -116,7 +128,7 @@ class Training:
         if self.diverged_at is None and self.spec.select == "best_validation":
             accuracy = self.rows[-1]["validation_accuracy"]
             if not self.best or accuracy > self.best["accuracy"]:  # the earliest of equals
-                weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+                weights = {k: v.detach().clone() for k, v in self.evaluated.state_dict().items()}
                 self.best = {"accuracy": accuracy, "epoch": self.epoch + 1, "weights": weights}
                 self.best |= self._path()
         self.epoch, self.step = self.epoch + 1, 0
@@ -134,7 +146,7 @@ class Training:
         row: dict[str, float] = {}
         for name in ("validation", "test"):
             if name in self.splits:
-                logits = predict(self.model, self.splits[name], self.normalise, self.conditions)
+                logits = predict(self.evaluated, self.splits[name], self.normalise, self.conditions)
                 measured = loss_and_accuracy(logits, self.splits[name], self.loss)
                 row |= {f"{name}_{key}": value for key, value in measured.items()}
         return row
@@ -155,7 +167,7 @@ class Training:
         if self.best:
             weights, epoch, path = self.best["weights"], self.best["epoch"], self.best
         else:
-            weights, epoch, path = self.model.state_dict(), self.epoch, self._path()
+            weights, epoch, path = self.evaluated.state_dict(), self.epoch, self._path()
         return {
             "weights": {k: v.detach().cpu().contiguous() for k, v in weights.items()},
             **{name: {k: v.cpu() for k, v in path[name].items()} for name in PATH if name in path},
@@ -185,6 +197,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "step_losses": self.step_losses,
             "correct": self.correct,
+            "averaged": self.averaged.state_dict() if self.averaged else None,
             "probing": self.probing.state_dict() if self.probing else None,
             **{name: getattr(self, name) for name in self.STATE},
         }
@@ -195,6 +208,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step_losses.copy_(state["step_losses"])
         self.correct.copy_(state["correct"])
+        if self.averaged:
+            self.averaged.load_state_dict(state["averaged"])
         if self.probing:
             self.probing.load_state_dict(state["probing"])
         for name in self.STATE:
