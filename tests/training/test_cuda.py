@@ -6,7 +6,7 @@
 import pytest
 import torch
 
-from helpers.runs import DATA, OPTIONS, PROBE, assert_equal_runs, killed_after, train
+from helpers.runs import DATA, ERASED, JITTERED, OPTIONS, PROBE, assert_equal_runs, killed_after, train
 from pj import losses, models, optim
 from pj.config.components import MODELS
 from pj.data import store
@@ -28,6 +28,9 @@ KINDS |= {f"optimizer {name}": {"optimizer": {"name": name, **OPTIONS[name]}} fo
 KINDS |= {
     "schedule": {"schedule": {"name": "cosine"}},
     "cutmix": {"data": DATA | {"cutmix": {"alpha": 1.0}}, "loss": {"name": "kl_div"}},
+    "mixup": {"data": DATA | {"mixup": {"alpha": 0.4}}},
+    "erasing": {"data": DATA | ERASED},
+    "jitter": {"data": DATA | JITTERED},
     "probes": network("mlp", batch_norm=True) | {"probe": PROBE},
     "best validation": {"select": "best_validation"},
 }
@@ -68,7 +71,11 @@ def test_no_step_waits_for_the_gpu(kind, spec, digits):
 KINDS_WITHOUT_DROPOUT = {
     name: network(name, **({"dropout": 0.0} if "dropout" in MODELS[name].settings.model_fields else {}))
     for name in models.names()
-} | {kind: settings for kind, settings in KINDS.items() if kind.startswith(("loss", "cutmix"))}
+} | {
+    kind: settings
+    for kind, settings in KINDS.items()
+    if kind.startswith(("loss", "cutmix", "mixup", "erasing"))
+}
 
 
 @pytest.mark.parametrize("kind", KINDS_WITHOUT_DROPOUT)

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pj.config.components import LOSSES, MODELS, Data, Loss, Model, Optimizer, Probe, Schedule, counted
+from pj.config.components import LOSSES, MODELS, Loss, Model, Optimizer, Probe, Schedule, counted
+from pj.config.data import Data
 from pj.config.types import Count, Strict
 
 
@@ -59,11 +60,12 @@ class RunSpec(Strict):
             raise ValueError(
                 f"batch_size {self.batch_size} is larger than the {self.data.train} training images"
             )
-        if self.data.cutmix and LOSSES[self.loss.name].annotations["target"] == "Indices":
-            raise ValueError(
-                f"data.cutmix mixes labels, which the loss {self.loss.name} does not accept; allowed: any "
-                "other loss (cross_entropy is the same function as nll), or cutmix: null"
-            )
+        for mixing in self.data.mixing:
+            if LOSSES[self.loss.name].annotations["target"] == "Indices":
+                raise ValueError(
+                    f"data.{mixing} mixes labels, which the loss {self.loss.name} does not accept; allowed: "
+                    f"any other loss (cross_entropy is the same function as nll), or {mixing}: null"
+                )
         unknown = [name for name in (self.probe.ics if self.probe else ()) if name not in self.layers]
         if unknown:
             raise ValueError(

@@ -127,7 +127,7 @@ def _run_row(variant: Variant, seed: int, evaluation: dict[str, Any]) -> dict[st
 
 def _components(spec: RunSpec) -> str:
     """Return the components of a run whose code other runs may not use."""
-    optional = [name for name, used in (("cutmix", spec.data.cutmix), ("probe", spec.probe)) if used]
+    optional = [*spec.data.parts, *(["probe"] if spec.probe else [])]
     return " ".join((spec.model.name, spec.loss.name, spec.optimizer.name, *optional))
 
 
