@@ -15,6 +15,7 @@ from pj.data.batches import Normalise, TrainingBatches, splits
 from pj.data.erasing import Cutout, Erasing
 from pj.data.jitter import Jitter
 from pj.data.mixup import MixUp
+from pj.data.policies import NAMES, SIGNED, RandAugment, TrivialAugment
 from pj.data.store import DataError
 from pj.runs import finished
 from pj.training import loop
@@ -27,6 +28,7 @@ OPTIONS = {
     "cutout": {"side": 8},
     "erasing": {"p": 0.6},
     "jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+    "trivialaugment": {},
 }
 
 
@@ -283,3 +285,54 @@ def test_without_new_options_a_runs_name_is_what_it_was():
     ).json_text
     new = ("mixup", "cutout", "erasing", "jitter", "mean", "std")
     assert not any(f'"{key}"' in text for key in new)
+
+
+# RandAugment and TrivialAugment
+
+
+def as_torchvision(theirs, image, numbers, negative, monkeypatch):
+    """Apply torchvision's policy to one image, with these draws for its own."""
+    numbers, negative = iter(numbers), iter(negative)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "randint", lambda *a, **k: torch.tensor(next(numbers)))
+        patch.setattr(torch, "rand", lambda *a, **k: torch.tensor(0.5 if next(negative) else 0.6))
+        return theirs(image)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(TrivialAugment(), v2.TrivialAugmentWide()), (RandAugment(2, 23), v2.RandAugment(2, 23))],
+    ids=["trivialaugment", "randaugment"],
+)
+def test_a_policy_does_what_torchvision_does_with_the_same_draws(ours, theirs, channels, monkeypatch):
+    size, steps, side, seen = 140, 3, 16, set()
+    images = pictures(size * steps, side, channels) // 3 + 40
+    images[:5] = 77
+    ours.start_epoch([size] * steps, side, draw(), CPU)
+    found = torch.cat(
+        [ours(k, slice(k * size, k * size + size), images[k * size :][:size]) for k in range(steps)]
+    )
+    for i, image in enumerate(images):
+        numbers, negative = [], []
+        for one in ours.rounds:
+            name = NAMES[one.operation[i]]
+            numbers.append(int(one.operation[i]))
+            if isinstance(ours, TrivialAugment) and name not in ("identity", "autocontrast", "equalize"):
+                numbers.append(int(one.level[i]))
+            if name in SIGNED:
+                negative.append(bool(one.negative[i]))
+            seen.add(name)
+        wanted = as_torchvision(theirs, image.permute(2, 0, 1), numbers, negative, monkeypatch)
+        difference = (found[i].permute(2, 0, 1).int() - wanted.int()).abs()
+        # one level where a product rounds to a whole number, which a second operation may enlarge
+        assert (difference > 1).float().mean() < 0.02 and (difference > 0).float().mean() < 0.1, numbers
+    assert seen == set(NAMES)
+
+
+def test_operations_levels_and_signs_are_uniform():
+    policy = TrivialAugment()
+    policy.start_epoch([128] * 100, 32, draw(), CPU)
+    (one,) = policy.rounds
+    for drawn, count in ((one.operation, 14), (one.level, 31), (one.negative, 2)):
+        assert stats.chisquare(drawn.long().bincount(minlength=count)).pvalue > 0.01

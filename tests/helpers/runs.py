@@ -21,6 +21,7 @@ OPTIONS = {
 }
 DATA = {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True}
 ERASED = {"cutout": {"side": 6}, "erasing": {"p": 0.5}, "mean": "auto"}
+POLICY = {"randaugment": {"num_ops": 2}}
 JITTERED = {"jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}}
 PROBE = {"every": 3, "gradient": {"absolute": [0.1], "relative": [1.0]}, "ics": ["linear1"]}
 

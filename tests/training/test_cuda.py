@@ -6,7 +6,17 @@
 import pytest
 import torch
 
-from helpers.runs import DATA, ERASED, JITTERED, OPTIONS, PROBE, assert_equal_runs, killed_after, train
+from helpers.runs import (
+    DATA,
+    ERASED,
+    JITTERED,
+    OPTIONS,
+    POLICY,
+    PROBE,
+    assert_equal_runs,
+    killed_after,
+    train,
+)
 from pj import losses, models, optim
 from pj.config.components import MODELS
 from pj.data import store
@@ -31,6 +41,7 @@ KINDS |= {
     "mixup": {"data": DATA | {"mixup": {"alpha": 0.4}}},
     "erasing": {"data": DATA | ERASED},
     "jitter": {"data": DATA | JITTERED},
+    "randaugment": {"data": DATA | POLICY},
     "probes": network("mlp", batch_norm=True) | {"probe": PROBE},
     "best validation": {"select": "best_validation"},
 }

@@ -13,6 +13,7 @@ from helpers.runs import (
     ERASED,
     JITTERED,
     OPTIONS,
+    POLICY,
     PROBE,
     assert_equal_runs,
     killed_after,
@@ -35,7 +36,7 @@ RUNS = {name: SMALL | {"optimizer": {"name": name, **options}} for name, options
 RUNS |= {
     "cutmix": RUNS["sgd"] | {"data": DATA | {"cutmix": {"alpha": 1.0}}},
     "mixup": RUNS["sgd"] | {"data": DATA | {"mixup": {"alpha": 0.4}}},
-    "erasing and jitter": RUNS["sgd"] | {"data": DATA | ERASED | JITTERED},
+    "augmented": RUNS["sgd"] | {"data": DATA | ERASED | JITTERED | POLICY},
     "probes": RUNS["sgd"] | {"probe": PROBE},
     "diverging": RUNS["sgd"] | {"loss": {"name": "mse"}, "optimizer": {"name": "sgd", "lr": 1e12}},
 }

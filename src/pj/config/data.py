@@ -59,6 +59,29 @@ class Erasing(Strict):
     )
 
 
+Bins = Annotated[int, Field(ge=2)]
+
+
+class RandAugment(Strict):
+    """Random operations of one strength on every image (Cubuk et al. 2020), as in torchvision."""
+
+    num_ops: Count = Field(2, description="operations per image, one after the other")
+    magnitude: Index = Field(9, description="their strength, from 0 to num_magnitude_bins - 1")
+    num_magnitude_bins: Bins = Field(31, description="of the scale of strengths")
+
+    @model_validator(mode="after")
+    def _on_the_scale(self) -> RandAugment:
+        if self.magnitude >= self.num_magnitude_bins:
+            raise ValueError(f"magnitude {self.magnitude}; allowed: 0 to {self.num_magnitude_bins - 1}")
+        return self
+
+
+class TrivialAugment(Strict):
+    """One random operation of random strength on every image (Müller & Hutter 2021), as in torchvision."""
+
+    num_magnitude_bins: Bins = Field(31, description="of the scale of strengths")
+
+
 class Jitter(Strict):
     """Colour jitter: factors per image, as in torchvision's ColorJitter; of grey images the first two."""
 
@@ -93,6 +116,10 @@ class Data(Strict):
         0, description="random crop after zero padding by this many pixels"
     )
     flip: bool = Field(False, description="mirror half of the images at random")
+    randaugment: RandAugment | None = Field(None, description="random operations of one strength")
+    trivialaugment: TrivialAugment | None = Field(
+        None, description="one random operation of random strength; not together with randaugment"
+    )
     jitter: Jitter | None = Field(None, description="change brightness, contrast, saturation and hue")
     cutout: Cutout | None = Field(None, description="set a square of each image to the mean")
     erasing: Erasing | None = Field(None, description="set a rectangle of some images to the mean")
@@ -128,9 +155,10 @@ class Data(Strict):
         return self
 
     @model_validator(mode="after")
-    def _one_mixture(self) -> Data:
-        if len(self.mixing) > 1:
-            raise ValueError("cutmix and mixup cannot be combined; set one of them to null")
+    def _one_of_a_kind(self) -> Data:
+        for a, b in (("cutmix", "mixup"), ("randaugment", "trivialaugment")):
+            if {a, b} <= set(self.parts):
+                raise ValueError(f"{a} and {b} cannot be combined; set one of them to null")
         return self
 
     @property
@@ -144,4 +172,4 @@ class Data(Strict):
         return [name for name in ("cutmix", "mixup") if getattr(self, name) is not None]
 
 
-PARTS = ("jitter", "cutout", "erasing", "cutmix", "mixup")
+PARTS = ("randaugment", "trivialaugment", "jitter", "cutout", "erasing", "cutmix", "mixup")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 REGISTRY = {
+    "randaugment": "pj.data.policies:RandAugment",
+    "trivialaugment": "pj.data.policies:TrivialAugment",
     "jitter": "pj.data.jitter:Jitter",
     "cutout": "pj.data.erasing:Cutout",
     "erasing": "pj.data.erasing:Erasing",

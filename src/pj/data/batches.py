@@ -14,6 +14,7 @@ from pj.data import create_part
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator
 
+PIXELS = ("randaugment", "trivialaugment", "jitter")  # the parts that change pixels before normalising
 FEW = 10  # images that may be of one class by chance
 
 
@@ -129,7 +130,7 @@ class TrainingBatches:
         for name in data.mixing:
             options[name] |= {"num_classes": classes}
         self.parts = {name: create_part(name, **own) for name, own in options.items()}
-        self.on_pixels = [self.parts[name] for name in ("jitter",) if name in self.parts]
+        self.on_pixels = [self.parts[name] for name in PIXELS if name in self.parts]
         self.erasing = [self.parts[name] for name in ("cutout", "erasing") if name in self.parts]
         self.mixing = next((self.parts[name] for name in data.mixing), None)
 
