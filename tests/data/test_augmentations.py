@@ -9,7 +9,6 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from pj.config.data import Data
-from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
 from pj.data.erasing import Cutout, Erasing
@@ -17,6 +16,7 @@ from pj.data.jitter import Jitter
 from pj.data.mixup import MixUp
 from pj.data.policies import NAMES, SIGNED, RandAugment, TrivialAugment
 from pj.data.store import DataError
+from pj.randomness import generator
 from pj.runs import finished
 from pj.training import loop
 from pj.training.device import configure
@@ -68,6 +68,15 @@ def test_a_part_changes_no_draw_of_order_crops_flips_or_another_part(name, array
         drawn = {key: part.__dict__ for key, part in batches.parts.items() if key != name}
         found.append(repr((batches.order, batches.top, batches.left, batches.mirror, drawn)))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_part_draws_by_a_generator_of_its_own_name(name, arrays):
+    batches = loader(arrays, seed=4, **{name: OPTIONS[name]})
+    batches.start_epoch(3)
+    drawn = repr(batches.parts[name].__dict__)
+    batches.parts[name].start_epoch([8, 8, 8, 6], 8, generator(4, name, 3), CPU)
+    assert repr(batches.parts[name].__dict__) == drawn
 
 
 # mixup
@@ -271,20 +280,8 @@ def test_a_constant_channel_has_no_deviation_to_divide_by(arrays):
         loader(arrays, mean="auto")
 
 
-def test_without_new_options_a_runs_name_is_what_it_was():
-    """Of a run of the first release with these settings."""
-    text = RunSpec.model_validate(
-        {
-            "data": {"name": "cifar10", "crop": 4, "flip": True, "cutmix": {}},
-            "model": {"name": "resnet9"},
-            "loss": {"name": "kl_div"},
-            "optimizer": {"name": "sgd", "lr": 0.1},
-            "epochs": 1,
-            "batch_size": 128,
-        }
-    ).json_text
-    new = ("mixup", "cutout", "erasing", "jitter", "mean", "std")
-    assert not any(f'"{key}"' in text for key in new)
+def test_a_run_without_new_options_has_the_name_that_it_had_before_there_were_any(spec):
+    assert spec(data=DIGITS | {"crop": 2, "flip": True, "cutmix": {}}).run == "digits-resnet9-5965d95e"
 
 
 # RandAugment and TrivialAugment
