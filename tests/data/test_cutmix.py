@@ -5,7 +5,7 @@ from scipy import stats
 from torchvision.transforms import v2
 
 from pj import data
-from pj.config.components import Data
+from pj.config.data import Data
 from pj.data import store
 from pj.data.batches import Normalise, Split, TrainingBatches
 from pj.data.mixing import CutMix
@@ -137,7 +137,7 @@ def test_a_runs_mixtures_are_a_function_of_seed_epoch_and_step(spec, digits):
     for seed, epoch in ((0, 0), (0, 1), (1, 0)):
         batches = training(spec, digits, seed).batches
         batches.start_epoch(epoch)
-        boxes |= {tuple(box.tolist()) for box in batches.cutmix.boxes}
+        boxes |= {tuple(box.tolist()) for box in batches.mixing.boxes}
     assert len(boxes) == 12  # four steps each, all different
 
 
@@ -147,7 +147,8 @@ def test_in_every_batch_of_an_epoch_the_label_mass_is_the_pixel_share():
     classes = torch.arange(count) % 10
     values = (classes * 20).to(torch.uint8)[:, None, None, None].expand(count, 32, 32, 3).clone()
     spec = Data.model_validate({"name": "x", "flip": True, "cutmix": {}})
-    batches = TrainingBatches(Split(values, classes), spec, 16, Normalise(spec, 3, CPU), 10, seed=0)
+    split = Split(values, classes)
+    batches = TrainingBatches(split, spec, 16, Normalise(spec, split), 10, seed=0)
     for epoch in range(3):
         batches.start_epoch(epoch)
         assert batches.steps == 3

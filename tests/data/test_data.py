@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from helpers.sources import source
-from pj.config.components import Data
+from pj.config.data import Data
 from pj.data import sources, store
 from pj.data.batches import Normalise, Split, TrainingBatches, in_order, splits
 from pj.data.sources import official
@@ -176,7 +176,7 @@ def test_a_split_larger_than_the_data_is_refused(arrays, counts):
 def batches(arrays, batch_size=8, seed=0, **options):
     data = Data(name="x", **options)
     split = splits(store.checked(arrays, 3, "test"), data, CPU)["train"]
-    return TrainingBatches(split, data, batch_size, Normalise(data, 3, CPU), 3, seed)
+    return TrainingBatches(split, data, batch_size, Normalise(data, split), 3, seed)
 
 
 def test_an_epoch_sees_every_image_once(arrays):
@@ -235,7 +235,7 @@ def test_padding_is_black_before_normalising(arrays):
 def test_images_are_standardised_per_channel(arrays):
     data = Data(name="x", mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.1])
     split = splits(store.checked(arrays, 3, "test"), data, CPU)["test"]
-    images = torch.cat([x for x, _ in in_order(split, Normalise(data, 3, CPU), most=5)])
+    images = torch.cat([x for x, _ in in_order(split, Normalise(data, split), most=5)])
     by_hand = (arrays["x_test"] / 255 - np.array(data.mean)) / np.array(data.std)
     np.testing.assert_allclose(images.permute(0, 2, 3, 1), by_hand, rtol=1e-4, atol=1e-5)
 
@@ -249,7 +249,9 @@ def test_evaluating_larger_images_takes_no_more_memory(side, count):
 
 def test_as_many_means_as_channels_are_needed():
     with pytest.raises(DataError, match=r"1 channels, but data\.mean has 3"):
-        Normalise(Data(name="x", mean=[0.5] * 3, std=[0.5] * 3), 1, CPU)
+        Normalise(
+            Data(name="x", mean=[0.5] * 3, std=[0.5] * 3), Split(torch.zeros(2, 4, 4, 1), torch.zeros(2))
+        )
 
 
 def test_a_last_batch_of_one_image_waits_for_the_next_epoch(arrays):

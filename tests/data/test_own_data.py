@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from helpers.sources import source
-from pj.config.components import Data
+from pj.config.data import Data
 from pj.data import listing, sources, store
 from pj.data.batches import splits
 from pj.data.store import DataError

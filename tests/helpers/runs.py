@@ -20,6 +20,9 @@ OPTIONS = {
     "dessilbi": {"lr": 0.05, "nu": 5.0, "momentum": 0.9, "lambdas": {"linear": 0.0001}},
 }
 DATA = {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "flip": True}
+ERASED = {"cutout": {"side": 6}, "erasing": {"p": 0.5}, "mean": "auto"}
+POLICY = {"randaugment": {"num_ops": 2}}
+JITTERED = {"jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}}
 PROBE = {"every": 3, "gradient": {"absolute": [0.1], "relative": [1.0]}, "ics": ["linear1"]}
 # What is common in recipes for CIFAR; the learning rate drops in the second epoch of two.
 RECIPE = {

@@ -311,7 +311,7 @@ def planted_run():
         model=Brightness().eval(),
         loss=nn.functional.cross_entropy,
         splits={"test": split},
-        normalise=Normalise(spec.data, 1, torch.device("cpu")),
+        normalise=Normalise(spec.data, split),
         conditions=configure("cpu", "fp32", 1),
     )
 

@@ -120,6 +120,9 @@ def test_a_registry_that_cannot_be_followed_is_an_error_and_not_a_hole(project, 
     assert message in error.value.stderr
 
 
+TRAINED = {"plain", "probed", "mixed", "augmented", "averaged"}
+
+
 def of_a_probed_run_and_others(project):
     code = """
 from pathlib import Path
@@ -128,17 +131,23 @@ from pj.runs.fingerprint import fingerprint, run_fingerprint
 s, chosen = Path("workflow/scripts"), {"pj.models": "vgg_a", "pj.losses": "mse", "pj.optim": "sgd"}
 measured = fingerprint(s / "measure.py", chosen, ["pj.landscape.surface:measure"])
 probed = fingerprint(s / "train.py", chosen | {"pj.training.observers": "probe"})
-mixed = fingerprint(s / "train.py", chosen | {"pj.data": "cutmix"})
-averaged = run_fingerprint(s / "train.py", RunSpec.model_validate({
-    "data": {"name": "d"}, "model": {"name": "vgg_a"}, "loss": {"name": "mse"},
-    "optimizer": {"name": "sgd", "lr": 0.1}, "epochs": 1, "batch_size": 2, "ema": {},
-}))
-print(fingerprint(s / "train.py", chosen), probed, mixed, measured, averaged)
+def of(data=(), **more):
+    parts = {"model": {"name": "vgg_a"}, "loss": {"name": "mse"}, "optimizer": {"name": "sgd", "lr": 0.1}}
+    run = parts | {"data": {"name": "x", **dict(data)}, "epochs": 1, "batch_size": 2, **more}
+    return run_fingerprint(s / "train.py", RunSpec.model_validate(run))
+augmented = of({"cutout": {"side": 4}, "jitter": {"hue": 0.1}})
+print(of(), probed, of({"cutmix": {}}), augmented, measured, of(ema={}))
 """
     command = [sys.executable, "-c", code]
     environment = {"PYTHONPATH": "src"}
     run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
-    return dict(zip(("plain", "probed", "mixed", "landscape", "averaged"), run.stdout.split(), strict=True))
+    return dict(
+        zip(
+            ("plain", "probed", "mixed", "augmented", "landscape", "averaged"),
+            run.stdout.split(),
+            strict=True,
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,14 +156,12 @@ print(fingerprint(s / "train.py", chosen), probed, mixed, measured, averaged)
         ("src/pj/training/probing.py", "step % self.spec.every", "step % (self.spec.every + 1)", {"probed"}),
         ("src/pj/landscape/probes.py", "w + step * line", "w + 2 * step * line", {"probed", "landscape"}),
         ("src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", {"landscape"}),
-        (
-            "src/pj/training/loop.py",
-            "SAVE_EVERY = 60.0",
-            "SAVE_EVERY = 61.0",
-            {"plain", "probed", "mixed", "averaged"},
-        ),
         ("src/pj/training/averaging.py", "self.new_values, 0)", "self.new_values, 1)", {"averaged"}),
+        ("src/pj/training/loop.py", "SAVE_EVERY = 60.0", "SAVE_EVERY = 61.0", TRAINED),
         ("src/pj/data/mixing.py", "0.5 * (1 - kept)", "0.4 * (1 - kept)", {"mixed"}),
+        ("src/pj/data/mixup.py", "lerp(images", "lerp(2 * images", set()),
+        ("src/pj/data/erasing.py", "ATTEMPTS = 10", "ATTEMPTS = 11", {"augmented"}),
+        ("src/pj/data/colour.py", "0.587", "0.586", {"augmented"}),
         ("src/pj/runs/finished.py", "precision or spec.precision", "spec.precision", {"landscape"}),
     ],
 )

@@ -6,7 +6,18 @@
 import pytest
 import torch
 
-from helpers.runs import DATA, OPTIONS, PROBE, RECIPE, assert_equal_runs, killed_after, train
+from helpers.runs import (
+    DATA,
+    ERASED,
+    JITTERED,
+    OPTIONS,
+    POLICY,
+    PROBE,
+    RECIPE,
+    assert_equal_runs,
+    killed_after,
+    train,
+)
 from pj import losses, models, optim
 from pj.config.components import MODELS
 from pj.data import store
@@ -30,6 +41,10 @@ KINDS |= {
     "recipe": RECIPE,
     "ema with sam": {"optimizer": {"name": "sam", **OPTIONS["sam"]}, "ema": {"decay": 0.9}, "clip_norm": 1.0},
     "cutmix": {"data": DATA | {"cutmix": {"alpha": 1.0}}, "loss": {"name": "kl_div"}},
+    "mixup": {"data": DATA | {"mixup": {"alpha": 0.4}}},
+    "erasing": {"data": DATA | ERASED},
+    "jitter": {"data": DATA | JITTERED},
+    "randaugment": {"data": DATA | POLICY},
     "probes": network("mlp", batch_norm=True) | {"probe": PROBE},
     "best validation": {"select": "best_validation"},
 }
@@ -70,7 +85,11 @@ def test_no_step_waits_for_the_gpu(kind, spec, digits):
 KINDS_WITHOUT_DROPOUT = {
     name: network(name, **({"dropout": 0.0} if "dropout" in MODELS[name].settings.model_fields else {}))
     for name in models.names()
-} | {kind: settings for kind, settings in KINDS.items() if kind.startswith(("loss", "cutmix"))}
+} | {
+    kind: settings
+    for kind, settings in KINDS.items()
+    if kind.startswith(("loss", "cutmix", "mixup", "erasing"))
+}
 
 
 @pytest.mark.parametrize("kind", KINDS_WITHOUT_DROPOUT)

@@ -7,7 +7,19 @@ import shutil
 import pytest
 import torch
 
-from helpers.runs import DATA, DEVICE, OPTIONS, PROBE, RECIPE, assert_equal_runs, killed_after, train
+from helpers.runs import (
+    DATA,
+    DEVICE,
+    ERASED,
+    JITTERED,
+    OPTIONS,
+    POLICY,
+    PROBE,
+    RECIPE,
+    assert_equal_runs,
+    killed_after,
+    train,
+)
 from pj.data import store
 from pj.optim import REGISTRY
 from pj.runs.records import read_run
@@ -24,6 +36,8 @@ SMALL = {
 RUNS = {name: SMALL | {"optimizer": {"name": name, **options}} for name, options in OPTIONS.items()}
 RUNS |= {
     "cutmix": RUNS["sgd"] | {"data": DATA | {"cutmix": {"alpha": 1.0}}},
+    "mixup": RUNS["sgd"] | {"data": DATA | {"mixup": {"alpha": 0.4}}},
+    "augmented": RUNS["sgd"] | {"data": DATA | ERASED | JITTERED | POLICY},
     "probes": RUNS["sgd"] | {"probe": PROBE},
     "recipe": SMALL | RECIPE,
     "diverging": RUNS["sgd"] | {"loss": {"name": "mse"}, "optimizer": {"name": "sgd", "lr": 1e12}},

@@ -15,6 +15,20 @@ from pj.config.spec import RunSpec
 from pj.config.types import Strict
 from pj.data import listing
 
+# Test images of the official datasets (Krizhevsky 2009; LeCun et al. 1998; Xiao et al. 2017; Clanuwat et al.
+# 2018; Netzer et al. 2011; Coates et al. 2011), and of the subsets of
+# EMNIST (Cohen et al. 2017, table II; its files of letters hold more than it says, so they are not listed).
+TEST_IMAGES = {"STL10": 8_000, "SVHN": 26_032} | dict.fromkeys(
+    ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST"), 10_000
+)
+EMNIST_TEST_IMAGES = {
+    "balanced": 18_800,
+    "byclass": 116_323,
+    "bymerge": 116_323,
+    "digits": 40_000,
+    "mnist": 10_000,
+}
+
 
 def label(name: str, source: Source) -> str:
     """Return a dataset's name in run names and tables: its label, or its key."""
@@ -25,6 +39,7 @@ def faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
     """Return the faults, one per line."""
     return [
         *_label_faults(settings),
+        *_subset_faults(settings),
         *_probe_faults(settings, variants),
         *_path_faults(settings, variants),
         *_analysis_faults(settings, variants),
@@ -107,6 +122,15 @@ def _label_faults(settings: Settings) -> list[str]:
     return faults
 
 
+def _subset_faults(settings: Settings) -> list[str]:
+    """Return the datasets that name a subset and have none."""
+    return [
+        f"datasets.{name}.subset: {source.subset!r}; {source.dataset} has no subsets, only EMNIST has"
+        for name, source in settings.datasets.items()
+        if source.source == "torchvision" and source.subset and source.dataset != "EMNIST"
+    ]
+
+
 def _path_faults(settings: Settings, variants: Sequence[Variant]) -> list[str]:
     """Return the studies that are to show a regularisation path or a layer's weights but have none."""
     faults = []
@@ -155,7 +179,10 @@ def _test_images(source: Source) -> int | None:
         return len(listing.images(Path(source.path), "test").files) or None
     if source.source == "npz":
         return _rows(Path(source.path), "y_test")
-    return {"torchvision": 10_000, "digits": 360}.get(source.source)
+    if source.source == "torchvision":
+        subset = source.subset or "balanced"
+        return EMNIST_TEST_IMAGES.get(subset) if source.dataset == "EMNIST" else TEST_IMAGES[source.dataset]
+    return 360 if source.source == "digits" else None
 
 
 def _rows(path: Path, array: str) -> int | None:

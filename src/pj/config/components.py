@@ -1,4 +1,4 @@
-"""The typed parts of a training: data, model, loss, optimizer, schedule, probes.
+"""The typed parts of a training: model, loss, optimizer, schedule, probes; data are in `pj.config.data`.
 
 The options of models, losses, optimizers, schedules and data sources are declared by their constructors
 (`pj.config.cards`). Imports no torch: every cluster job parses this.
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pj import losses, models, optim
 from pj.config import cards, own
 from pj.config.cards import Component
-from pj.config.types import Count, Grid, Index, Label, NonNegative, Positive, Strict, distinct
+from pj.config.types import Count, Grid, Label, NonNegative, Strict, distinct
 from pj.data import sources
 from pj.errors import UserError
 from pj.training import schedule
@@ -82,43 +82,6 @@ def counted(model: Component) -> dict[str, int] | None:
         except Exception as error:  # it is code of the model's author
             raise UserError(f"{where}: {kind}: {number!r}: {error}") from None
     return found
-
-
-class CutMix(Strict):
-    """Rectangles pasted from image to image in every batch (`pj.data.cutmix`)."""
-
-    alpha: Positive = Field(1.0, description="lambda ~ Beta(alpha, alpha)")
-    adjust_lambda: bool = Field(
-        True, description="labels mixed by the clipped rectangle's area; false: by the lambda that was drawn"
-    )
-
-
-class Data(Strict):
-    """Which images, how many, how prepared. Splits are by position: ``train`` first, then ``validation``."""
-
-    name: str = Field(description="a key of datasets")
-    train: Count | None = Field(None, description="images to train on; null: all but those for validation")
-    validation: Index = Field(0, description="images held out of the training set, to select an epoch")
-    test: Count | None = Field(None, description="test images; null: all")
-    crop: Annotated[int, Field(ge=0, le=16)] = Field(
-        0, description="random crop after zero padding by this many pixels"
-    )
-    flip: bool = Field(False, description="mirror half of the images at random")
-    cutmix: CutMix | None = Field(None, description="paste rectangles from image to image")
-    mean: list[float] | None = Field(
-        None, description="subtracted from pixels in [0, 1], one number per channel; null: nothing"
-    )
-    std: list[Positive] | None = Field(
-        None, description="divides pixels after mean is subtracted; needed with mean"
-    )
-
-    @model_validator(mode="after")
-    def _mean_and_std_together(self) -> Data:
-        if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
-            raise ValueError("mean and std must be given together, each with one number per channel")
-        if any(not 0 <= number <= 1 for number in [*(self.mean or []), *(self.std or [])]):
-            raise ValueError("mean and std are of pixels in [0, 1]; divide constants for 0…255 by 255")
-        return self
 
 
 class Ema(Strict):

@@ -133,6 +133,6 @@ def _inside(annotation: Any, part: int | str) -> tuple[Any, bool]:
 
 def _tags(member: Any) -> tuple[Any, ...]:
     for key in ("name", "source", "statistic"):
-        if key in member.model_fields:
+        if key in getattr(member, "model_fields", ()):
             return get_args(member.model_fields[key].annotation)
     return ()

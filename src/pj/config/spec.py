@@ -15,7 +15,6 @@ from pydantic import AfterValidator, Field, model_validator
 from pj.config import own
 from pj.config.components import (
     LOSSES,
-    Data,
     Ema,
     Loss,
     Model,
@@ -25,6 +24,7 @@ from pj.config.components import (
     counted,
     facts,
 )
+from pj.config.data import Data
 from pj.config.types import Count, Positive, Strict, Switch
 
 
@@ -80,11 +80,12 @@ class RunSpec(Strict):
             raise ValueError(
                 f"batch_size {self.batch_size} is larger than the {self.data.train} training images"
             )
-        if self.data.cutmix and LOSSES[self.loss.name].annotations["target"] == "Indices":
-            raise ValueError(
-                f"data.cutmix mixes labels, which the loss {self.loss.name} does not accept; allowed: any "
-                "other loss (cross_entropy is the same function as nll), or cutmix: null"
-            )
+        for mixing in self.data.mixing:
+            if LOSSES[self.loss.name].annotations["target"] == "Indices":
+                raise ValueError(
+                    f"data.{mixing} mixes labels, which the loss {self.loss.name} does not accept; allowed: "
+                    f"any other loss (cross_entropy is the same function as nll), or {mixing}: null"
+                )
         known = self.layers or []
         asked = self.probe.ics if self.probe and self.layers is not None else ()
         if unknown := [name for name in asked if name not in known]:

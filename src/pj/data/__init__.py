@@ -1,7 +1,7 @@
 """Images: their sources, their storage, and batches of them on the device.
 
-Mixing is named in a registry instead of imported, so that nothing here loads torch and its code is part of
-the fingerprint of only those runs that mix images.
+Optional augmentations are named in a registry instead of imported, so that nothing here loads torch and the
+code of each is part of the fingerprint of only those runs that use it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-REGISTRY = {"cutmix": "pj.data.mixing:CutMix"}
+REGISTRY = {
+    "randaugment": "pj.data.policies:RandAugment",
+    "trivialaugment": "pj.data.policies:TrivialAugment",
+    "jitter": "pj.data.jitter:Jitter",
+    "cutout": "pj.data.erasing:Cutout",
+    "erasing": "pj.data.erasing:Erasing",
+    "cutmix": "pj.data.mixing:CutMix",
+    "mixup": "pj.data.mixup:MixUp",
+}
 
 
-def create_mixing(name: str, **options: Any) -> Any:
-    """Return the object of that name that mixes the images of a batch."""
+def create_part(name: str, **options: Any) -> Any:
+    """Return the augmentation of that name: pixels, rectangles or mixtures of images."""
     return resolve_name(REGISTRY[name])(**options)
 
 
@@ -43,7 +51,7 @@ def cutmix(
         Images [N, C, H, W] and probabilities float32 [N, K].
 
     """
-    mixing = create_mixing("cutmix", num_classes=num_classes, adjust_lambda=adjust_lambda, alpha=alpha)
+    mixing = create_part("cutmix", num_classes=num_classes, adjust_lambda=adjust_lambda, alpha=alpha)
     mixing.start_epoch([len(images)], images.shape[-1], generator, images.device)
     mixed: tuple[Tensor, Tensor] = mixing(0, slice(None), images, labels)
     return mixed

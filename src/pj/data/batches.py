@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pj.config.components import Data
-from pj.data import create_mixing
+from pj.config.data import Data
+from pj.data import create_part
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator
 
+PIXELS = ("randaugment", "trivialaugment", "jitter")  # the parts that change pixels before normalising
 FEW = 10  # images that may be of one class by chance
 
 
@@ -31,16 +32,38 @@ class Split:
 class Normalise:
     """uint8 [B, H, W, C] in 0…255 to float32 [B, C, H, W], standardised per channel."""
 
-    def __init__(self, data: Data, channels: int, device: torch.device) -> None:
-        mean, std = data.mean or [0.0], data.std or [1.0]
+    def __init__(self, data: Data, train: Split) -> None:
+        channels, device = train.images.shape[3], train.images.device
+        if data.mean == "auto":
+            mean, std = mean_and_std(train)
+            if 0 in std:
+                raise DataError(f"{data.name}: mean: auto needs channels that are not constant in training")
+        else:
+            mean, std = data.mean or [0.0], data.std or [1.0]
         if len(mean) not in (1, channels):
             raise DataError(f"{data.name} has {channels} channels, but data.mean has {len(mean)} numbers")
+        self.constants = {"mean": list(mean), "std": list(std)}  # for the record
         self.scale = (1 / 255 / torch.tensor(std)).to(device)
         self.shift = (-torch.tensor(mean) / torch.tensor(std)).to(device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the images as a view in channels_last order, permuted without a copy."""
         return torch.addcmul(self.shift, images.float(), self.scale).permute(0, 3, 1, 2)
+
+
+def mean_and_std(split: Split) -> tuple[list[float], list[float]]:
+    """Return mean and population standard deviation per channel over all pixels, in [0, 1].
+
+    They are computed from counts of the 256 values, so that they are the same on every device.
+    """
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel in split.images.unbind(dim=3):
+        counts = torch.bincount(channel.flatten(), minlength=256).cpu().double()
+        mean = (counts * values).sum() / counts.sum()
+        means.append(mean.item())
+        deviations.append(((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt().item())
+    return means, deviations
 
 
 def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Split]:
@@ -85,8 +108,8 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
 class TrainingBatches:
     """Shuffled, augmented batches as a function of (seed, epoch, step) alone.
 
-    Order, crops, flips and mixtures of an epoch are drawn at its start on the CPU, so that they do not
-    depend on the device; one gather per step crops and flips.
+    Order, crops, flips and all else that is random in an epoch are drawn at its start on the CPU, so that
+    they do not depend on the device; one gather per step crops and flips. Each optional part draws its own.
     """
 
     def __init__(
@@ -99,31 +122,41 @@ class TrainingBatches:
         self.normalise, self.labels, self.size, self.count = normalise, split.labels, size, count
         # batch norm cannot normalise a last batch of one image: that image waits for the next epoch
         self.steps = -(-count // batch_size) - (1 if count % batch_size == 1 and count > 1 else 0)
+        self.sizes = [min(batch_size, count - step * batch_size) for step in range(self.steps)]
         pad = (0, 0, data.crop, data.crop, data.crop, data.crop)
         self.images = torch.nn.functional.pad(split.images, pad)  # black, before normalising
         self.pixels = torch.arange(size, device=split.labels.device)
-        options = data.cutmix.model_dump() if data.cutmix else None
-        self.cutmix = create_mixing("cutmix", num_classes=classes, **options) if options else None
+        options = {name: getattr(data, name).model_dump() for name in data.parts}
+        for name in data.mixing:
+            options[name] |= {"num_classes": classes}
+        self.parts = {name: create_part(name, **own) for name, own in options.items()}
+        self.on_pixels = [self.parts[name] for name in PIXELS if name in self.parts]
+        self.erasing = [self.parts[name] for name in ("cutout", "erasing") if name in self.parts]
+        self.mixing = next((self.parts[name] for name in data.mixing), None)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the order, the crops, the flips and the mixtures of an epoch."""
+        """Draw the order, the crops, the flips and what the optional parts need of an epoch."""
         draw = generator(self.seed, "augment", epoch)
         device = self.labels.device
         self.order = torch.randperm(self.count, generator=generator(self.seed, "order", epoch)).to(device)
         self.top, self.left = torch.randint(2 * self.crop + 1, (2, self.count), generator=draw).to(device)
         self.mirror = (torch.rand(self.count, generator=draw) < 0.5).to(device)
-        if self.cutmix:
-            sizes = [len(self.order[self._cut(step)]) for step in range(self.steps)]
-            self.cutmix.start_epoch(sizes, self.size, generator(self.seed, "cutmix", epoch), device)
+        for name, part in self.parts.items():
+            part.start_epoch(self.sizes, self.size, generator(self.seed, name, epoch), device)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return images float32 [B, C, H, W] (channels_last) and the labels of a step.
 
-        Labels are int64 [B]; with CutMix probabilities float32 [B, K].
+        Labels are int64 [B]; with CutMix and mixup probabilities float32 [B, K].
         """
         cut = self._cut(step)
-        images, labels = self.normalise(self._gathered(cut)), self.labels[self.order[cut]]
-        return self.cutmix(step, cut, images, labels) if self.cutmix else (images, labels)
+        pixels = self._gathered(cut)
+        for part in self.on_pixels:
+            pixels = part(step, cut, pixels)
+        images, labels = self.normalise(pixels), self.labels[self.order[cut]]
+        for part in self.erasing:
+            images = part(step, cut, images)
+        return self.mixing(step, cut, images, labels) if self.mixing else (images, labels)
 
     def _cut(self, step: int) -> slice:
         return slice(step * self.batch_size, (step + 1) * self.batch_size)

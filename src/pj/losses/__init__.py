@@ -29,8 +29,8 @@ REGISTRY = {
 
 
 def names() -> list[str]:
-    """Return the names that `create` knows."""
-    return list(REGISTRY)
+    """Return the names that `create` knows, without that of your own."""
+    return [name for name in REGISTRY if name != "own"]
 
 
 def create(name: str, **options: Any) -> Loss:

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pj import data
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.syntax import is_for_type_checkers, statements, strip_inert
@@ -54,13 +55,11 @@ def run_fingerprint(entry: Path, spec: RunSpec, targets: Iterable[str] = ()) -> 
         "pj.optim": spec.optimizer.name,
         "pj.training.schedule": spec.schedule.name,
     }
-    if spec.data.cutmix:
-        chosen["pj.data"] = "cutmix"
     if spec.ema:
         chosen["pj.training.build"] = "ema"
     if spec.probe:
         chosen["pj.training.observers"] = "probe"
-    return fingerprint(entry, chosen, targets)
+    return fingerprint(entry, chosen, [*targets, *(data.REGISTRY[name] for name in spec.data.parts)])
 
 
 def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:

@@ -65,6 +65,7 @@ def load(
     spec = RunSpec.model_validate(record["spec"])
     conditions = configure(device, precision or spec.precision, threads)
     model = build.network(spec, dataset, conditions.device)
+    parts = splits(dataset, spec.data, conditions.device)
     checkpoint = torch.load(folder / records.CHECKPOINT, weights_only=True)
     model.load_state_dict(checkpoint["weights"])
     return FinishedRun(
@@ -73,8 +74,8 @@ def load(
         checkpoint=checkpoint,
         model=model.eval(),
         loss=build.loss(spec),
-        splits=splits(dataset, spec.data, conditions.device),
-        normalise=Normalise(spec.data, dataset.channels, conditions.device),
+        splits=parts,
+        normalise=Normalise(spec.data, parts["train"]),
         conditions=conditions,
     )
 

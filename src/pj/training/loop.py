@@ -232,6 +232,7 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
             "threads": conditions.threads,
             **_recorded(identity),
             records.MADE_FROM: training.data_made_from,
+            "normalised_by": training.normalise.constants,
             "checkpoint_sha256": files.sha256(folder / records.CHECKPOINT),
             "files": {name: files.sha256(folder / name) for name in tables},
             "provenance": provenance(conditions.device),

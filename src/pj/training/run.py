@@ -38,7 +38,7 @@ class Training:
         self.loss = build.loss(spec)
         self.data_made_from = dataset.made_from  # for the record
         self.splits = splits(dataset, spec.data, device)
-        self.normalise = Normalise(spec.data, dataset.channels, device)
+        self.normalise = Normalise(spec.data, self.splits["train"])
         self.batches = TrainingBatches(
             self.splits["train"], spec.data, spec.batch_size, self.normalise, dataset.classes, seed
         )
