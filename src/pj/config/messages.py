@@ -32,7 +32,7 @@ def faults_of(
         where = path
         if changes is not None:
             where = (*path, "variants", variant) if _holds(changes, keys) else (*path, "base")
-            if any(keys[: len(key)] == key for key in swept):
+            if keys and any(keys[: len(key)] == key[: len(keys)] for key in swept):
                 where = (*path, "sweep")
         faults.append(f"{'.'.join((*where, *keys)) or 'the file'}: {_reason(item, model)}")
     return faults

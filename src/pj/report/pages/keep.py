@@ -23,10 +23,10 @@ from pj.runs import places, records
 def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ()) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
-    For each study its tables (one row per variant, one row per run), its learning curves, of a sweep
-    its figure, of probed runs a summary and its figure, of DessiLBI's their paths; for each analysis its table
-    and figures; and in ``provenance.json`` the settings in force, how many runs each combination of versions,
-    machine and commit made, and ``notes``: sentences for the page.
+    For each study its tables (one row per variant, one row per run), its learning curves, of a sweep its
+    figure, of probed runs a summary and its figure, of DessiLBI's their paths; for each analysis its
+    table and figures; and in ``provenance.json`` the settings in force, how many runs each combination of
+    versions, machine and commit made, and ``notes``: sentences for the page.
     """
     kept = []
     machines: Counter[str] = Counter()
