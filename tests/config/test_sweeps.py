@@ -219,6 +219,6 @@ def test_other_sweeps_have_no_figure(sweep, tmp_path):
 def test_the_example_of_the_how_to_page_works(tmp_path):
     page = (ROOT / "docs/how-to/add-a-study.md").read_text()
     (tmp_path / "sweep.yaml").write_text(re.search(r"```yaml\n(# sweep.yaml.*?)```", page, re.DOTALL)[1])
-    study = load(ROOT / "config.quick.yaml", tmp_path / "sweep.yaml").study("dropout")
+    study = load(ROOT / "config.quick.yaml", tmp_path / "sweep.yaml").study("rates")
     assert [v.name for v in study.variants] == [f"dropout_{p}" for p in ("0.0", "0.2", "0.4", "0.6")]
     assert study.variants[1].reported.accuracy == 96.1 and study.swept
