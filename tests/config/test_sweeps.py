@@ -190,6 +190,9 @@ def test_a_faulty_sweep_hides_no_other_fault_and_adds_none(tmp_path):
         "studies.s.sweep.model.dropout",
         "studies.s.reprot",
     ]
+    with pytest.raises(ConfigError) as error:  # the base by itself has no learning rate
+        loaded(tmp_path, "sweep: {optimizer.lr: []}\nreference: lr_0.1", optimizer={"name": "sgd"})
+    assert len(error.value.faults) == 1
 
 
 @pytest.mark.parametrize(
