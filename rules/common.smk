@@ -14,7 +14,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj import files
     from pj.claims import schema
     from pj.claims.loading import of as load_claims
-    from pj.config import loading, words
+    from pj.config import loading, sweeps, words
     from pj.config.analyses import ANALYSES
     from pj.config.components import facts
     from pj.config.spec import network_name
@@ -73,6 +73,9 @@ PROBED_STUDIES = [
     name for name, study in CONFIG.settings.studies.items() if study.probes
 ]
 PATH_STUDIES = [name for name, study in CONFIG.settings.studies.items() if study.path]
+SWEPT_STUDIES = [
+    name for name, study in CONFIG.settings.studies.items() if sweeps.axis(study.sweep)
+]
 
 
 def one_of(names):

@@ -115,3 +115,23 @@ use rule tables as paths with:
     localrule: True
     params:
         code=code("study.py", report="paths"),
+
+
+use rule tables as sweeps with:
+    input:
+        lambda wildcards: run_files(wildcards.study, "evaluation.json"),
+        stamp=STAMP,
+    output:
+        png=report(
+            "results/studies/{study}/sweep.png",
+            category="Sweeps",
+            labels={"study": "{study}"},
+        ),
+        svg="results/studies/{study}/sweep.svg",
+    log:
+        "results/logs/sweeps/{study}.log",
+    wildcard_constraints:
+        study=one_of(SWEPT_STUDIES),
+    localrule: True
+    params:
+        code=code("study.py", report="sweeps"),

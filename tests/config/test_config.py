@@ -83,6 +83,7 @@ def test_a_standalone_file_replaces_config_yaml_and_can_be_overlaid_itself(tmp_p
     quick = load(FULL, QUICK)
     assert quick == load(QUICK) and set(quick.settings.studies) == {
         "parts",
+        "dropout",
         "training",
         "smoothness",
         "sparsity",

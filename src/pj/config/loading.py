@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pj.config import checks, yaml_files
+from pj.config import checks, sweeps, yaml_files
 from pj.config.analyses import ANALYSES
 from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.checks import label
@@ -75,6 +75,7 @@ class Config:
         return Study(
             name=name,
             variants=tuple(v for v in self.variants if v.study == name),
+            swept=sweeps.axis(frame.sweep),
             **frame.model_dump(include={"title", "report", "compare", "reference", "probes", "path"}),
         )
 
@@ -127,7 +128,8 @@ def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] |
     if not merged and faults:
         raise ConfigError(faults)
     merged = yaml_files.merge(merged, yaml_files.parse_texts(overrides or {}))
-    return _resolve(_without_removed(merged), faults)
+    merged, broken = sweeps.with_variants(merged)
+    return _resolve(_without_removed(merged), faults, broken)
 
 
 def _without_removed(merged: dict[str, Any]) -> dict[str, Any]:
@@ -150,15 +152,20 @@ def _without_removed(merged: dict[str, Any]) -> dict[str, Any]:
 
 def of_settings(settings: Mapping[str, Any]) -> Config:
     """Return the configuration of saved settings, such as those that `pj keep` copies."""
-    return _resolve(dict(settings), [])
+    # the names of swept variants are among them, less those that an overlay has removed
+    return _resolve(dict(settings), [], sweeps.with_variants(settings)[1])
 
 
-def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
+def _resolve(merged: dict[str, Any], faults: list[str], broken: Mapping[str, list[str]]) -> Config:
+    """Return the configuration; ``broken`` are the faults of sweeps, by study."""
+    faults = faults + [fault for own in broken.values() for fault in own]
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         faults += faults_of(error, Settings, ())
-        raise ConfigError(faults + _variant_faults(merged)) from None
+        raise ConfigError(faults + _variant_faults(merged, broken)) from None
+    if broken:  # which variants there are is not known, so that nothing that names one can be checked
+        raise ConfigError(faults + _variant_faults(merged, broken))
     variants, found = _variants(settings)
     faults += found + checks.faults(settings, variants)
     if faults:
@@ -166,14 +173,19 @@ def _resolve(merged: dict[str, Any], faults: list[str]) -> Config:
     return Config(settings, tuple(variants))
 
 
-def _variant_faults(merged: dict[str, Any]) -> list[str]:
-    """Return the faults inside studies when the rest is faulty too, so that all are reported at once."""
+def _variant_faults(merged: dict[str, Any], broken: Iterable[str]) -> list[str]:
+    """Return the faults inside all studies but ``broken`` ones when the rest is faulty too.
+
+    So all are reported at once.
+    """
     faults: list[str] = []
     studies, datasets = merged.get("studies"), merged.get("datasets")
     if not isinstance(studies, dict) or not isinstance(datasets, dict):
         return faults
     stand_ins = {str(name): {"source": "digits", "label": "digits"} for name in datasets}
     for name, raw in studies.items():
+        if name in broken:
+            continue
         rest = {"datasets": stand_ins, "seeds": [0], "studies": {name: raw}}
         try:
             faults += _variants(Settings.model_validate(rest))[1]
@@ -189,8 +201,11 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
         path = ("studies", study_name)
         if study.reference is not None and study.reference not in study.variants:
             faults.append(choice_fault((*path, "reference"), study.reference, study.variants))
+        swept, keys = sweeps.variants(study.sweep), sweeps.places(study.sweep)
         for name, raw in study.variants.items():
             changes = {k: v for k, v in raw.items() if k not in ("title", "reported")}
+            if name in swept:
+                changes = yaml_files.merge(swept[name].changes, changes)
             merged = yaml_files.merge({"precision": settings.precision, **study.base}, changes)
             try:
                 head = Head.model_validate({k: raw[k] for k in ("title", "reported") if k in raw})
@@ -198,7 +213,8 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 faults += faults_of(error, Head, (*path, "variants", name))
                 continue
             scale = study.scale or settings.scale
-            unknown = _dataset_faults(merged, path, settings)
+            swept_data = name in swept and ("data", "name") in keys
+            unknown = _dataset_faults(merged, (*path, "sweep" if swept_data else "base"), settings)
             faults += unknown
             try:
                 full = RunSpec.model_validate(merged)
@@ -206,7 +222,7 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                     continue
                 spec = _at_scale(full, scale, settings.datasets[full.data.name], study.base.get("epochs"))
             except ValidationError as error:
-                faults += faults_of(error, RunSpec, path, changes, name)
+                faults += faults_of(error, RunSpec, path, changes, name, keys if name in swept else ())
                 continue
             except _ScaleError as error:
                 where = (*path, "scale") if study.scale else ("scale",)
@@ -216,7 +232,7 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                 Variant(
                     study=study_name,
                     name=name,
-                    title=head.title or name,
+                    title=head.title or (swept[name].title if name in swept else name),
                     spec=spec,
                     seeds=tuple(dict.fromkeys(study.seeds or settings.seeds)),
                     scale=scale,
@@ -231,7 +247,7 @@ def _dataset_faults(merged: Mapping[str, Any], path: tuple[str, ...], settings: 
     name = data.get("name") if isinstance(data, Mapping) else None
     if not isinstance(name, str) or name in settings.datasets:
         return []
-    return [choice_fault((*path, "base", "data", "name"), name, settings.datasets)]
+    return [choice_fault((*path, "data", "name"), name, settings.datasets)]
 
 
 class _ScaleError(ValueError):

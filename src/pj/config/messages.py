@@ -18,8 +18,12 @@ def faults_of(
     path: tuple[str, ...],
     changes: Mapping[str, Any] | None = None,
     variant: str = "",
+    swept: Iterable[tuple[str, ...]] = (),
 ) -> list[str]:
-    """Return pydantic's errors as messages. With ``changes``, they name the base or the variant at fault."""
+    """Return pydantic's errors as messages.
+
+    With ``changes``, they name the base, the variant or, for the keys ``swept``, the sweep that is at fault.
+    """
     faults = []
     for item in error.errors(include_url=False):
         keys = _keys(model, item["loc"])
@@ -28,6 +32,8 @@ def faults_of(
         where = path
         if changes is not None:
             where = (*path, "variants", variant) if _holds(changes, keys) else (*path, "base")
+            if keys and any(keys[: len(key)] == key[: len(keys)] for key in swept):
+                where = (*path, "sweep")
         faults.append(f"{'.'.join((*where, *keys)) or 'the file'}: {_reason(item, model)}")
     return faults
 
@@ -105,7 +111,7 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
         annotation, _ = _inside(annotation, part)
     annotation = _unwrapped(annotation)
     known = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return list(annotation.model_fields) if known else []
+    return [field.alias or name for name, field in annotation.model_fields.items()] if known else []
 
 
 def _unwrapped(annotation: Any) -> Any:

@@ -15,6 +15,7 @@ from pj.config.analyses import ANALYSES
 from pj.config.analyses.declaration import Analysis, AnalysisSettings
 from pj.config.components import Source
 from pj.config.spec import RunSpec
+from pj.config.sweeps import Sweep, Swept
 from pj.config.types import (
     Count,
     Fraction,
@@ -131,6 +132,10 @@ class StudySettings(Strict):
     variants: Annotated[dict[Name, Annotated[dict[str, Any], Partial(Changes)]], Field(min_length=1)] = Field(
         description="rows of the table: what each changes in the base, its title and reported numbers"
     )
+    sweep: Annotated[dict[str, Any], Partial(Sweep)] | None = Field(
+        None,
+        description="variants made from values of keys, such as {model.dropout: [0.0, 0.1]}",
+    )
     compare: Literal["best_test", "selected"] = Field(
         "selected", description="which test accuracy is compared: the kind that the paper prints"
     )
@@ -211,6 +216,7 @@ class Study(Strict):
     reference: str | None
     probes: ProbeView | None = None
     path: PathView | None = None
+    swept: Swept | None = None
     variants: tuple[Variant, ...]
 
 

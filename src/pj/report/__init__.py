@@ -12,6 +12,7 @@ REGISTRY = {
     "probes": "pj.report.tables.probes:write",
     "probe_figures": "pj.report.figures.probes:write",
     "paths": "pj.report.figures.paths:write",
+    "sweeps": "pj.report.figures.sweep:write",
     # of everything: write(judgements, sources, words, output)
     "scorecard": "pj.report.tables.claims:write",
     "page": "pj.report.pages.html:write",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pj.config import sweeps
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 
@@ -27,6 +28,11 @@ def figures(config: Config) -> list[str]:
     studies = config.settings.studies
     return [
         *(f"{FOLDER}/studies/{name}/curves.png" for name in studies),
+        *(
+            f"{FOLDER}/studies/{name}/sweep.png"
+            for name, study in studies.items()
+            if sweeps.axis(study.sweep)
+        ),
         *(f"{FOLDER}/studies/{name}/probes.png" for name, study in studies.items() if study.probes),
         *(f"{FOLDER}/studies/{name}/path.png" for name, study in studies.items() if study.path),
         *(

@@ -12,7 +12,7 @@ from pj import files
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.settings import Study
-from pj.report.figures import analyses, curves, paths, style
+from pj.report.figures import analyses, curves, paths, style, sweep
 from pj.report.figures import probes as probe_figures
 from pj.report.tables import probe_measures, probes, studies
 from pj.report.tables.analyses import collect
@@ -23,10 +23,10 @@ from pj.runs import places, records
 def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ()) -> list[str]:
     """Write into ``folder`` every study with a finished run, and return their names.
 
-    For each study its tables (one row per variant, one row per run), its learning curves and, of probed
-    runs, a summary and its figure, of DessiLBI's their paths; for each analysis its table and figures; and in
-    ``provenance.json`` the settings in force, how many runs each combination of versions, machine and commit
-    made, and ``notes``: sentences for the page.
+    For each study its tables (one row per variant, one row per run), its learning curves, of a sweep its
+    figure, of probed runs a summary and its figure, of DessiLBI's their paths; for each analysis its
+    table and figures; and in ``provenance.json`` the settings in force, how many runs each combination of
+    versions, machine and commit made, and ``notes``: sentences for the page.
     """
     kept = []
     machines: Counter[str] = Counter()
@@ -38,6 +38,8 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
         curves.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
         if study.probes:
             _keep_probes(study, results / "runs", folder / "studies" / name)
+        if study.swept:
+            sweep.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
         if study.path:
             paths.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
         kept.append(name)

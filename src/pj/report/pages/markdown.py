@@ -156,6 +156,8 @@ def _study(study: Study, source: Source, note: str, level: str, page: Path) -> I
         yield f"[Accuracy by class]({_link(by_class, page)})\n"
     curves = f"{study.title}: {OF_STUDIES['curves']}"
     yield _image(curves, folder / "curves.png", page, source)
+    if study.swept:
+        yield _image(f"{study.title}: {OF_STUDIES['sweep']}", folder / "sweep.png", page, source)
     if study.probes:
         yield PROBES[study.probes.show] + note
         note = ""

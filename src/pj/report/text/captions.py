@@ -4,6 +4,7 @@ from pj.config.analyses import ANALYSES
 
 OF_STUDIES = {  # the figures of a study, by file name
     "curves": "loss and accuracy by epoch, one line per variant",
+    "sweep": "accuracy against the value that is swept, mean and 95 % interval over seeds",
     "probes": "measurements during training, with batch norm and without",
     "path": "share of each layer's units in the support, by epoch",
     "weights": "absolute weights of a layer, one panel per variant",
