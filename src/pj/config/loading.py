@@ -9,12 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pj.config import checks, yaml_files
-from pj.config.analyses import ANALYSES
+from pj.config import checks, overlays, yaml_files
 from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.checks import label
 from pj.config.components import Source
-from pj.config.messages import choice_fault, faults_of
+from pj.config.messages import NULL, choice_fault, faults_of
 from pj.config.settings import (
     ANALYSED,
     Analysed,
@@ -27,30 +26,38 @@ from pj.config.settings import (
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 
-NAMED = ("datasets", "studies", *ANALYSES)  # sections whose entries have names of the user's
 MANY = 4  # places with one fault that are listed; of more the rest is counted
 
 
 class ConfigError(UserError):
     """Everything that is wrong with a configuration: one line per fault, with the places that have it."""
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    def __init__(self, faults: Sequence[str], there: Mapping[tuple[str, ...], str] | None = None) -> None:
         self.faults = list(faults)
         places: dict[str, list[str]] = {}
         for fault in self.faults:
             place, _, reason = fault.partition(": ")
             places.setdefault(reason, []).append(place)
-        lines = [_line(where, reason) for reason, where in places.items()]
+        lines = [_line(where, reason, there or {}) for reason, where in places.items()]
         known = sum(line.count("\n") + 1 for line in lines)
         count = "1 fault" if known == 1 else f"{known} faults"
         super().__init__(f"{count} in the configuration:\n" + "\n".join(lines))
 
 
-def _line(places: Sequence[str], reason: str) -> str:
+def _line(places: Sequence[str], reason: str, there: Mapping[tuple[str, ...], str]) -> str:
     """Return a fault's line; of a fault in many places it names the first, and counts the others."""
     if len(places) <= MANY:
-        return "\n".join(f"  {place}: {reason}" for place in places)
+        return "\n".join(f"  {place}: {_placed(reason, overlays.place(place, there))}" for place in places)
     return f"  {', '.join(places[:MANY])} and {len(places) - MANY} more: {reason}"
+
+
+def _placed(reason: str, where: str | None) -> str:
+    """Return a reason with the file and line of the key at fault, as far as they are known."""
+    if where is None:
+        return reason
+    if reason.endswith(NULL):
+        return f"{reason.removesuffix(NULL)} (null in {where})"
+    return f"{reason} ({where})"
 
 
 @dataclass(frozen=True)
@@ -111,41 +118,20 @@ class Config:
         return {label(name, source): source for name, source in self.settings.datasets.items()}
 
 
-def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+def load(path: str | Path, *files: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read config files, each laid over the one before, then command-line overrides.
 
     A ``standalone`` file replaces those before it.
 
     Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
     """
-    merged: dict[str, Any] = {}
-    faults: list[str] = []
-    for file in dict.fromkeys(Path(p) for p in (path, *overlays)):
-        content, found = yaml_files.read(file)
-        faults = found if content.get("standalone") is True else faults + found
-        merged = content if content.get("standalone") is True else yaml_files.merge(merged, content)
-    if not merged and faults:
-        raise ConfigError(faults)
-    merged = yaml_files.merge(merged, yaml_files.parse_texts(overrides or {}))
-    return _resolve(_without_removed(merged), faults)
-
-
-def _without_removed(merged: dict[str, Any]) -> dict[str, Any]:
-    """Leave out studies, variants, datasets and analyses that an overlay has set to null."""
-
-    def kept(section: Any) -> Any:
-        return {k: v for k, v in section.items() if v is not None} if isinstance(section, dict) else section
-
-    there = {key: value for key, value in merged.items() if key not in NAMED or value is not None}
-    found = {key: kept(value) if key in NAMED else value for key, value in there.items()}
-    if isinstance(studies := found.get("studies"), dict):
-        found["studies"] = {
-            name: study | {"variants": kept(study["variants"])}
-            if isinstance(study, dict) and "variants" in study
-            else study
-            for name, study in studies.items()
-        }
-    return found
+    merged, faults = overlays.read((path, *files), overrides)
+    try:
+        if not merged and faults:
+            raise ConfigError(faults)
+        return _resolve(overlays.without_nulls(merged, Settings), faults)
+    except ConfigError as error:
+        raise ConfigError(error.faults, overlays.places((path, *files), overrides)) from None
 
 
 def of_settings(settings: Mapping[str, Any]) -> Config:
@@ -191,9 +177,11 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
             faults.append(choice_fault((*path, "reference"), study.reference, study.variants))
         for name, raw in study.variants.items():
             changes = {k: v for k, v in raw.items() if k not in ("title", "reported")}
-            merged = yaml_files.merge({"precision": settings.precision, **study.base}, changes)
+            merged = overlays.without_nulls(yaml_files.merge(study.base, changes), RunSpec)
+            merged = {"precision": settings.precision, **merged}
+            given = {k: raw[k] for k in ("title", "reported") if k in raw}
             try:
-                head = Head.model_validate({k: raw[k] for k in ("title", "reported") if k in raw})
+                head = Head.model_validate(overlays.without_nulls(given, Head))
             except ValidationError as error:
                 faults += faults_of(error, Head, (*path, "variants", name))
                 continue
