@@ -14,6 +14,7 @@ from pj.errors import UserError
 
 COMMANDS = {
     "init": "write a project of your own that runs, to start from",
+    "config": "print the configuration that is in force, and where each value was set",
     "train": "train one run of a study into a folder, without Snakemake",
     "runs": "list every run: the variants that use it, its state and its test accuracy",
     "watch": "show the progress of all runs in training",

@@ -26,6 +26,7 @@ from pj.config.settings import (
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 
+HEAD = ("title", "reported")  # keys of a variant that are not of its specification
 MANY = 4  # places with one fault that are listed; of more the rest is counted
 
 
@@ -168,6 +169,13 @@ def _variant_faults(merged: dict[str, Any]) -> list[str]:
     return faults
 
 
+def specified(settings: Settings, base: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the specification of a variant as it is written: its base with its changes, at full scale."""
+    changes = {k: v for k, v in variant.items() if k not in HEAD}
+    written = overlays.without_nulls(yaml_files.merge(base, changes), RunSpec)
+    return {"precision": settings.precision, **written}
+
+
 def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
     variants: list[Variant] = []
     faults: list[str] = []
@@ -176,20 +184,19 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
         if study.reference is not None and study.reference not in study.variants:
             faults.append(choice_fault((*path, "reference"), study.reference, study.variants))
         for name, raw in study.variants.items():
-            changes = {k: v for k, v in raw.items() if k not in ("title", "reported")}
-            merged = overlays.without_nulls(yaml_files.merge(study.base, changes), RunSpec)
-            merged = {"precision": settings.precision, **merged}
-            given = {k: raw[k] for k in ("title", "reported") if k in raw}
+            changes = {k: v for k, v in raw.items() if k not in HEAD}
+            written = specified(settings, study.base, changes)
+            given = {k: raw[k] for k in HEAD if k in raw}
             try:
                 head = Head.model_validate(overlays.without_nulls(given, Head))
             except ValidationError as error:
                 faults += faults_of(error, Head, (*path, "variants", name))
                 continue
             scale = study.scale or settings.scale
-            unknown = _dataset_faults(merged, path, settings)
+            unknown = _dataset_faults(written, path, settings)
             faults += unknown
             try:
-                full = RunSpec.model_validate(merged)
+                full = RunSpec.model_validate(written)
                 if unknown:
                     continue
                 spec = _at_scale(full, scale, settings.datasets[full.data.name], study.base.get("epochs"))
