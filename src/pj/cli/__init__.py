@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "write the report pages: the scorecard with all tables and figures",
     "doctor": "check this machine for the workflow, and say how to fix what is wrong",
     "verify": "check results: damaged or edited files, runs of other code or data",
+    "clean": "list what is in results that no configuration here names, and delete it on request",
     "keep": "copy the tables and figures of all finished runs, with provenance",
     "schema": "write the JSON schemas and the reference pages of config.yaml and claims.yaml",
     "completion": "print the script that lets a shell complete commands, options, studies and variants",
