@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from pj.config import ConfigError, load
+from pj.claims import loading as claims
+from pj.config import ConfigError, load, words
 
 BASE = """\
 seeds: [0]
@@ -199,3 +200,17 @@ def test_a_fault_names_the_file_and_line_of_the_key_or_of_the_mapping_that_lacks
 def test_faults_of_a_file_that_refers_to_itself_or_is_no_mapping_are_messages(laid, text):
     with pytest.raises(ConfigError):
         laid(text)
+
+
+def test_claims_and_texts_are_in_the_working_folder_or_beside_the_file_that_names_them(laid, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "my.yaml").write_text("claims: claims.yaml\nwords: words.yaml\n")
+    (tmp_path / "elsewhere" / "words.yaml").write_text("introduction: Beside.\n")
+    cells = "{own/a: 1, own/b: -1}"
+    claim = f"{{id: 1, statement: S., report: A, statistic: contrast, contrast: {cells}, expect: above}}"
+    (tmp_path / "elsewhere" / "claims.yaml").write_text(f"claims: [{claim}]\n")
+    laid()
+    assert words.of(config := load("config.yaml", "elsewhere/my.yaml")).introduction == "Beside."
+    assert [claim.id for claim in claims.of(config)] == [1]
+    (tmp_path / "words.yaml").write_text("introduction: Here.\n")
+    assert words.of(load("config.yaml", "elsewhere/my.yaml")).introduction == "Here."

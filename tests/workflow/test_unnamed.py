@@ -169,8 +169,12 @@ def test_what_a_named_place_leads_to_is_kept_and_so_are_the_links_on_the_way(pro
     moved(single, RESULTS / "studies" / "old" / "table.md")
     inside = next(path for path in named if path.name == records.RUN and not path.parent.is_symlink())
     moved(inside, RESULTS / "prunings" / "old" / "digits-mlp-01234567-seed0.json")
+    folder = RESULTS / "runs" / "digits-mlp-00000001"  # holds what looks like a run of no configuration
+    moved(RESULTS / "studies" / "probed", folder)
+    write(folder / "seed0" / records.RUN)
     clean("--delete")
     assert all(path.is_file() for path in named) and not aside.exists()
+    assert (folder / "seed0" / records.RUN).is_file()
 
 
 def test_of_a_link_only_the_link_goes(project, tmp_path):

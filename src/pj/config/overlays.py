@@ -28,6 +28,7 @@ def read(
     faults: list[str] = []
     for file in dict.fromkeys(map(Path, paths)):
         content, found = yaml_files.read(file)
+        content = _beside(file, content)
         alone = content.get("standalone") is True
         faults = found if alone else faults + found
         merged = content if alone else _laid(merged, content)
@@ -36,6 +37,13 @@ def read(
     for study, name, variant in _variants(merged):
         merged["studies"][study]["variants"][name] = _left(variant)
     return merged, faults
+
+
+def _beside(file: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Name claims and texts that are not in the working folder by their place beside the file."""
+    paths = {key: content[key] for key in ("claims", "words") if isinstance(content.get(key), str)}
+    there = {key: file.parent / path for key, path in paths.items() if not Path(path).is_file()}
+    return content | {key: str(path) for key, path in there.items() if path.is_file()}
 
 
 def _laid(before: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

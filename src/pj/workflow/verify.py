@@ -82,7 +82,7 @@ def findings(config: Config, results: Path) -> Iterator[str]:
     if unnamed:
         yield (
             f"finished runs that this configuration does not name: {len(unnamed)}, such as {unnamed[0]}. "
-            "If another configuration made them, give it with --configfile; else delete them"
+            "If another configuration made them, give it with --configfile; else delete them (`pj clean`)"
         )
     yield from _of_data(config, results / "data")
     for made in derived.existing(config, results):
