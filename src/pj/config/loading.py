@@ -39,13 +39,14 @@ class ConfigError(UserError):
         for fault in self.faults:
             place, _, reason = fault.partition(": ")
             places.setdefault(reason, []).append(place)
-        lines = [_line(where, reason, there or {}) for reason, where in places.items()]
+        dotted = {".".join(path): where for path, where in (there or {}).items()}
+        lines = [_line(where, reason, dotted) for reason, where in places.items()]
         known = sum(line.count("\n") + 1 for line in lines)
         count = "1 fault" if known == 1 else f"{known} faults"
         super().__init__(f"{count} in the configuration:\n" + "\n".join(lines))
 
 
-def _line(places: Sequence[str], reason: str, there: Mapping[tuple[str, ...], str]) -> str:
+def _line(places: Sequence[str], reason: str, there: Mapping[str, str]) -> str:
     """Return a fault's line; of a fault in many places it names the first, and counts the others."""
     if len(places) <= MANY:
         return "\n".join(f"  {place}: {_placed(reason, overlays.place(place, there))}" for place in places)

@@ -19,7 +19,7 @@ COMMAND_LINE = "command line"
 def read(
     paths: Iterable[str | Path], overrides: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what files, each laid over the one before, and command-line overrides come to, and their faults.
+    """Return files laid over one another, and command-line overrides over all, with the files' faults.
 
     A ``standalone`` file replaces those before it. A key of a variant that an earlier file has set and a
     later one sets to null is as if it had never been set.
@@ -124,10 +124,12 @@ def places(
     """Return where each key was last set: ``my.yaml:12``. Reads the files again, so loading stays fast."""
     found: dict[tuple[str, ...], str] = {}
     for file in dict.fromkeys(map(Path, paths)):
-        content, _ = yaml_files.read(file)
-        if content.get("standalone") is True:
+        lines = yaml_files.lines(file)
+        if ("standalone",) in lines and yaml_files.read(file)[0].get("standalone") is True:
             found = {}
-        found |= {path: f"{file}:{line}" for path, line in yaml_files.lines(file).items()}
+        # Snakemake makes the paths of overlays absolute
+        name = file.relative_to(here) if file.is_relative_to(here := Path.cwd()) else file
+        found |= {path: f"{name}:{line}" for path, line in lines.items()}
     return found | dict.fromkeys(_paths(overrides or {}), COMMAND_LINE)
 
 
@@ -138,11 +140,10 @@ def _paths(content: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             yield from ((key, *rest) for rest in _paths(value))
 
 
-def place(key: str, there: Mapping[tuple[str, ...], str]) -> str | None:
-    """Return where a key was set, written with dots as in a message, or the mapping that lacks it."""
-    dotted = {".".join(path): where for path, where in there.items()}  # a name may hold dots, too
+def place(key: str, there: Mapping[str, str]) -> str | None:
+    """Return where a key, written with dots as in messages, was set, or the mapping that lacks it."""
     while key:
-        if key in dotted:
-            return dotted[key]
+        if key in there:
+            return there[key]
         key = key.rpartition(".")[0]
     return None

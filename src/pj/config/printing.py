@@ -26,7 +26,7 @@ def whole(raw: Mapping[str, Any], config: Config, places: Places, key: str, *, d
     """Return a configuration, or the part below a key, as YAML that loads again to the same.
 
     Args:
-        raw: what the files come to.
+        raw: what all files hold, laid over one another.
         config: what that means.
         places: where each key was set.
         key: ``studies.own``, for example; empty for everything.
