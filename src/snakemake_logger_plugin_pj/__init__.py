@@ -40,8 +40,9 @@ NOT_READ = "in _load_configfile"  # the end of a traceback
 TARGETS = "\nIf one of the files is a target: targets come last, after `--`."
 ADVICE = {  # what to do about some of Snakemake's messages
     "Workflow defines configfile": """
-config.yaml, its claims and its results are in one folder: call snakemake there, without --directory.
-`pj init FOLDER` writes a new one.""",
+config.yaml is in the folder where results/ is written: the current one, or that of --directory FOLDER. Go to
+such a folder, or give a whole configuration (one with `standalone: true`) with --configfile.
+`pj init FOLDER` writes a new project.""",
     "No rule to produce": """
 Targets are files below results/, such as results/studies/<study>/table.md. `pj runs` lists runs and
 studies, with the --configfile of your call.""",

@@ -83,6 +83,15 @@ def test_a_new_project_runs_from_an_installed_wheel_and_judges_its_claims(finish
     assert "without batch norm" in (finished / "results" / "report.html").read_text()
 
 
+def test_a_new_project_makes_its_own_study_and_nothing_else(finished):
+    results = finished / "results"
+    assert {path.name for path in results.iterdir() if path.is_dir() and path.name[0] != "."} == {
+        *("data", "runs", "studies", "logs")
+    }
+    assert [path.name for path in (results / "studies").iterdir()] == ["parts"]
+    assert len(list((results / "runs").glob("*/seed*"))) == 9  # three variants, three seeds
+
+
 def test_a_second_call_has_nothing_to_do_from_the_wheel_or_from_a_clone(finished, wheel):
     """Where the package is does not change what a result depends on."""
     assert scheduled(finished, wheel) == {}
@@ -106,6 +115,18 @@ def test_a_new_variant_trains_alone_and_a_changed_claim_or_comment_trains_nothin
     assert scheduled(project, wheel) == {"scorecard": 1, "report": 1, "page": 1}
     edit(project / "config.yaml", "      full: {}\n", "      full: {}\n      wide: {model: {width: 0.25}}\n")
     assert {scheduled(project, wheel)[rule] for rule in ("train", "evaluate")} == {3}
+
+
+def test_the_workflow_runs_the_configuration_of_another_folder_and_writes_there(fresh, tmp_path):
+    """With the Snakefile of a clone, from a folder that holds nothing."""
+    (there := tmp_path / "there").mkdir()
+    (empty := tmp_path / "empty").mkdir()
+    shutil.copy(fresh / "config.yaml", there)
+    edit(there / "config.yaml", "claims: claims.yaml", "")
+    edit(there / "config.yaml", "seeds: [0, 1, 2]", "seeds: [5]")
+    output = snakemake(empty, ROOT / "src", "-s", str(ROOT / "Snakefile"), "--directory", str(there), "-n")
+    assert planned(output)["train"] == 3 and "seed 5" in output
+    assert list(empty.iterdir()) == [] and (there / "results").is_dir() and not (fresh / "results").exists()
 
 
 @pytest.fixture

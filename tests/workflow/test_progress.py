@@ -92,7 +92,7 @@ def test_a_configuration_file_that_is_not_there_is_one_line_and_says_where_targe
 def test_a_folder_without_config_yaml_gets_advice(capsys):
     _, say = handler(capsys)
     found = say("WorkflowError: Workflow defines configfile config.yaml but it is not", level=logging.ERROR)
-    assert "without --directory" in found and "pj init" in found
+    assert "--directory FOLDER" in found and "standalone: true" in found and "pj init" in found
 
 
 def test_a_target_that_is_none_gets_advice(capsys):

@@ -14,6 +14,7 @@ from pj.errors import UserError
 
 COMMANDS = {
     "init": "write a project of your own that runs, to start from",
+    "config": "print the configuration that is in force, and where each value was set",
     "train": "train one run of a study into a folder, without Snakemake",
     "runs": "list every run: the variants that use it, its state and its test accuracy",
     "watch": "show the progress of all runs in training",
@@ -22,6 +23,7 @@ COMMANDS = {
     "report": "write the report pages: the scorecard with all tables and figures",
     "doctor": "check this machine for the workflow, and say how to fix what is wrong",
     "verify": "check results: damaged or edited files, runs of other code or data, runs of no study",
+    "clean": "list what is in results that no configuration here names, and delete it on request",
     "keep": "copy the tables and figures of all finished runs, with provenance",
     "schema": "write the JSON schemas and the reference pages of config.yaml and claims.yaml",
     "completion": "print the script that lets a shell complete commands, options, studies and variants",

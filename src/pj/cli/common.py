@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ RESULTS = Path("results")
 DAMAGED = "damaged or edited since"
 
 
-def load(options: argparse.Namespace) -> Config:
-    """Return config.yaml with the overlays that were given."""
+def load(options: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Return config.yaml with the overlays, and the values of the command line, that were given."""
     try:
-        return config.load("config.yaml", *options.configfile)
+        return config.load("config.yaml", *options.configfile, overrides=overrides)
     except ConfigError:
         if Path("config.yaml").is_file():
             raise

@@ -9,12 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pj.config import checks, sweeps, yaml_files
-from pj.config.analyses import ANALYSES
+from pj.config import checks, overlays, sweeps, yaml_files
 from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.checks import label
 from pj.config.components import Source
-from pj.config.messages import choice_fault, faults_of
+from pj.config.messages import NULL, choice_fault, faults_of
 from pj.config.settings import (
     ANALYSED,
     Analysed,
@@ -22,35 +21,47 @@ from pj.config.settings import (
     Scale,
     Settings,
     Study,
+    StudySettings,
     Variant,
 )
 from pj.config.spec import RunSpec
+from pj.config.sweeps import Generated
 from pj.errors import UserError
 
-NAMED = ("datasets", "studies", *ANALYSES)  # sections whose entries have names of the user's
+HEAD = ("title", "reported")  # keys of a variant that are not of its specification
 MANY = 4  # places with one fault that are listed; of more the rest is counted
 
 
 class ConfigError(UserError):
     """Everything that is wrong with a configuration: one line per fault, with the places that have it."""
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    def __init__(self, faults: Sequence[str], there: Mapping[tuple[str, ...], str] | None = None) -> None:
         self.faults = list(faults)
         places: dict[str, list[str]] = {}
         for fault in self.faults:
             place, _, reason = fault.partition(": ")
             places.setdefault(reason, []).append(place)
-        lines = [_line(where, reason) for reason, where in places.items()]
+        dotted = {".".join(path): where for path, where in (there or {}).items()}
+        lines = [_line(where, reason, dotted) for reason, where in places.items()]
         known = sum(line.count("\n") + 1 for line in lines)
         count = "1 fault" if known == 1 else f"{known} faults"
         super().__init__(f"{count} in the configuration:\n" + "\n".join(lines))
 
 
-def _line(places: Sequence[str], reason: str) -> str:
+def _line(places: Sequence[str], reason: str, there: Mapping[str, str]) -> str:
     """Return a fault's line; of a fault in many places it names the first, and counts the others."""
     if len(places) <= MANY:
-        return "\n".join(f"  {place}: {reason}" for place in places)
+        return "\n".join(f"  {place}: {_placed(reason, overlays.place(place, there))}" for place in places)
     return f"  {', '.join(places[:MANY])} and {len(places) - MANY} more: {reason}"
+
+
+def _placed(reason: str, where: str | None) -> str:
+    """Return a reason with the file and line of the key at fault, as far as they are known."""
+    if where is None:
+        return reason
+    if reason.endswith(NULL):
+        return f"{reason.removesuffix(NULL)} (null in {where})"
+    return f"{reason} ({where})"
 
 
 @dataclass(frozen=True)
@@ -112,42 +123,21 @@ class Config:
         return {label(name, source): source for name, source in self.settings.datasets.items()}
 
 
-def load(path: str | Path, *overlays: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+def load(path: str | Path, *files: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read config files, each laid over the one before, then command-line overrides.
 
     A ``standalone`` file replaces those before it.
 
     Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
     """
-    merged: dict[str, Any] = {}
-    faults: list[str] = []
-    for file in dict.fromkeys(Path(p) for p in (path, *overlays)):
-        content, found = yaml_files.read(file)
-        faults = found if content.get("standalone") is True else faults + found
-        merged = content if content.get("standalone") is True else yaml_files.merge(merged, content)
-    if not merged and faults:
-        raise ConfigError(faults)
-    merged = yaml_files.merge(merged, yaml_files.parse_texts(overrides or {}))
-    merged, broken = sweeps.with_variants(merged)
-    return _resolve(_without_removed(merged), faults, broken)
-
-
-def _without_removed(merged: dict[str, Any]) -> dict[str, Any]:
-    """Leave out studies, variants, datasets and analyses that an overlay has set to null."""
-
-    def kept(section: Any) -> Any:
-        return {k: v for k, v in section.items() if v is not None} if isinstance(section, dict) else section
-
-    there = {key: value for key, value in merged.items() if key not in NAMED or value is not None}
-    found = {key: kept(value) if key in NAMED else value for key, value in there.items()}
-    if isinstance(studies := found.get("studies"), dict):
-        found["studies"] = {
-            name: study | {"variants": kept(study["variants"])}
-            if isinstance(study, dict) and "variants" in study
-            else study
-            for name, study in studies.items()
-        }
-    return found
+    merged, faults = overlays.read((path, *files), overrides)
+    try:
+        if not merged and faults:
+            raise ConfigError(faults)
+        merged, broken = sweeps.with_variants(merged)
+        return _resolve(overlays.without_nulls(merged, Settings), faults, broken)
+    except ConfigError as error:
+        raise ConfigError(error.faults, overlays.places((path, *files), overrides)) from None
 
 
 def of_settings(settings: Mapping[str, Any]) -> Config:
@@ -194,6 +184,18 @@ def _variant_faults(merged: dict[str, Any], broken: Iterable[str]) -> list[str]:
     return faults
 
 
+def changes_of(study: StudySettings, name: str, swept: Mapping[str, Generated]) -> dict[str, Any]:
+    """Return what a variant changes in its study's base: what its sweep sets, and what is written of it."""
+    written = {k: v for k, v in study.variants[name].items() if k not in HEAD}
+    return dict(yaml_files.merge(swept[name].changes, written)) if name in swept else written
+
+
+def specified(settings: Settings, base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the specification of a variant as it is written: its base with its changes, at full scale."""
+    written = overlays.without_nulls(yaml_files.merge(base, changes), RunSpec)
+    return {"precision": settings.precision, **written}
+
+
 def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
     variants: list[Variant] = []
     faults: list[str] = []
@@ -203,21 +205,20 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
             faults.append(choice_fault((*path, "reference"), study.reference, study.variants))
         swept, keys = sweeps.variants(study.sweep), sweeps.places(study.sweep)
         for name, raw in study.variants.items():
-            changes = {k: v for k, v in raw.items() if k not in ("title", "reported")}
-            if name in swept:
-                changes = yaml_files.merge(swept[name].changes, changes)
-            merged = yaml_files.merge({"precision": settings.precision, **study.base}, changes)
+            changes = changes_of(study, name, swept)
+            written = specified(settings, study.base, changes)
+            given = {k: raw[k] for k in HEAD if k in raw}
             try:
-                head = Head.model_validate({k: raw[k] for k in ("title", "reported") if k in raw})
+                head = Head.model_validate(overlays.without_nulls(given, Head))
             except ValidationError as error:
                 faults += faults_of(error, Head, (*path, "variants", name))
                 continue
             scale = study.scale or settings.scale
             swept_data = name in swept and ("data", "name") in keys
-            unknown = _dataset_faults(merged, (*path, "sweep" if swept_data else "base"), settings)
+            unknown = _dataset_faults(written, (*path, "sweep" if swept_data else "base"), settings)
             faults += unknown
             try:
-                full = RunSpec.model_validate(merged)
+                full = RunSpec.model_validate(written)
                 if unknown:
                     continue
                 spec = _at_scale(full, scale, settings.datasets[full.data.name], study.base.get("epochs"))

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from pj.config import yaml_files
 
+MISSING, NULL = "required key is missing", " (null)"
+
 
 def faults_of(
     error: ValidationError,
@@ -49,11 +51,18 @@ def _holds(changes: Any, keys: tuple[str, ...]) -> bool:
 
 def _reason(item: Any, model: type[BaseModel]) -> str:
     kind, given, context = item["type"], item["input"], item.get("ctx", {})
+    # an optional key that is null has been left out before (pj.config.overlays)
+    if given is None and kind != "extra_forbidden" and not isinstance(item["loc"][-1], int):
+        return f"{MISSING}{NULL}"
+    if kind == "union_tag_invalid" and given.get(context["discriminator"].strip("'"), "") is None:
+        return f"{MISSING}{NULL}"
+    if kind == "too_short" and given == {}:
+        return "is empty; needed: at least one entry"
     if kind == "extra_forbidden":
         key = str(item["loc"][-1])
         return f"unknown key {key!r}. {_allowed(key, _fields(model, item['loc']))}"
     if kind == "missing":
-        return "required key is missing"
+        return MISSING
     if kind in ("union_tag_invalid", "literal_error"):
         choices = (context.get("expected_tags") or context.get("expected", "")).replace(" or ", ", ")
         wrong = context.get("tag", given)
@@ -109,27 +118,27 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     annotation: Any = model
     for part in loc[:-1]:
         annotation, _ = _inside(annotation, part)
-    annotation = _unwrapped(annotation)
+    annotation = unwrapped(annotation)
     known = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return [field.alias or name for name, field in annotation.model_fields.items()] if known else []
 
 
-def _unwrapped(annotation: Any) -> Any:
+def unwrapped(annotation: Any) -> Any:
     """Return the type that is annotated, or that may be None."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):
         members = [m for m in get_args(annotation) if m is not type(None)]
         if len(members) == 1:
-            return _unwrapped(members[0])
+            return unwrapped(members[0])
     return annotation
 
 
 def _inside(annotation: Any, part: int | str) -> tuple[Any, bool]:
     """Return the type that one part of a location leads to, and whether that part is a union's tag."""
-    annotation = _unwrapped(annotation)
+    annotation = unwrapped(annotation)
     if get_origin(annotation) in (Union, types.UnionType):
-        return next((m for m in get_args(annotation) if part in _tags(m)), None), True
+        return next((m for m in get_args(annotation) if part in tags(m)), None), True
     if get_origin(annotation) in (dict, list):
         return get_args(annotation)[-1], False
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and part in annotation.model_fields:
@@ -137,7 +146,8 @@ def _inside(annotation: Any, part: int | str) -> tuple[Any, bool]:
     return None, False
 
 
-def _tags(member: Any) -> tuple[Any, ...]:
+def tags(member: Any) -> tuple[Any, ...]:
+    """Return the names that choose a component: the values of its name, source or statistic."""
     for key in ("name", "source", "statistic"):
         if key in getattr(member, "model_fields", ()):
             return get_args(member.model_fields[key].annotation)

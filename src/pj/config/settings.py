@@ -159,6 +159,9 @@ class _Settings(Strict):
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)] = Field(
         description="tables of trained variants, by name"
     )
+    modes: bool = Field(
+        True, description="also measure, and show, what train() and eval() change in batch norm and dropout"
+    )
     scale: Scale = Field(Scale(), description="how every study is reduced")
     device: Annotated[str, AfterValidator(_device)] = Field(
         "auto", description="auto, cpu, cuda or cuda:<index>"

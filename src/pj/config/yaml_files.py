@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import yaml
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 LARGEST = 2**24  # bytes
+DEEPEST, MOST = 20, 2**20  # keys above a key, and keys of a file, whose lines are known
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return a YAML file's mapping and its faults (unreadable, malformed, a key given twice)."""
-    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST):
+    if path.exists() and not _is_usable(path):
         return {}, [f"{path}: is not a YAML file of at most {LARGEST >> 20} MB"]
     try:
         text = path.read_text(encoding="utf-8")
@@ -37,6 +39,36 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     if not isinstance(content, dict | None):
         return {}, [f"{path}: holds a {type(content).__name__} at the top; allowed: a mapping"]
     return content or {}, faults
+
+
+def _is_usable(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= LARGEST
+
+
+def lines(path: Path) -> dict[tuple[str, ...], int]:
+    """Return the line of each key of a YAML file, by its path; none of a file that cannot be read."""
+    if not _is_usable(path):
+        return {}
+    try:
+        loader = Loader(path.read_text(encoding="utf-8"))
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                loader.construct_document(node)  # puts what `<<` names in its place
+        finally:
+            loader.dispose()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return dict(islice(_lines(node, ()), MOST))
+
+
+def _lines(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    if not isinstance(node, yaml.MappingNode) or len(path) == DEEPEST:  # an anchor may lead back to itself
+        return
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            yield (*path, key.value), key.start_mark.line + 1
+            yield from _lines(value, (*path, key.value))
 
 
 def _complaint(text: str, error: yaml.YAMLError) -> str:
@@ -72,18 +104,21 @@ def _key_faults(node: yaml.Node | None) -> Iterator[str]:
                 seen.add(key.value)
 
 
-def merge(base: Any, changes: Any) -> Any:
+def merge(base: Any, changes: Any, null: Any = None) -> Any:
     """Return ``base`` with ``changes`` laid over it: mappings merge by key, anything else is replaced.
 
     A mapping that names another component (its ``name``, ``source`` or ``class`` differs) replaces the old
-    one whole, since the options of one mean nothing to the other.
+    one whole, since the options of one mean nothing to the other. ``null`` replaces a value that becomes
+    None.
     """
+    if changes is None and base is not None:
+        return null
     if not (isinstance(base, Mapping) and isinstance(changes, Mapping)):
         return changes
     before, after = _component(base), _component(changes)
     if before and after and before != after:
         return dict(changes)
-    return {**base, **{k: merge(base[k], v) if k in base else v for k, v in changes.items()}}
+    return {**base, **{k: merge(base[k], v, null) if k in base else v for k, v in changes.items()}}
 
 
 def _component(content: Mapping[str, Any]) -> tuple[str, Any] | None:

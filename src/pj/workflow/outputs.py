@@ -19,7 +19,7 @@ def tables(config: Config) -> list[str]:
         *(f"{FOLDER}/studies/{name}/table.md" for name in studies),
         *(f"{FOLDER}/studies/{name}/probes_table.md" for name, study in studies.items() if study.probes),
         *(f"{FOLDER}/{key}/{name}/table.md" for key in ANALYSES for name in config.analyses(key)),
-        f"{FOLDER}/modes/table.md",
+        *([f"{FOLDER}/modes/table.md"] if config.settings.modes else []),
     ]
 
 

@@ -1,0 +1,241 @@
+"""What is in results/ that no configuration names: found, and deleted on request.
+
+Several configurations may share one results folder, and parts of it may be links. So what a configuration
+names is followed through all links first; nothing on the way is deleted, and links are never followed to
+delete what they lead to.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pj.config.analyses import ANALYSES
+from pj.config.loading import Config
+from pj.files import json_of
+from pj.runs import places, records
+from pj.workflow import dates
+from pj.workflow.running import alive
+
+RUN = re.compile(r".+-[0-9a-f]{8}")  # the name of a run; what is named otherwise is not ours to delete
+SEED = re.compile(r"seed\d+")
+MEASURED = re.compile(r"(.+-[0-9a-f]{8})-(seed\d+)\.json")  # `records.measured_name`
+TABLES = (
+    "table.md",
+    "runs.csv",
+    "curves.png",
+    "probes_table.md",
+    "path.png",
+)  # a folder with one is of a study
+SNAKEMAKE = Path(".snakemake/locks")  # lists of the files that a running workflow reads and writes
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that no configuration names.
+
+    Args:
+        kind: of what it is, in the plural.
+        paths: its folder or files, which are deleted together.
+        run: the run (name, seed) that it belongs to, if it is one that may be in training.
+
+    """
+
+    kind: str
+    paths: tuple[Path, ...]
+    run: tuple[str, str] | None = None
+
+    def files(self) -> Iterator[os.stat_result]:
+        """Yield the state of each file, links as such."""
+        for path in self.paths:
+            for there in [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]:
+                with suppress(OSError):
+                    if there.is_symlink() or not there.is_dir():
+                        yield there.lstat()
+
+    @property
+    def size(self) -> int:
+        """How many bytes its files have."""
+        return sum(found.st_size for found in self.files())
+
+    @property
+    def date(self) -> float:
+        """The date of its newest file, in seconds since 1970."""
+        return max((_date(found.st_mtime) for found in self.files()), default=0.0)
+
+
+def _date(date: float) -> float:
+    """Return when a file was written, however pj has dated it for Snakemake (`pj.workflow.dates`)."""
+    return date + dates.SHIFT if date < dates.OLD else date
+
+
+def items(configs: Sequence[Config], results: Path) -> Iterator[Item]:
+    """Yield what none of these configurations names, and what may be deleted therefore."""
+    needed = _needed(configs, results)
+    above = {parent for path in needed for parent in path.parents}
+    seen: set[Path] = set()
+    for item in _unnamed(configs, results):
+        there = {path.parent.resolve() / path.name for path in item.paths}
+        # neither needed, nor a folder that holds something needed, nor inside of a needed one
+        if not there & (seen | needed | above) and not any(needed & set(path.parents) for path in there):
+            seen |= there
+            yield item
+
+
+def _needed(configs: Sequence[Config], results: Path) -> set[Path]:
+    """Return where the named files and folders are on the disk, and all links on the way there."""
+    found: set[Path] = set()
+    for path in _named(configs, results):
+        _follow(path.absolute(), found)
+        for inside in path.rglob("*") if path.is_dir() else ():
+            if inside.is_symlink():
+                _follow(inside.absolute(), found)
+    return found
+
+
+def _follow(path: Path, found: set[Path]) -> None:
+    """Add the links that a path leads through, and where it ends."""
+    here = Path(path.anchor)
+    for i, part in enumerate(path.parts[1:], start=2):
+        here = here.parent if part == ".." else here / part
+        if here.is_symlink():
+            if here not in found:  # else it was followed before, or leads to itself
+                found.add(here)
+                _follow(here.parent / here.readlink() / Path(*path.parts[i:]), found)
+            else:
+                with suppress(OSError, RuntimeError):  # a link to itself
+                    _follow(here.resolve() / Path(*path.parts[i:]), found)
+            return
+    found.add(here)
+
+
+def _named(configs: Iterable[Config], results: Path) -> Iterator[Path]:
+    """Yield the places of what configurations name, whether it is there or not."""
+    for config in configs:
+        for name, run in config.runs().items():
+            for seed in run.seeds:
+                yield places.folder(results / "runs", name, seed)
+                yield from (results / ".resume").glob(f"{name}-*/seed{seed}")
+        for study in config.settings.studies:
+            yield results / "studies" / study
+        for key in ANALYSES:
+            for name in config.analyses(key):
+                folder = results / key / name
+                measured = [
+                    records.measured_name(*run)
+                    for variant in config.analysed(key, name).variants
+                    for run in variant.runs
+                ]
+                # tables and figures are beside measurements of other runs
+                others = [path.name for path in _entries(folder) if not MEASURED.fullmatch(path.name)]
+                yield from (folder / name for name in [*measured, *others])
+        for label, source in config.sources().items():
+            yield from _data(results, label)
+            yield from (Path(path) for key, path in source if key == "path")
+        yield from (path for path in _entries(results) if path.is_file())  # pages
+        yield results / "modes"
+
+
+def _data(results: Path, label: str) -> tuple[Path, ...]:
+    return tuple(results / "data" / name for name in (f"{label}.npz", f"{label}.json", f".{label}.content"))
+
+
+def _unnamed(configs: Sequence[Config], results: Path) -> Iterator[Item]:
+    """Yield what no configuration names by its place, whatever is linked to it."""
+    runs = {(name, f"seed{seed}") for c in configs for name, run in c.runs().items() for seed in run.seeds}
+    for kind, folder, name_of in (
+        ("runs", results / "runs", str),
+        ("resume states", results / ".resume", lambda text: text.rpartition("-")[0]),
+    ):
+        for run in _entries(folder):
+            name = name_of(run.name)
+            if not RUN.fullmatch(name):
+                continue
+            if run.is_symlink():  # to a run of another project, perhaps
+                if name not in {known for known, _ in runs}:
+                    yield Item(kind, (run,))
+                continue
+            for seed in _entries(run):
+                if SEED.fullmatch(seed.name) and (name, seed.name) not in runs:
+                    yield Item(kind, (seed,), (name, seed.name.removeprefix("seed")))
+    studies = {name for config in configs for name in config.settings.studies}
+    for folder in _entries(results / "studies"):
+        if folder.name not in studies and any((folder / name).is_file() for name in TABLES):
+            yield Item("tables", (folder,))
+    for key in ANALYSES:
+        yield from _unnamed_analyses(key, configs, results)
+    labels = {label for config in configs for label in config.sources()}
+    for path in _entries(results / "data"):
+        if path.suffix == ".npz" and path.stem not in labels and path.with_suffix(".json").is_file():
+            there = [part for part in _data(results, path.stem) if part.exists() or part.is_symlink()]
+            yield Item("prepared data", tuple(there))
+
+
+def _unnamed_analyses(key: str, configs: Sequence[Config], results: Path) -> Iterator[Item]:
+    named: dict[str, set[str]] = {}
+    for config in configs:
+        for name in config.analyses(key):
+            runs = (run for variant in config.analysed(key, name).variants for run in variant.runs)
+            named.setdefault(name, set()).update(records.measured_name(*run) for run in runs)
+    for folder in _entries(results / key):
+        measured = [path for path in _entries(folder) if MEASURED.fullmatch(path.name)]
+        if folder.name in named:
+            for path in measured:
+                if path.name not in named[folder.name] and not folder.is_symlink():
+                    yield Item("measurements", (path,))
+        elif measured or (folder / "table.md").is_file():
+            yield Item("measurements", (folder,))
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def in_use(item: Item, results: Path) -> bool:
+    """Whether its run is in training, or a running workflow reads or writes its run or its files."""
+    if item.run and _in_training(*item.run, results):
+        return True
+    paths = [*item.paths, *([places.folder(results / "runs", *item.run)] if item.run else ())]
+    return any(line == str(path) or line.startswith(f"{path}/") for line in _locked() for path in paths)
+
+
+def _locked() -> Iterator[str]:
+    """Yield the files that Snakemake has locked in this folder."""
+    for path in SNAKEMAKE.glob("*.lock"):
+        with suppress(OSError):  # its workflow has just ended
+            yield from path.read_text(encoding="utf-8").splitlines()
+
+
+def _in_training(run: str, seed: str, results: Path) -> bool:
+    progress = json_of(places.progress(results, run, seed))
+    if progress and alive(progress, time.time()):
+        return True
+    locks = (results / ".resume").glob(f"{run}-*/seed{seed}/lock")
+    return any(_is_held(path) for path in locks)
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):  # of another user's, it cannot be known
+        return True
+
+
+def delete(item: Item) -> None:
+    """Delete an item, links as such, and the folders above it within results that are empty then."""
+    for path in item.paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        if item.run and not any(path.parent.iterdir()):
+            path.parent.rmdir()

@@ -1,0 +1,200 @@
+"""`pj clean` lists and deletes what no configuration names, and nothing that one does, whatever is linked."""
+
+import json
+import os
+import socket
+import time
+
+import pytest
+from filelock import FileLock
+
+from helpers.project import PROBED
+from pj import cli, config
+from pj.cli.common import RESULTS
+from pj.config.analyses import ANALYSES
+from pj.runs import places, records
+from pj.workflow import dates, unnamed
+
+OTHER = """
+studies: {selected: null}
+prunings: null
+datasets: {gray: {label: other}}
+"""
+SEEDS = "seeds: [1]\n"
+
+
+def write(path, text="x" * 1000):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def fill(loaded):
+    """Write what a configuration names, as far as names go, and return the files."""
+    files = [RESULTS / "report.html", RESULTS / "modes" / "table.md"]
+    for name, run in loaded.runs().items():
+        for seed in run.seeds:
+            files.append(places.folder(RESULTS / "runs", name, seed) / records.RUN)
+            files.append(places.resume(RESULTS, name, "1234", seed) / "1-2.pt")
+    files += [RESULTS / "studies" / name / "table.md" for name in loaded.settings.studies]
+    for key in ANALYSES:
+        for name in loaded.analyses(key):
+            runs = [run for variant in loaded.analysed(key, name).variants for run in variant.runs]
+            files += [RESULTS / key / name / records.measured_name(*run) for run in runs]
+            files.append(RESULTS / key / name / "table.md")
+    for label in loaded.sources():
+        files += [RESULTS / "data" / f"{label}.npz", RESULTS / "data" / f"{label}.json"]
+    return [write(path) for path in files]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the results of two configurations: config.yaml, and other.yaml of other runs and data."""
+    (tmp_path / "p").mkdir()
+    monkeypatch.chdir(tmp_path / "p")
+    write(tmp_path / "p" / "config.yaml", PROBED)
+    write(tmp_path / "p" / "other.yaml", SEEDS + OTHER)
+    named, others = fill(config.load("config.yaml")), fill(config.load("config.yaml", "other.yaml"))
+    return named, [path for path in others if path not in named]
+
+
+def clean(*arguments):
+    assert cli.main(["clean", *arguments]) == 0
+
+
+def test_all_that_only_another_configuration_names_goes_and_nothing_else(project, capsys):
+    named, others = project
+    mine = [
+        write(RESULTS / "runs" / "notes" / "a.md"),
+        write(RESULTS / "data" / "a.npz"),
+        write(RESULTS / "own/x"),
+    ]
+    clean()
+    listed = capsys.readouterr().out
+    assert "Nothing was deleted" in listed and all(path.is_file() for path in named + others)
+    kinds = {"runs", "resume states", "measurements", "prepared data"}
+    assert all(f"\n{kind}: " in listed for kind in kinds) and "2.0 kB" in listed
+    clean("--delete")
+    deleted = capsys.readouterr().out
+    assert all(path.is_file() for path in named + mine) and not any(path.exists() for path in others)
+    assert deleted.count("deleted ") == len([x for x in listed.splitlines() if "  results/" in x])
+    assert not [path for path in RESULTS.rglob("*") if path.is_dir() and not any(path.iterdir())]
+    clean("--delete")
+    assert "nothing else" in capsys.readouterr().out
+
+
+def test_what_an_alternative_configuration_names_is_kept_for_it(project):
+    named, others = project
+    gone = write(RESULTS / "runs" / "digits-mlp-01234567" / "seed0" / records.RUN)
+    clean("--delete", "--keep-for", "other.yaml")
+    assert all(path.is_file() for path in named + others) and not gone.exists()
+    clean("--delete", "--configfile", "other.yaml", "--keep-for", "config.yaml")
+    assert all(path.is_file() for path in named + others)
+
+
+def test_studies_and_analyses_of_no_configuration_are_listed_with_size_and_dates(project, capsys):
+    table = write(RESULTS / "studies" / "old" / "table.md")
+    run = write(RESULTS / "runs" / "digits-mlp-01234567" / "seed0" / records.RUN)
+    for path, date in ((table, 86_400 * 365.25 * 40), (run, 86_400 * 365.25 * 45 - dates.SHIFT)):
+        os.utime(path, (date, date))  # the run is dated back, which is nothing to show
+    measured = write(RESULTS / "prunings" / "old" / "digits-mlp-01234567-seed0.json")
+    clean("--keep-for", "other.yaml")
+    shown = capsys.readouterr().out
+    assert f"1.0 kB  2010-01-01  {table.parent}\n" in shown
+    assert f"1.0 kB  2015-01-01  {run.parent}\n" in shown or f"2014-12-31  {run.parent}\n" in shown
+    assert f"{measured.parent}\n" in shown
+    assert "tables: 1, 1.0 kB, 2010-01-01 to 2010-01-01" in shown
+
+
+@pytest.fixture
+def unknown():
+    """The folder of a run and its resume state that no configuration names."""
+    name = "digits-mlp-01234567"
+    run = write(places.folder(RESULTS / "runs", name, 0) / records.RUN).parent
+    return name, run, write(places.resume(RESULTS, name, "1234", 0) / "1-2.pt").parent
+
+
+def survives(*folders):
+    clean("--delete", "--keep-for", "other.yaml")
+    return [folder.is_dir() for folder in folders]
+
+
+def test_a_run_in_training_is_kept(project, unknown, capsys):
+    name, *folders = unknown
+    progress = {"pid": os.getpid(), "host": socket.gethostname(), "time": time.time()}
+    path = write(places.progress(RESULTS, name, 0), json.dumps(progress))
+    assert survives(*folders) == [True, True]
+    assert f"in use, kept: {folders[0]}" in capsys.readouterr().out
+    path.unlink()
+    with FileLock(folders[1] / "lock"):  # one that has not made its first steps
+        assert survives(*folders) == [True, True]
+    write(path, json.dumps(progress | {"time": time.time() - 3600}))  # dead
+    assert survives(*folders) == [False, False]
+
+
+def test_what_a_running_workflow_reads_or_writes_is_kept(project, unknown):
+    _, run, resume = unknown
+    lock = write(unnamed.SNAKEMAKE / "0.output.lock", f"{run}/{records.RUN}\n")
+    assert survives(run, resume) == [True, True]
+    lock.unlink()
+    assert survives(run, resume) == [False, False]
+
+
+def moved(path, target):
+    """Put a file or folder elsewhere, with a link in its place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(target)
+    path.symlink_to(target.absolute())
+
+
+def test_results_that_lie_elsewhere_are_cleaned_and_named_ones_stay(project, tmp_path):
+    named, others = project
+    moved(RESULTS / "runs", tmp_path / "disk" / "runs")
+    moved(RESULTS, tmp_path / "disk" / "results")
+    clean("--delete")
+    assert all(path.is_file() for path in named) and not any(path.exists() for path in others)
+
+
+def test_what_a_named_place_leads_to_is_kept_and_so_are_the_links_on_the_way(project, unknown):
+    named, _ = project
+    run = next(path for path in named if path.name == records.RUN).parent
+    other, between = unknown[1], RESULTS / "runs" / "digits-mlp-76543210" / "seed0"
+    other.rename(aside := other.with_name("seed5"))
+    between.parent.mkdir()
+    moved(run, other)
+    run.unlink()
+    between.symlink_to(f"../{other.parent.name}/seed0")
+    run.symlink_to(f"../../runs/{between.parent.name}/seed0")
+    single = next(path for path in named if path.suffix == ".npz")
+    moved(single, RESULTS / "studies" / "old" / "table.md")
+    inside = next(path for path in named if path.name == records.RUN and not path.parent.is_symlink())
+    moved(inside, RESULTS / "prunings" / "old" / "digits-mlp-01234567-seed0.json")
+    folder = RESULTS / "runs" / "digits-mlp-00000001"  # holds what looks like a run of no configuration
+    moved(RESULTS / "studies" / "probed", folder)
+    write(folder / "seed0" / records.RUN)
+    clean("--delete")
+    assert all(path.is_file() for path in named) and not aside.exists()
+    assert (folder / "seed0" / records.RUN).is_file()
+
+
+def test_of_a_link_only_the_link_goes(project, tmp_path):
+    named, _ = project
+    run = next(path for path in named if path.name == records.RUN).parent
+    elsewhere = write(tmp_path / "another" / "seed0" / records.RUN)
+    links = [RESULTS / "runs" / f"digits-mlp-0000000{i}" for i in range(3)]
+    links[0].symlink_to(run.parent.absolute())
+    links[1].symlink_to(elsewhere.parent.parent)
+    links[2].mkdir()
+    links[2] = links[2] / "seed0"
+    links[2].symlink_to(run.absolute())
+    study = RESULTS / "studies" / "old"
+    study.symlink_to(next(p for p in named if p.parent.parent.name == "studies").parent.absolute())
+    write(RESULTS / "runs" / "digits-mlp-00000009" / "seed0" / records.RUN).with_name("x").symlink_to(
+        run.absolute()
+    )
+    loop = RESULTS / "runs" / "digits-mlp-00000008"
+    loop.symlink_to(loop.name)
+    clean("--delete")
+    assert all(path.is_file() for path in [*named, elsewhere])
+    assert not any(path.is_symlink() for path in [*links, study, loop])
+    assert not (RESULTS / "runs" / "digits-mlp-00000009").exists()
