@@ -13,6 +13,7 @@ REGISTRY = {
     "probe_figures": "pj.report.figures.probes:write",
     "paths": "pj.report.figures.paths:write",
     # of everything: write(judgements, sources, words, output)
+    "numbers": "pj.report.tables.numbers:write",
     "scorecard": "pj.report.tables.claims:write",
     "page": "pj.report.pages.html:write",
     "report": "pj.report.pages.markdown:write",

@@ -107,9 +107,9 @@ class Sheet:
     def latex(self, label: str) -> str:
         """Return a booktabs table whose caption is the text around it; ``label`` is that of LaTeX's ref."""
         if not len(self.table.columns):
-            return _latex(self.above)
-        styled = self.table.style.hide(axis="index").format(_latex).format_index(_latex, axis=1)
-        caption = _latex(" ".join(filter(None, (self.above, self.below))).replace("\n", " "))
+            return latex(self.above)
+        styled = self.table.style.hide(axis="index").format(latex).format_index(latex, axis=1)
+        caption = latex(" ".join(filter(None, (self.above, self.below))).replace("\n", " "))
         return styled.to_latex(
             hrules=True, position="htbp", position_float="centering", caption=caption, label=f"tab:{label}"
         )
@@ -154,6 +154,7 @@ def _escaped(text: str) -> str:
     return MARKUP.sub(r"\\\g<0>", html)
 
 
-def _latex(text: object) -> str:
+def latex(text: object) -> str:
+    """Return text for LaTeX, in which only emphasis is markup."""
     found = EMPHASIS.sub(r"\\emph{\1}", STRONG.sub(r"\\textbf{\1}", str(text).translate(LATEX)))
     return f"{{}}{found}" if found.startswith(("[", "*")) else found  # else an argument of the row before
