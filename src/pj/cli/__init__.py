@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "train one run of a study into a folder, without Snakemake",
     "runs": "list every run: the variants that use it, its state and its test accuracy",
     "watch": "show the progress of all runs in training",
+    "compare": "compare two variants: settings, accuracies, learning curves",
     "table": "print a study's table from the runs finished so far",
     "prune": "remove units from a finished run's network and export the smaller one",
     "report": "write the report pages: the scorecard with all tables and figures",
