@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "check this machine for the workflow, and say how to fix what is wrong",
     "verify": "check results: damaged or edited files, runs of other code or data",
     "keep": "copy the tables and figures of all finished runs, with provenance",
+    "export": "write learning curves and settings of finished runs for TensorBoard or MLflow",
     "schema": "write the JSON schemas and the reference pages of config.yaml and claims.yaml",
     "completion": "print the script that lets a shell complete commands, options, studies and variants",
 }
