@@ -24,6 +24,8 @@ EXAMPLES = {
     "pj compare mnist-lenet-3d8f mnist-lenet-7910": "two runs by their names, as in results/runs",
     "pj compare loss/mse loss/cross_entropy --figure curves.pdf": "the curves as PDF",
 }
+ACCURACIES = """Means over seeds ± half their 95 % intervals. Differences are paired by seed;
+p is that of a t test of them, not adjusted for other comparisons."""
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     print()
     headings = ("test accuracy (%)", a.title, b.title, "difference", "p", "common seeds")
     print_table(headings, list(comparison.accuracies(found)))
-    print("Means over seeds ± half their 95 % intervals; differences and p (t test) are paired by seed.")
+    print(ACCURACIES)
     if rows := comparison.by_image(found, runs):
         print("\nTest images that only one of the two networks classifies correctly, McNemar's test:")
         print_table(("seed", f"only {a.title}", f"only {b.title}", "p"), rows)
