@@ -23,6 +23,7 @@ rule all:
         "results/report.md",  # links to the figures, so it is not rewritten when they change
         "results/report.html",
         "results/claims.md",
+        "results/numbers.tex",
         FIGURES,
     localrule: True
 

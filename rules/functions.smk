@@ -163,12 +163,12 @@ def page_settings(wildcards):
     return json.dumps(settings)
 
 
-def claims_code(rule):
-    """Return the code of a page, and the columns of analyses that claims are judged by."""
+def claims_code(rule, targets=()):
+    """Return the code of a page with what it resolves by name, and the columns of analyses that claims are judged by."""
     cells = [
         (key, found.cells.rows, found.cells.values) for key, found in ANALYSES.items()
     ]
-    return f"{code('page.py', report=rule)} {cells}"
+    return f"{code('page.py', targets=targets, report=rule)} {cells}"
 
 
 def page_words(wildcards):

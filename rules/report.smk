@@ -23,6 +23,21 @@ rule scorecard:
         "../workflow/scripts/page.py"
 
 
+use rule scorecard as numbers with:
+    input:
+        evidence=EVIDENCE,
+        claims=CLAIMS,
+        stamp=STAMP,
+        tables=TABLES,
+    output:
+        "results/numbers.tex",
+    log:
+        "results/logs/numbers.log",
+    localrule: True
+    params:
+        code=claims_code("numbers", [found.table for found in ANALYSES.values()]),
+
+
 use rule scorecard as page with:
     input:
         evidence=EVIDENCE,

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from helpers.results import study, variant, write_run
 from pj.claims.evidence import Evidence
 from pj.config.loading import Config
-from pj.config.settings import Reported, Scale, Settings, Study, Variant
-from pj.config.spec import RunSpec
+from pj.config.settings import Scale, Settings
 from pj.config.words import Words
 from pj.report.figures import curves
 from pj.report.pages import markdown
@@ -20,65 +20,6 @@ from pj.report.pages.keep import keep
 from pj.report.pages.source import Source
 from pj.report.tables import studies
 from pj.statistics import estimate
-
-
-def variant(name, lr, seeds=(0, 1, 2), scale=None, title=None, **reported):
-    spec = {
-        "data": {"name": "digits", "validation": 100},
-        "model": {"name": "mlp"},
-        "loss": {"name": "cross_entropy"},
-        "optimizer": {"name": "sgd", "lr": lr},
-        "epochs": 2,
-        "batch_size": 10,
-        "select": "best_validation",
-    }
-    return Variant(
-        study="s",
-        name=name,
-        title=title or name,
-        spec=RunSpec.model_validate(spec),
-        seeds=seeds,
-        scale=scale or Scale(),
-        reported=Reported(**reported),
-    )
-
-
-def study(*variants, **changes):
-    frame = {"name": "s", "title": "A study", "report": "A 1", "compare": "selected", "reference": None}
-    return Study(**frame | changes, variants=variants)
-
-
-def write_run(runs, variant, seed, accuracy, state="complete", epochs=2, precision="fp32"):
-    folder = runs / variant.spec.run / f"seed{seed}"
-    folder.mkdir(parents=True)
-    diverged = state == "diverged"
-    row = {"epoch": 1.0, "test_accuracy": accuracy + 1}
-    measured = {"loss": 1.0, "accuracy": accuracy}
-    evaluation = {
-        "state": state,
-        "diverged_at_step": 7 if diverged else None,
-        "parameters": 1234,
-        "seconds": 10.0 + seed,
-        "epochs": epochs,
-        "training": {
-            "precision": precision,
-            "threads": 1,
-            "code": "c",
-            "provenance": {"device": "cpu", "processor": "P", "torch": "2", "commit": "abc"},
-        },
-        "last": None if diverged else row,
-        "best_test": None if diverged else row | {"test_accuracy": accuracy + 2},
-    }
-    if not diverged:
-        evaluation["selected"] = {"epoch": 1, "running_train_accuracy": accuracy - 5}
-        evaluation["selected"] |= dict.fromkeys(("train", "validation", "test"), measured)
-    (folder / "evaluation.json").write_text(json.dumps(evaluation))
-    lines = ["epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy"]
-    lines += [f"{e},{1 / e},{accuracy},{2 / e},{accuracy},1,{accuracy}" for e in range(1, epochs + 1)]
-    if diverged:
-        lines[-1] = f"{epochs},nan,10,inf,10,inf,10"
-    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
-    (folder / "run.json").write_text(json.dumps({"state": state}))
 
 
 def cells(text):

@@ -58,8 +58,9 @@ def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):
 
 
 PAGES = {"report", "page"}  # the scorecard of no claims asks for nothing
-DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", *PAGES}
-OF_ANALYSES = {"measure", "analysis_table", "analysis_figure", *PAGES}
+OF_TABLES = {"numbers", *PAGES}
+DOWNSTREAM = {"evaluate", "tables", "figures", "probes", "probe_figures", *OF_TABLES}
+OF_ANALYSES = {"measure", "analysis_table", "analysis_figure", *OF_TABLES}
 OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
 
 
@@ -73,12 +74,17 @@ OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
             "(step + 1) % self",
             {"train_probed", *DOWNSTREAM, *OF_ANALYSES},
         ),
-        ("src/pj/report/tables/probes.py", '"effective beta"', '"beta"', {"probes", "probe_figures", *PAGES}),
+        (
+            "src/pj/report/tables/probes.py",
+            '"effective beta"',
+            '"beta"',
+            {"probes", "probe_figures", *OF_TABLES},
+        ),
         ("src/pj/report/figures/probes.py", '"without"', '"plain"', {"probe_figures", "page"}),
         ("src/pj/pruning/networks.py", "percent / 100", "percent / 101", OF_ANALYSES),
         ("src/pj/report/figures/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
         ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
-        ("src/pj/claims/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *PAGES}),
+        ("src/pj/claims/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *OF_TABLES}),
         ("src/pj/report/text/caveats.py", "FEW = 5", "FEW = 6", PAGES),
         ("src/pj/interpret/sanity.py", "ranks < share", "ranks <= share", OF_ANALYSES),
         (

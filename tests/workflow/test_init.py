@@ -112,7 +112,7 @@ def test_a_new_variant_trains_alone_and_a_changed_claim_or_comment_trains_nothin
             file.write("\n# a comment\n")
     assert scheduled(project, wheel) == {}
     edit(project / "claims.yaml", "margin: 1.0", "margin: 2.0")
-    assert scheduled(project, wheel) == {"scorecard": 1, "report": 1, "page": 1}
+    assert scheduled(project, wheel) == {"scorecard": 1, "numbers": 1, "report": 1, "page": 1}
     edit(project / "config.yaml", "      full: {}\n", "      full: {}\n      wide: {model: {width: 0.25}}\n")
     assert {scheduled(project, wheel)[rule] for rule in ("train", "evaluate")} == {3}
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train one run of a study into a folder, without Snakemake",
     "runs": "list every run: the variants that use it, its state and its test accuracy",
     "watch": "show the progress of all runs in training",
+    "compare": "compare two variants: settings, accuracies, learning curves",
     "table": "print a study's table from the runs finished so far",
     "prune": "remove units from a finished run's network and export the smaller one",
     "report": "write the report pages: the scorecard with all tables and figures",
@@ -25,6 +26,7 @@ COMMANDS = {
     "verify": "check results: damaged or edited files, runs of other code or data, runs of no study",
     "clean": "list what is in results that no configuration here names, and delete it on request",
     "keep": "copy the tables and figures of all finished runs, with provenance",
+    "export": "write learning curves and settings of finished runs for TensorBoard or MLflow",
     "schema": "write the JSON schemas and the reference pages of config.yaml and claims.yaml",
     "completion": "print the script that lets a shell complete commands, options, studies and variants",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ def note_outdated(found: dict[str, str]) -> None:
     for reason, text in found.items():
         remedy = "" if reason == DAMAGED else ", `snakemake` trains them again"
         print(f"\n**{text}**: `pj verify` lists them{remedy}.")
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns below a header."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def study_of(loaded: Config, name: str) -> Study:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 
-from pj.cli.common import RESULTS, load, note_others
+from pj.cli.common import RESULTS, load, note_others, print_table
 from pj.files import json_of
 from pj.runs import places, records
 from pj.workflow.running import alive
@@ -32,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
         for seed in run.seeds:
             state, accuracy = _state(name, seed)
             rows.append((name, str(seed), state, accuracy, serves))
-    _print_table(("run", "seed", "state", "test %", "used by"), rows)
+    print_table(("run", "seed", "state", "test %", "used by"), rows)
     note_others(len(verify.others(loaded, RESULTS)))
 
 
@@ -49,9 +48,3 @@ def _state(run: str, seed: int) -> tuple[str, str]:
     if alive(json_of(places.progress(RESULTS, run, seed)), time.time()):
         return "training", ""
     return ("stopped" if any((RESULTS / ".resume").glob(f"{run}-*/seed{seed}/*.pt")) else "-"), ""
-
-
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -14,6 +14,7 @@ REGISTRY = {
     "paths": "pj.report.figures.paths:write",
     "sweeps": "pj.report.figures.sweep:write",
     # of everything: write(judgements, sources, words, output)
+    "numbers": "pj.report.tables.numbers:write",
     "scorecard": "pj.report.tables.claims:write",
     "page": "pj.report.pages.html:write",
     "report": "pj.report.pages.markdown:write",

@@ -49,7 +49,8 @@ def save(figure: Figure, path: Path, formats: Mapping[str, int], values: Any = N
     """
     for extension, dpi in formats.items():
         with files.replaced(path.with_name(f"{path.name}.{extension}")) as temporary:
-            metadata: dict[str, str | None] = {"Date": None} if extension == "svg" else {"Software": None}
+            undated = {"svg": "Date", "pdf": "CreationDate"}.get(extension, "Software")
+            metadata: dict[str, str | None] = {undated: None}
             if values is not None and extension == "png":
                 metadata[VALUES] = json.dumps(values, separators=(",", ":"))
             figure.savefig(temporary, format=extension, dpi=dpi, metadata=metadata)

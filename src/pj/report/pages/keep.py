@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from pj import files
+from pj.claims import verdicts
+from pj.claims.evidence import Evidence
+from pj.claims.loading import of as load_claims
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.settings import Study
+from pj.config.words import Words
 from pj.report.figures import analyses, curves, paths, style, sweep
 from pj.report.figures import probes as probe_figures
-from pj.report.tables import probe_measures, probes, studies
+from pj.report.pages.source import Source
+from pj.report.tables import numbers, probe_measures, probes, studies
 from pj.report.tables.analyses import collect
 from pj.report.tables.analyses import write as write_table
 from pj.runs import places, records
@@ -25,8 +30,8 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
 
     For each study its tables (one row per variant, one row per run), its learning curves, of a sweep its
     figure, of probed runs a summary and its figure, of DessiLBI's their paths; for each analysis its
-    table and figures; and in ``provenance.json`` the settings in force, how many runs each combination of
-    versions, machine and commit made, and ``notes``: sentences for the page.
+    table and figures; all numbers as ``numbers.tex``; and in ``provenance.json`` the settings in force, how
+    many runs each combination of versions, machine and commit made, and ``notes``: sentences for the page.
     """
     kept = []
     machines: Counter[str] = Counter()
@@ -55,6 +60,10 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
                     analyses.write(key, analysed, measured, own, figure, style.SMALL)
     for path in sorted((results / "modes").glob("table.*")):
         files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
+    if kept:
+        source = Source(Evidence(folder), config)
+        judged = verdicts.judge(load_claims(config), [source.evidence], config)
+        numbers.write(judged, [source], Words(), folder / "numbers.tex")
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():

@@ -19,6 +19,9 @@ RIVALS = {
 }
 
 
+STYLES = dict.fromkeys(("grad_cam", "other", "random"), "{:.3f}")
+
+
 def table(interpretation: Analysed, found: Found) -> pd.DataFrame:
     """Return one row per run and layer.
 
@@ -94,7 +97,7 @@ def sheet(interpretation: Analysed, found: Found) -> Sheet:
                 ("area, maps of other images", "other"),
                 ("area, random maps", "random"),
             ):
-                row[heading] = interval(estimate(own[column].tolist() if len(own) else []), "{:.3f}")
+                row[heading] = interval(estimate(own[column].tolist() if len(own) else []), STYLES[column])
             for rival, heading in RIVALS.items():
                 row[heading] = interval(over_images(runs, layer, rival), "{:.3f}")
             for heading, name in (

@@ -13,6 +13,8 @@ from pj.report.text.labels import interval, scale_label
 from pj.report.text.sheet import Sheet
 from pj.statistics import estimate
 
+STYLES = dict.fromkeys(("loss", "eigenvalue", "loss_at_the_ends"), "{:.4g}")
+
 
 def table(landscape: Analysed, found: Found) -> pd.DataFrame:
     """Return one row per run: loss, largest eigenvalue of the Hessian, and the loss at the line's ends."""
@@ -43,7 +45,7 @@ def sheet(landscape: Analysed, found: Found) -> Sheet:
             (f"loss at ±{landscape.slices.radius:g}", "loss_at_the_ends"),
         ):
             values = complete[column].tolist() if column in complete else []
-            row[heading] = interval(estimate(values), "{:.4g}")
+            row[heading] = interval(estimate(values), STYLES[column])
         notes = (
             [f"diverged: seed {s}" for s in own.loc[own["state"] == "diverged", "seed"]] if len(own) else []
         )

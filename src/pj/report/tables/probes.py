@@ -11,7 +11,7 @@ import pandas as pd
 from pj import files
 from pj.config.settings import Study
 from pj.report.tables.probe_measures import NETWORKS, measures
-from pj.report.text.labels import number, study_label
+from pj.report.text.labels import number, study_label, unsigned
 from pj.report.text.sheet import Sheet
 from pj.runs import records
 from pj.statistics import estimate
@@ -22,6 +22,7 @@ MEASURED = [
     *("steps", "seeds"),
     *("ratio", "ratio_low", "ratio_high", "difference", "difference_half_width"),
 ]
+RATIO, DIFFERENCE = "{:.3g}", "{:+.3f}"  # how tables write them
 NAMES = {
     "loss_range": "loss range",
     "predictiveness": "gradient predictiveness range",
@@ -129,15 +130,14 @@ def _direction(row: pd.Series) -> str:
 
 def _ratio(row: pd.Series) -> str:
     if pd.notna(row.get("difference")):
-        half = row.get("difference_half_width")
-        spread = f" ± {half:.3f}" if pd.notna(half) else ""
-        return number(row["difference"], "{:+.3f}") + spread + " (difference)"
+        spread = number(row.get("difference_half_width"), f" ± {unsigned(DIFFERENCE)}")
+        return number(row["difference"], DIFFERENCE) + spread + " (difference)"
     if pd.isna(row.get("ratio")):
         return ""
     bounds = ""
     if pd.notna(row.get("ratio_low")):
-        bounds = f" ({number(row['ratio_low'], '{:.3g}')} … {number(row['ratio_high'], '{:.3g}')})"
-    return number(row["ratio"], "{:.3g}") + bounds
+        bounds = f" ({number(row['ratio_low'], RATIO)} … {number(row['ratio_high'], RATIO)})"
+    return number(row["ratio"], RATIO) + bounds
 
 
 def write(study: Study, runs: Path, folder: Path) -> None:

@@ -13,7 +13,7 @@ from pj import files
 from pj.config.settings import Study, Variant
 from pj.config.spec import RunSpec
 from pj.report.tables import classes
-from pj.report.text.labels import has_reported, number, reduced, study_label
+from pj.report.text.labels import TWO_DECIMALS, has_reported, number, reduced, study_label, unsigned
 from pj.report.text.sheet import Sheet
 from pj.runs import places, records
 from pj.runs.records import STEPS, SUPPORT
@@ -29,6 +29,9 @@ QUANTITIES = {
     "train": ("selected", "train", "accuracy"),
     "seconds": ("seconds",),
 }
+# How tables write a quantity, if not with two decimals.
+STYLES = {"parameters": "{:,.0f}", "seconds": "{:,.1f}", "difference": "{:+.2f}"}
+REPORTED = "{:,.2f}"  # the paper's numbers
 HEADINGS = {
     "last": "test (%), last epoch",
     "selected": "test (%), best validation epoch",
@@ -152,7 +155,8 @@ def summary(study: StudyRuns) -> pd.DataFrame:
         for column in QUANTITIES:
             row |= _cells(column, _estimate(complete, column))
         if study.study.reference not in (None, variant.name):
-            row |= _cells("difference", _difference(study, variant.name))
+            paired = differences(study, variant.name, study.compared)
+            row |= _cells("difference", estimate(list(paired.values())))
         row |= {f"reported_{k}": v for k, v in variant.reported.model_dump(exclude_none=True).items()}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -167,16 +171,16 @@ def _estimate(runs: pd.DataFrame, column: str) -> Estimate | None:
     return estimate(runs[column].astype(float).tolist()) if column in runs else None
 
 
-def _difference(study: StudyRuns, variant: str) -> Estimate | None:
-    """Return a variant minus the reference, paired by seed, in the kind of accuracy that the paper prints."""
-    column = study.compared
+def differences(study: StudyRuns, variant: str, column: str) -> dict[int, float]:
+    """Return a variant minus the study's reference in a quantity, by seed, where both runs are complete."""
     complete = study.runs[study.runs["state"] == "complete"]
     if column not in complete:
-        return None
+        return {}
     by_seed = complete.pivot_table(index="seed", columns="variant", values=column)
     if not {variant, study.study.reference} <= set(by_seed.columns):
-        return None
-    return estimate((by_seed[variant] - by_seed[study.study.reference]).dropna().tolist())
+        return {}
+    found = (by_seed[variant] - by_seed[study.study.reference]).dropna()
+    return dict(zip(found.index.tolist(), found.tolist(), strict=True))
 
 
 def _cells(column: str, value: Estimate | None) -> dict[str, Any]:
@@ -189,7 +193,7 @@ def sheet(study: StudyRuns) -> Sheet:
     """Return the table for people, under a line with data, scale, seeds and machine."""
     table = summary(study)
     columns: dict[str, list[str]] = {"variant": table["title"].tolist()}
-    columns["parameters"] = [number(v, "{:,.0f}") for v in table["parameters"]]
+    columns["parameters"] = [number(v, STYLES["parameters"]) for v in table["parameters"]]
     columns["seeds"] = table["seeds"].astype(str).tolist()
     if study.validated:
         columns["train (%), running"] = _intervals(table, "train_running")
@@ -202,12 +206,12 @@ def sheet(study: StudyRuns) -> Sheet:
     if study.study.reference is not None:
         chosen = HEADINGS[study.compared].removeprefix("test (%), ")
         reference = next(v.title for v in study.study.variants if v.name == study.study.reference)
-        columns[f"minus {reference} (points, {chosen})"] = _intervals(table, "difference", "{:+.2f}")
+        columns[f"minus {reference} (points, {chosen})"] = _intervals(table, "difference")
         if "reported_difference" in table:
             columns["paper, difference (points)"] = [
-                number(v, "{:+.2f}") for v in table["reported_difference"]
+                number(v, STYLES["difference"]) for v in table["reported_difference"]
             ]
-    columns["time (s)"] = [number(v, "{:,.1f}") for v in table["seconds"]]
+    columns["time (s)"] = [number(v, STYLES["seconds"]) for v in table["seconds"]]
     notes = _notes(table)
     if any(notes):
         columns["notes"] = notes
@@ -223,7 +227,7 @@ def _reported(table: pd.DataFrame) -> dict[str, list[str]]:
         "seconds": "paper, CPU time (s)",
     }
     return {
-        heading: [number(v, "{:,.2f}") for v in table[f"reported_{key}"]]
+        heading: [number(v, REPORTED) for v in table[f"reported_{key}"]]
         for key, heading in names.items()
         if f"reported_{key}" in table
     }
@@ -237,12 +241,13 @@ def _notes(table: pd.DataFrame) -> list[str]:
     return [note(row) for _, row in table.iterrows()]
 
 
-def _intervals(table: pd.DataFrame, column: str, style: str = "{:.2f}") -> list[str]:
+def _intervals(table: pd.DataFrame, column: str) -> list[str]:
     if column not in table:
         return [""] * len(table)
     halves = table[f"{column}_half_width"]
+    style = STYLES.get(column, TWO_DECIMALS)
     return [
-        number(mean, style) + number(half, " ± {:.2f}")
+        number(mean, style) + number(half, f" ± {unsigned(style)}")
         for mean, half in zip(table[column], halves, strict=True)
     ]
 

@@ -10,6 +10,13 @@ import pandas as pd
 from pj.config.settings import Scale, Study
 from pj.statistics import Estimate
 
+TWO_DECIMALS = "{:.2f}"
+
+
+def unsigned(style: str) -> str:
+    """Return a style of numbers without the sign of positive ones, for half the width of an interval."""
+    return style.replace("+", "")
+
 
 def scale_label(scale: Scale) -> str:
     """Return such as ``smoke scale (epochs 2, train 600)``."""
@@ -20,7 +27,8 @@ def scale_label(scale: Scale) -> str:
 def study_label(study: Study) -> str:
     """Return a study's data and scale."""
     data = ", ".join(sorted({v.spec.data.name for v in study.variants}))
-    return f"{data}, {scale_label(study.variants[0].scale)}"
+    scales = dict.fromkeys(scale_label(v.scale) for v in study.variants)
+    return f"{data}, {' or '.join(scales)}"
 
 
 def reduced(study: Study) -> bool:

@@ -115,11 +115,11 @@ class Sheet:
     def latex(self, label: str) -> str:
         """Return a booktabs table whose caption is the text around it; ``label`` is that of LaTeX's ref."""
         if not len(self.table.columns):
-            return _latex(self.above)
-        styled = self.table.style.hide(axis="index").format(_latex_cell).format_index(_latex_cell, axis=1)
+            return _latex_text(self.above)
+        styled = self.table.style.hide(axis="index").format(latex).format_index(latex, axis=1)
         if self.strong:
-            styled = styled.format(lambda text: rf"\textbf{{{_latex_cell(text)}}}", subset=list(self.strong))
-        caption = _latex(" ".join(filter(None, (self.above, self.below))).replace("\n", " "))
+            styled = styled.format(lambda text: rf"\textbf{{{latex(text)}}}", subset=list(self.strong))
+        caption = _latex_text(" ".join(filter(None, (self.above, self.below))).replace("\n", " "))
         return styled.to_latex(
             hrules=True, position="htbp", position_float="centering", caption=caption, label=f"tab:{label}"
         )
@@ -160,11 +160,12 @@ def plain(text: str) -> str:
     return MARKUP.sub(r"\\\g<0>", html)
 
 
-def _latex(text: str) -> str:
+def _latex_text(text: str) -> str:
     """Return a text with its emphasis for LaTeX."""
     return EMPHASIS.sub(r"\\emph{\1}", STRONG.sub(r"\\textbf{\1}", text.translate(LATEX)))
 
 
-def _latex_cell(text: object) -> str:
+def latex(text: object) -> str:
+    """Return a text that people wrote for LaTeX, in which nothing is markup."""
     found = str(text).translate(LATEX)
     return f"{{}}{found}" if found.startswith(("[", "*")) else found  # else an argument of the row before

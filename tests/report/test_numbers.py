@@ -1,0 +1,140 @@
+"""numbers.tex: each number of the tables and claims under its own key, for LaTeX."""
+
+import math
+import re
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from helpers.results import CLAIMS, CONFIG, write_run
+from pj.claims import verdicts
+from pj.claims.evidence import Evidence
+from pj.claims.loading import of as claims_of
+from pj.config import loading
+from pj.config.words import Words
+from pj.errors import UserError
+from pj.report.pages.keep import keep
+from pj.report.pages.source import Source
+from pj.report.tables import numbers, studies
+
+SLOW, FAST = (1050.0, 1052.0, 1054.0), (1040.0, 1049.0, 1046.0)  # thousands have a comma in no accuracy
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A project with six finished runs and their tables."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "claims.yaml").write_text(CLAIMS)
+    monkeypatch.chdir(tmp_path)
+    config = loading.load("config.yaml")
+    for variant, values in zip(config.study("own").variants, (SLOW, FAST), strict=True):
+        for seed, value in enumerate(values):
+            write_run(tmp_path / "results" / "runs", variant, seed, value)
+    results = tmp_path / "results"
+    studies.write(config.study("own"), results / "runs", results / "studies" / "own")
+    return config
+
+
+def written(config, folder):
+    evidence = Evidence(folder)
+    judged = verdicts.judge(claims_of(config), [evidence], config)
+    numbers.write(judged, [Source(evidence, config)], Words(), folder / "numbers.tex")
+    return (folder / "numbers.tex").read_text()
+
+
+def pairs(text):
+    """Return keys and values, in the order of the file."""
+    return re.findall(r"^\\pjdef\{([^{}]*)\}\{(.*)\}%$", text, re.MULTILINE)
+
+
+def test_each_number_has_one_key_and_is_rounded_as_the_table_rounds_it(own, tmp_path):
+    text = written(own, tmp_path / "results")
+    found = dict(pairs(text))
+    assert len(found) == len(pairs(text)) == text.count("\n\\pjdef")
+    half = stats.t.ppf(0.975, 2) * 2 / math.sqrt(3)
+    assert found["own/slow/selected"] == "1052.00"
+    assert found["own/slow/selected/half"] == f"{half:.2f}"
+    assert found["own/slow/selected/interval"] == rf"\ensuremath{{1052.00 \pm {half:.2f}}}"
+    assert found["own/slow/parameters"] == r"\ensuremath{1{,}234}"
+    assert (found["own/slow/paper/test"], found["own/slow/seeds"], found["own/slow/diverged"]) == (
+        *("56.10", "3", "0"),
+    )
+    differences = [fast - slow for fast, slow in zip(FAST, SLOW, strict=True)]
+    low, high = stats.t.interval(0.95, 2, loc=-7.0, scale=stats.sem(differences))
+    assert found["own/fast_1.5/difference"] == r"\ensuremath{-7.00}"
+    assert found["own/fast_1.5/difference/half"] == f"{(high - low) / 2:.2f}"
+    assert "own/slow/difference" not in found and "own/slow/paper/train" not in found
+    claim = {key: found[f"claim/3/{key}"] for key in ("value", "low", "high", "seeds", "verdict", "p")}
+    signed = [rf"\ensuremath{{{value:+.2f}}}" for value in (-7.0, low, high)]
+    p = stats.ttest_1samp(differences, 0).pvalue
+    assert list(claim.values()) == [*signed, "3", "inconclusive", f"{p:.2g}"]
+    table = (tmp_path / "results" / "studies" / "own" / "table.md").read_text()
+    assert f"1052.00 ± {half:.2f}" in table and f"−7.00 ± {(high - low) / 2:.2f}" in table
+
+
+def test_the_file_is_ascii_with_balanced_braces(own, tmp_path):
+    text = written(own, tmp_path / "results")
+    assert text.isascii()
+    for line in text.splitlines():
+        if line.startswith("\\pjdef"):
+            depth = 0
+            for sign in line.removesuffix("%"):
+                depth += {"{": 1, "}": -1}.get(sign, 0)
+                assert depth >= 0
+            assert depth == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("95.06", "95.06"),
+        ("−2.83 ± 1.13", r"\ensuremath{-2.83 \pm 1.13}"),
+        ("+2.83 (+1.71 … −3.96)", r"\ensuremath{+2.83 (+1.71 \ldots {-}3.96)}"),
+        ("× 2.48", r"\ensuremath{\times 2.48}"),
+        ("100 %", r"\ensuremath{100\,\%}"),
+        ("4.9e−05", r"\ensuremath{4.9 \times 10^{-5}}"),
+        ("1.2e+06", r"\ensuremath{1.2 \times 10^{6}}"),
+        ("1,234", r"\ensuremath{1{,}234}"),
+        ("∞", r"\ensuremath{\infty}"),
+    ],
+)
+def test_signs_are_mathematics_in_text_and_in_formulas(text, wanted):
+    assert numbers.mathematics(text) == wanted
+
+
+def test_what_is_kept_has_its_numbers(own, tmp_path):
+    keep(own, tmp_path / "results", tmp_path / "kept")
+    assert (tmp_path / "kept" / "numbers.tex").read_text() == written(own, tmp_path / "results")
+
+
+def test_two_numbers_of_one_key_are_refused_by_name(own, tmp_path):
+    content = (
+        CONFIG.replace("  own:\n", "  claim:\n").replace("fast_1.5", '"3"').replace("claims: claims.yaml", "")
+    )
+    (tmp_path / "config.yaml").write_text(content)
+    config = loading.load("config.yaml")
+    table = pd.DataFrame({"variant": ["3"], "seeds": [1]})
+    (tmp_path / "results" / "studies" / "claim").mkdir()
+    table.to_csv(tmp_path / "results" / "studies" / "claim" / "table.csv", index=False)
+    evidence = Evidence(tmp_path / "results")
+    judged = verdicts.judge(claims_of(own), [evidence], own)
+    with pytest.raises(UserError, match="two numbers have the key claim/3/seeds; rename"):
+        numbers.write(judged, [Source(evidence, config)], Words(), tmp_path / "numbers.tex")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex")
+@pytest.mark.parametrize(("key", "status"), [("own/slow/selected", 0), ("own/slwo/selected", 1)])
+def test_latex_reads_every_key_and_names_an_unknown_one(own, tmp_path, key, status):
+    folder = tmp_path / "results"
+    found = pairs(written(own, folder))
+    uses = "\n".join(rf"\pjnum{{{name}}} $\pjnum{{{name}}}$" for name in [*dict(found), key])
+    (folder / "paper.tex").write_text(
+        f"\\documentclass{{article}}\\input{{numbers.tex}}\\begin{{document}}\n{uses}\n\\end{{document}}\n"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-output-format=dvi", "paper.tex"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    assert bool(run.returncode) == bool(status), run.stdout[-2000:]
+    assert ("numbers.tex has no number 'own/slwo/selected'" in run.stdout) == bool(status)
