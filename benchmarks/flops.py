@@ -28,7 +28,7 @@ def operations(spec: RunSpec, known: dict[str, int]) -> float:
     key = spec.model.model_dump_json() + spec.data.name
     if key not in known:
         dataset = SimpleNamespace(channels=channels, image_size=side, classes=10)
-        network = build.network(spec, dataset, torch.device("cpu")).eval()  # type: ignore[arg-type]
+        network = build.network(spec, dataset, torch.device("cpu")).eval()
         known[key] = networks.size(network, torch.zeros(1, channels, side, side)).macs
     gradients = 2 if spec.optimizer.name == "sam" else 1
     return 6.0 * known[key] * (spec.data.train or count) * spec.epochs * gradients

@@ -17,6 +17,7 @@ COMMANDS = {
     "config": "print the configuration that is in force, and where each value was set",
     "train": "train one run of a study into a folder, without Snakemake",
     "runs": "list every run: the variants that use it, its state and its test accuracy",
+    "models": "list the networks: parameters, operations, layers",
     "watch": "show the progress of all runs in training",
     "compare": "compare two variants: settings, accuracies, learning curves",
     "table": "print a study's table from the runs finished so far",

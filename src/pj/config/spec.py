@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pj.config import own
+from pj.config import libraries, own
 from pj.config.components import (
     LOSSES,
     Ema,
@@ -26,6 +26,9 @@ from pj.config.components import (
 )
 from pj.config.data import Data
 from pj.config.types import Count, Positive, Strict, Switch
+from pj.errors import UserError
+
+LIBRARIES = ("torchvision", "timm")  # whose networks are named by ``arch``
 
 
 class RunSpec(Strict):
@@ -69,6 +72,12 @@ class RunSpec(Strict):
             inside = getattr(self.optimizer, key, "sgd")
             if inside in ("adam", "adamw") and self.optimizer.model_dump().get("momentum"):
                 raise ValueError(f"optimizer.momentum is allowed with {key}: sgd only; {inside} has betas")
+        if self.model.name in LIBRARIES:
+            try:
+                stem = bool(getattr(self.model, "cifar_stem", False))
+                libraries.check(self.model.name, self.model.arch, cifar_stem=stem)
+            except UserError as error:
+                raise ValueError(f"model.arch: {error}") from None
         if not hasattr(self.optimizer, "lr"):
             raise ValueError("optimizer.options needs lr, the learning rate, which the schedule multiplies")
         if self.batch_size == 1 and self.has_batch_norm:

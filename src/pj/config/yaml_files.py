@@ -107,9 +107,9 @@ def _key_faults(node: yaml.Node | None) -> Iterator[str]:
 def merge(base: Any, changes: Any, null: Any = None) -> Any:
     """Return ``base`` with ``changes`` laid over it: mappings merge by key, anything else is replaced.
 
-    A mapping that names another component (its ``name``, ``source`` or ``class`` differs) replaces the old
-    one whole, since the options of one mean nothing to the other. ``null`` replaces a value that becomes
-    None.
+    A mapping that names another component (its ``name``, ``source``, ``class`` or ``arch`` differs) replaces
+    the old one whole, since the options of one mean nothing to the other. ``null`` replaces a value that
+    becomes None.
     """
     if changes is None and base is not None:
         return null
@@ -118,6 +118,8 @@ def merge(base: Any, changes: Any, null: Any = None) -> Any:
     before, after = _component(base), _component(changes)
     if before and after and before != after:
         return dict(changes)
+    if "arch" in base and changes.get("arch", base["arch"]) != base["arch"]:
+        return {"name": base.get("name"), **changes}
     return {**base, **{k: merge(base[k], v, null) if k in base else v for k, v in changes.items()}}
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pj.data.listing import PARTS
@@ -131,6 +133,27 @@ def save(dataset: Dataset, path: Path) -> None:
     arrays |= {f"order_{part}": order for part, order in dataset.orders.items()}
     with replaced(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays, meta=np.array(json.dumps(meta)))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network must fit: the number of classes, and an image's channels and pixels per side."""
+
+    classes: int
+    channels: int
+    image_size: int
+
+
+def shape(path: Path) -> Shape:
+    """Return the shape of a prepared dataset's images, whose pixels are not read."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("x_train.npy") as file:
+            npy.read_magic(file)
+            (_, side, _, channels), _, _ = npy.read_array_header_1_0(file)
+        with np.load(path, allow_pickle=False) as arrays:
+            return Shape(len(json.loads(str(arrays["meta"]))["names"]), channels, side)
+    except Exception as error:  # as in `load`
+        raise DataError(f"{path} is damaged ({error}); delete it and create it again") from error
 
 
 def load(path: Path) -> Dataset:

@@ -88,8 +88,11 @@ def _watched(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
     seen: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(f"the layer {layer!r} gives {shape}, no maps [N, C, H, W]")
         seen.append(output.detach().requires_grad_())
-        return seen[-1]
+        return seen[-1].clone()  # the next layer may change it in place
 
     training = model.training
     handle = model.get_submodule(places[layer]).register_forward_hook(keep)

@@ -29,7 +29,7 @@ REGISTRY = {
 
 
 def names() -> list[str]:
-    """Return the names that `create` knows, without that of your own."""
+    """Return the names of pj's own losses."""
     return [name for name in REGISTRY if name != "own"]
 
 

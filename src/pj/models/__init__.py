@@ -26,13 +26,15 @@ REGISTRY = {
     "dessi_vgg": "pj.models.dessi_vgg:DessiVGG",
     "mlp": "pj.models.mlp:MLP",
     "cnn": "pj.models.cnn:CNN",
+    "torchvision": "pj.models.libraries:torchvision",
+    "timm": "pj.models.libraries:timm",
     "own": "pj.own:model",
 }
 
 
 def names() -> list[str]:
-    """Return the names that `create` knows, without that of your own."""
-    return [name for name in REGISTRY if name != "own"]
+    """Return the names of pj's own networks."""
+    return [name for name in REGISTRY if name not in ("torchvision", "timm", "own")]
 
 
 def create(name: str, *, num_classes: int = 10, in_channels: int = 3, **options: Any) -> nn.Module:

@@ -28,8 +28,12 @@ def layers(model: nn.Module) -> dict[str, str]:
 def maps(model: nn.Module) -> dict[str, str]:
     """Return the layers of a network that have feature maps: its convolutions, and those in its ``MAPS``.
 
+    Of a network that declares neither ``LAYERS`` nor ``MAPS`` any module can be named by its path, such as
+    ``layer4`` or ``features.0``.
     Residual nets name their blocks (block1, block2, …; in a wide residual net the groups) and ``features``,
     the last maps, after batch norm and ReLU, before the global pooling.
     """
     convolutions = {name: path for name, path in layers(model).items() if name.startswith("conv")}
-    return convolutions | getattr(model, "MAPS", {})
+    if hasattr(model, "LAYERS") or hasattr(model, "MAPS"):
+        return convolutions | getattr(model, "MAPS", {})
+    return {path: path for path, _ in model.named_modules() if path} | convolutions

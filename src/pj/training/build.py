@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
@@ -14,12 +14,28 @@ from torch.optim import Optimizer
 from pj import losses, models, optim
 from pj.config.cards import Component
 from pj.config.spec import RunSpec
-from pj.data.store import Dataset
 from pj.errors import UserError
 from pj.training import schedule
 
 if TYPE_CHECKING:
     from pj.training.averaging import Averaged
+
+
+class Images(Protocol):
+    """What a network must fit."""
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+
+    @property
+    def channels(self) -> int:
+        """Of an image."""
+
+    @property
+    def image_size(self) -> int:
+        """Pixels per side."""
+
 
 # a registry, so that the code of the average is part of the fingerprint of only those runs that have one
 REGISTRY = {"ema": "pj.training.averaging:Averaged"}
@@ -29,7 +45,7 @@ NORMS = (
 )
 
 
-def network(spec: RunSpec, dataset: Dataset, device: torch.device) -> nn.Module:
+def network(spec: RunSpec, dataset: Images, device: torch.device) -> nn.Module:
     """Return the network for a dataset's images; UserError if they do not fit it."""
     try:
         model = models.create(

@@ -15,9 +15,10 @@ from pj.models import layer_names
 from pj.own import traceback_of_others
 from pj.pruning import networks
 from pj.training import build
+from pj.training.build import Images
 
 
-def describe(spec: RunSpec, dataset: store.Dataset) -> dict[str, Any]:
+def describe(spec: RunSpec, dataset: Images) -> dict[str, Any]:
     """Return parameters, multiply-accumulate operations for one image, and names of layers.
 
     UserError if the network cannot be built, cannot read the dataset's images, or gives another number of
