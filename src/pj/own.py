@@ -164,6 +164,7 @@ def source(
 def loaded(target: str, content: str | None) -> Any:
     """Return a class or function, importing its file; UserError if that fails, or it was edited meanwhile."""
     place, name = own.split(target)
+    _see(Path.cwd())  # a module may be beside config.yaml
     try:
         module = _imported(own.path_of(target)) if place.endswith(".py") else importlib.import_module(place)
         found = getattr(module, name)
@@ -176,11 +177,14 @@ def loaded(target: str, content: str | None) -> Any:
     return found
 
 
+def _see(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
 def _imported(path: Path) -> Any:
     """Return the module of a file, which imports what lies beside it as a script does."""
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _see(path.resolve().parent)
     if (known := sys.modules.get(path.stem)) and getattr(known, "__file__", None) == str(path.resolve()):
         return known
     spec = spec_from_file_location(path.stem, path.resolve())

@@ -1,0 +1,153 @@
+"""A user's own code in a configuration: found, checked and hashed without importing it."""
+
+import sys
+
+import pytest
+
+from helpers import own_code
+from pj import syntax
+from pj.config import libraries, loading, own
+from pj.config.spec import RunSpec, network_name
+
+CONFIG = """
+seeds: [0]
+datasets: {digits: {source: digits}}
+studies:
+  own:
+    title: Own
+    base:
+      data: {name: digits, train: 100, test: 50}
+      model: {class: "my_nets.py:TinyNet", options: {hidden: 4}}
+      loss: {name: cross_entropy}
+      optimizer: {name: sgd, lr: 0.05}
+      epochs: 1
+      batch_size: 50
+    variants: {a: {}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    own_code.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch_is_not_needed_here", None)
+    return tmp_path
+
+
+@pytest.fixture
+def load(folder):
+    """The configuration with some text replaced, as a process that has read nothing yet reads it."""
+
+    def read(*replaced):
+        syntax.parsed.cache_clear()
+        own._content.cache_clear()
+        text = CONFIG
+        for before, after in replaced:
+            assert before in text
+            text = text.replace(before, after)
+        (folder / "config.yaml").write_text(text)
+        return loading.load("config.yaml")
+
+    return read
+
+
+def run_of(config):
+    (run,) = config.runs().values()
+    return run.spec
+
+
+def test_editing_a_file_or_what_it_imports_beside_it_makes_another_run_and_a_comment_does_not(load, folder):
+    first = run_of(load())
+    assert first.run.startswith("digits-TinyNet-")
+    for file, old, new, same in (
+        ("my_nets.py", '"""Tiny."""', '"""Small."""  # a comment', True),
+        ("my_nets.py", "stride=2", "stride=1", False),
+        ("parts.py", "padding=1", "padding=1, bias=False", False),
+    ):
+        before = (folder / file).read_text()
+        (folder / file).write_text(before.replace(old, new))
+        assert (run_of(load()).run == first.run) == same, (file, new)
+        (folder / file).write_text(before)
+    assert run_of(load()).run == first.run
+
+
+def test_another_component_is_not_changed_by_an_edit(load, folder):
+    change = ('model: {class: "my_nets.py:TinyNet", options: {hidden: 4}}', "model: {name: mlp, width: 0.02}")
+    first = run_of(load(change))
+    (folder / "my_nets.py").write_text("")
+    assert run_of(load(change)).run == first.run
+
+
+def test_a_class_replaces_a_named_component_and_the_other_way_round(load):
+    named = load(("variants: {a: {}}", "variants: {a: {model: {name: mlp, width: 0.02}}}"))
+    assert run_of(named).model.model_dump()["width"] == 0.02 and run_of(named).model.name == "mlp"
+    optimizer = '{a: {optimizer: {class: "my_nets.py:Lion", options: {lr: 0.01}}}}'
+    assert run_of(load(("{a: {}}", optimizer))).optimizer.lr == 0.01
+    changed = run_of(load(("{a: {}}", "{a: {model: {options: {depth: 2}}}}")))
+    assert changed.model.options == {"hidden": 4, "depth": 2}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("hidden: 4", "hiden: 4", "has no option 'hiden'. It has: hidden, depth. Did you mean 'hidden'?"),
+        ("hidden: 4", "num_classes: 4", "has no option 'num_classes'"),
+        (":TinyNet", ":TinyNt", "my_nets.py has no class or function TinyNt. It has: TinyNet"),
+        ("my_nets.py:", "my_net.py:", "my_net.py does not exist in .* Did you mean 'my_nets.py'?"),
+        ("my_nets.py:", "my_nets:", "has no class or function TinyNet|hidden"),
+        ('"my_nets.py:TinyNet"', "TinyNet", 'allowed: "file.py:Name" or "package.module:Name"'),
+        ('"my_nets.py:TinyNet"', "nowhere.nets:Net", "there is no module nowhere.nets"),
+        ('"my_nets.py:TinyNet"', "3", "Input should be a valid string|allowed: a valid string"),
+        ("{name: sgd, lr: 0.05}", '{class: "my_nets.py:Lion"}', "optimizer.options needs lr"),
+        ("epochs: 1", 'epochs: 1\n      schedule: {class: "my_nets.py:halving"}', "needs the option every"),
+    ],
+)
+def test_what_cannot_be_used_is_one_message_that_names_what_there_is(load, before, after, message):
+    if after == "my_nets:":  # as a module, which is found beside config.yaml
+        assert run_of(load((before, after))).run
+        return
+    with pytest.raises(loading.ConfigError, match=message) as error:
+        load((before, after))
+    assert str(error.value).startswith("1 fault")
+
+
+def test_a_file_that_is_no_python_is_named_with_its_line(load, folder):
+    (folder / "my_nets.py").write_text("class TinyNet(\n")
+    with pytest.raises(loading.ConfigError, match=r"my_nets.py, line 1"):
+        load()
+
+
+def test_options_of_an_inherited_constructor_are_checked_and_those_from_elsewhere_are_not(load):
+    assert run_of(load((":TinyNet", ":Wide")))
+    with pytest.raises(loading.ConfigError, match="has no option 'size'"):
+        load((":TinyNet", ":Wide"), ("hidden: 4", "size: 4"))
+    loss = '{class: "torch.nn:CrossEntropyLoss", options: {label_smoothing: 0.1}}'
+    assert run_of(load(("{name: cross_entropy}", loss)))
+
+
+def test_a_specification_names_its_network_wherever_it_is_read(load, folder):
+    found = run_of(load())
+    for file in ("my_nets.py", "parts.py"):
+        (folder / file).unlink()
+    again = RunSpec.from_json(found.json_text)
+    assert again.run == found.run and again.layers is None
+    assert network_name(again).startswith("digits-TinyNet-")
+
+
+def test_networks_of_libraries_are_known_by_name_without_importing_them(monkeypatch):
+    spec = {
+        "data": {"name": "d"}, "loss": {"name": "mse"}, "optimizer": {"name": "sgd", "lr": 0.1},
+        "epochs": 1, "batch_size": 2,
+    }  # fmt: skip
+
+    def network(**options):
+        return RunSpec.model_validate(spec | {"model": {"name": "torchvision", **options}})
+
+    assert network(arch="resnet18").run.startswith("d-resnet18-")
+    with pytest.raises(ValueError, match=r"no classifier 'resnt18'. Did you mean 'resnet18'\?"):
+        network(arch="resnt18")
+    with pytest.raises(ValueError, match="cifar_stem is known for resnet"):
+        network(arch="vgg11", cifar_stem=True)
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r'timm is not installed: pip install "pj\[timm\]"'):
+        RunSpec.model_validate(spec | {"model": {"name": "timm", "arch": "resnet18"}})

@@ -1,0 +1,162 @@
+"""A user's own code in training, and networks of torchvision."""
+
+import sys
+
+import pytest
+import torch
+
+from helpers import own_code
+from helpers.runs import assert_equal_runs, killed_after, train
+from pj import models
+from pj import own as own_components
+from pj.config.components import Source
+from pj.config.types import Strict
+from pj.data import sources, store
+from pj.errors import UserError
+from pj.interpret import maps
+from pj.models import layer_names
+from pj.training import network
+
+NET = {"class": "my_nets.py:TinyNet", "options": {"hidden": 4}}
+OWN = {
+    "model": NET,
+    "loss": {"class": "my_nets.py:focal"},
+    "optimizer": {"class": "my_nets.py:Lion", "options": {"lr": 0.01}},
+    "schedule": {"class": "my_nets.py:halving", "options": {"every": 1}},
+}
+IMAGES = store.Shape(10, 3, 32)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    own_code.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in ("my_nets", "parts"):
+        sys.modules.pop(name, None)
+    own_components._loss.cache_clear()
+    own_components._function.cache_clear()
+
+
+def test_a_run_of_ones_own_code_is_that_of_torch_and_killed_it_ends_in_the_same_bits(
+    folder, spec, digits, tmp_path, monkeypatch
+):
+    run = spec(**OWN, data={"name": "digits", "train": 128, "test": 50}, batch_size=64)
+    train(run, digits, tmp_path / "whole")
+    killed_after(3, monkeypatch, run, digits, tmp_path / "cut", tmp_path / "resume", save_every=0)
+    train(run, digits, tmp_path / "cut", resume=tmp_path / "resume")
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+    rates = (tmp_path / "whole" / "metrics.csv").read_text().splitlines()
+    column = rates[0].split(",").index("lr")
+    assert [float(row.split(",")[column]) for row in rates[1:]] == [0.01, 0.005]
+
+
+def test_a_loss_that_is_a_class_of_torch_is_that_of_pj(spec, digits, tmp_path):
+    for name, loss in (
+        ("own", {"class": "torch.nn:CrossEntropyLoss", "options": {"label_smoothing": 0.1}}),
+        ("pj", {"name": "cross_entropy", "label_smoothing": 0.1}),
+    ):
+        run = spec(model={"name": "mlp", "width": 0.02}, loss=loss, epochs=1)
+        train(run, digits, tmp_path / name)
+    weights = [torch.load(tmp_path / name / "checkpoint.pt")["weights"] for name in ("own", "pj")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_a_network_is_described_with_the_layers_it_has(folder, spec):
+    found = network.describe(spec(model=NET), IMAGES)
+    assert found["layers"] == ["conv1", "conv2", "linear1"] and found["prunable"] == ["linear1"]
+    # 15 x 15 places of two convolutions 3 x 3, and the linear layer
+    assert found["macs"] == 15 * 15 * 9 * (3 * 4 + 4 * 4) + 4 * 10
+    assert found["parameters"] == 4 * 27 + 4 + 4 * 36 + 4 + 4 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hidden, num_classes)", "hidden, 3)", r"gives \[2, 3\] for two images; needed: logits \[2, 10\]"),
+        ("self.body(x).mean((2, 3))", "self.body(x).flatten(1)", 'fails on images .*my_nets.py", line 16'),
+        ("return self.head", "return 1, self.head", "gives tuple for two images"),
+        ("super().__init__()", "super().__init__(); 1 / 0", "cannot be made with .*ZeroDivisionError"),
+        (
+            "from parts import block",
+            "import nothing_of_this_name",
+            "cannot be imported.*nothing_of_this_name",
+        ),
+    ],
+)
+def test_a_network_that_cannot_be_trained_is_one_message_with_its_own_traceback(
+    old, new, message, folder, spec
+):
+    text = (folder / "my_nets.py").read_text()
+    assert old in text
+    (folder / "my_nets.py").write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=rf"(?s){message}") as error:
+        network.describe(spec(model=NET), IMAGES)
+    assert "pj/" not in str(error.value)
+
+
+def test_a_file_that_was_edited_after_its_run_was_planned_is_not_trained(folder, spec):
+    planned = spec(model=NET)
+    text = (folder / "my_nets.py").read_text()
+    (folder / "my_nets.py").write_text(text.replace("stride=2", "stride=1"))
+    from pj import syntax
+    from pj.config import own
+
+    syntax.parsed.cache_clear()  # another process has read nothing yet
+    own._content.cache_clear()
+    with pytest.raises(UserError, match="was edited since this run was planned; run the command again"):
+        network.describe(planned, IMAGES)
+
+
+def test_ones_own_function_of_images_is_a_source(folder):
+    class Settings(Strict):
+        source: Source
+
+    given = {"class": "my_nets.py:images", "options": {"count": 30}}
+    dataset = sources.read(Settings.model_validate({"source": given}).source)
+    assert dataset.x_train.shape == (30, 8, 8, 3) and dataset.names == ("0", "1")
+    assert set(dataset.orders) == {"train", "test"}  # mixed
+    number = {"class": "my_nets.py:halving", "options": {"progress": 1.0, "epochs": 2, "every": 1}}
+    with pytest.raises(UserError, match="halving returned float; needed: a dictionary of x_train, y_train"):
+        sources.read(Settings.model_validate({"source": number}).source)
+
+
+def torchvision(arch, channels=3, **options):
+    return models.create(
+        "torchvision", arch=arch, num_classes=10, in_channels=channels, image_size=32, **options
+    ).eval()
+
+
+def test_a_network_of_torchvision_is_that_network_and_the_stem_for_cifar_keeps_the_images_size():
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    ours = torchvision("resnet18")
+    torch.manual_seed(0)
+    theirs = resnet18(num_classes=10)
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    small = torchvision("resnet18", cifar_stem=True)
+    assert sum(p.numel() for p in small.parameters()) == 11_173_962  # of ResNet-18 for CIFAR-10, as published
+    images = torch.randn(1, 3, 32, 32)
+    assert maps.feature_maps(small, "layer1", images).shape == (1, 64, 32, 32)
+    assert maps.feature_maps(ours, "layer1", images).shape == (1, 64, 8, 8)
+    assert (
+        maps.feature_maps(torchvision("densenet121", cifar_stem=True), "features.denseblock1", images).shape[
+            2
+        ]
+        == 32
+    )
+    assert torchvision("resnet18", channels=1)(torch.randn(2, 1, 32, 32)).shape == (2, 10)
+
+
+def test_grad_cam_of_a_layer_whose_output_the_next_one_changes_in_place_is_that_of_its_output():
+    vgg = torchvision("vgg11")
+    images = torch.randn(2, 3, 32, 32)
+    before = maps.feature_maps(vgg, "conv1", images)
+    assert before.min() < 0  # before the ReLU, which changes it in place
+    torch.testing.assert_close(before, vgg.features[0](images))
+    assert maps.class_maps(vgg, "features.0", images).shape == before[:, 0].shape
+    with pytest.raises(ValueError, match=r"'classifier.0' gives \[2, 4096\], no maps"):
+        maps.feature_maps(vgg, "classifier.0", images)
+    assert list(layer_names.layers(vgg))[:2] == ["conv1", "conv2"]
