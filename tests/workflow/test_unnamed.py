@@ -86,9 +86,9 @@ def test_all_that_only_another_configuration_names_goes_and_nothing_else(project
 def test_what_an_alternative_configuration_names_is_kept_for_it(project):
     named, others = project
     gone = write(RESULTS / "runs" / "digits-mlp-01234567" / "seed0" / records.RUN)
-    clean("--delete", "--keep-for", "other.yaml")
+    clean("--delete", "--also", "other.yaml")
     assert all(path.is_file() for path in named + others) and not gone.exists()
-    clean("--delete", "--configfile", "other.yaml", "--keep-for", "config.yaml")
+    clean("--delete", "--configfile", "other.yaml", "--also", "config.yaml")
     assert all(path.is_file() for path in named + others)
 
 
@@ -98,7 +98,7 @@ def test_studies_and_analyses_of_no_configuration_are_listed_with_size_and_dates
     for path, date in ((table, 86_400 * 365.25 * 40), (run, 86_400 * 365.25 * 45 - dates.SHIFT)):
         os.utime(path, (date, date))  # the run is dated back, which is nothing to show
     measured = write(RESULTS / "prunings" / "old" / "digits-mlp-01234567-seed0.json")
-    clean("--keep-for", "other.yaml")
+    clean("--also", "other.yaml")
     shown = capsys.readouterr().out
     assert f"1.0 kB  2010-01-01  {table.parent}\n" in shown
     assert f"1.0 kB  2015-01-01  {run.parent}\n" in shown or f"2014-12-31  {run.parent}\n" in shown
@@ -115,7 +115,7 @@ def unknown():
 
 
 def survives(*folders):
-    clean("--delete", "--keep-for", "other.yaml")
+    clean("--delete", "--also", "other.yaml")
     return [folder.is_dir() for folder in folders]
 
 

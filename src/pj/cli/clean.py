@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
-from pj import config
-from pj.cli.common import RESULTS, load
+from pj.cli.common import RESULTS, also, also_argument, load
 from pj.workflow import unnamed
 
 EXAMPLES = {
     "pj clean": "list what config.yaml does not name; nothing is deleted",
-    "pj clean --configfile my.yaml --keep-for config.yaml": "what neither names: my.yaml, config.yaml alone",
-    "pj clean --keep-for a.yaml b.yaml --keep-for c.yaml": "kept for a.yaml with b.yaml, and for c.yaml",
+    "pj clean --configfile my.yaml --also config.yaml": "what neither names: my.yaml, config.yaml alone",
+    "pj clean --also a.yaml b.yaml --also c.yaml": "kept for a.yaml with b.yaml, and for c.yaml",
     "pj clean --delete": "delete what `pj clean` lists",
 }
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -22,20 +20,12 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--delete", action="store_true", help="delete what is listed")
-    parser.add_argument(
-        "--keep-for",
-        action="append",
-        nargs="+",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="overlays of another configuration, whose results are kept too; may be repeated",
-    )
+    also_argument(parser, "kept, too")
 
 
 def run(options: argparse.Namespace) -> None:
     """List what is not named, by kind, and delete it if that was asked for."""
-    configs = [load(options), *(config.load("config.yaml", *files) for files in options.keep_for)]
+    configs = [load(options), *also(options)]
     kinds: dict[str, list[unnamed.Item]] = {}
     for item in unnamed.items(configs, RESULTS):
         if unnamed.in_use(item, RESULTS):
@@ -58,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         totals.append(f"{kind}: {len(rows)}, {_size(size)}, {_day(days[0])} to {_day(days[-1])}")
     print("\n" + "\n".join(totals))
     if not options.delete:
-        print("Nothing was deleted; --delete does. --keep-for FILE keeps what another configuration names.")
+        print("Nothing was deleted; --delete does. --also FILE keeps what another configuration names.")
 
 
 def _shown(item: unnamed.Item) -> str:

@@ -58,6 +58,24 @@ def note_outdated(found: dict[str, str]) -> None:
         print(f"\n**{text}**: `pj verify` lists them{remedy}.")
 
 
+def also_argument(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add the other configurations whose results share the folder."""
+    parser.add_argument(
+        "--also",
+        action="append",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help=f"overlays of another configuration, whose results are {meaning}; may be repeated",
+    )
+
+
+def also(options: argparse.Namespace) -> list[Config]:
+    """Return these configurations, each config.yaml with its overlays."""
+    return [config.load("config.yaml", *files) for files in options.also]
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns below a header."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pj import config
-from pj.cli.common import RESULTS, load
+from pj.cli.common import RESULTS, also, also_argument, load
 
 EXAMPLES = {
     "pj verify": "all of results/, for config.yaml",
@@ -17,14 +16,7 @@ EXIT_CODES = {1: "something was found, or an error, reported in one message"}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "--also",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="another configuration (an overlay of config.yaml, or a whole one) whose runs are expected "
-        "here; may be repeated",
-    )
+    also_argument(parser, "expected here")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,8 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from pj.workflow import verify
 
     loaded, found = load(options), 0
-    also = [config.load("config.yaml", file) for file in options.also]
-    for line in verify.findings(loaded, RESULTS, also):
+    for line in verify.findings(loaded, RESULTS, also(options)):
         print(line, flush=True)
         found += 1
     runs = len(list((RESULTS / "runs").glob("*/seed*/run.json")))
