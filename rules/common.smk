@@ -17,7 +17,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config import loading, sweeps, words
     from pj.config.analyses import ANALYSES
     from pj.config.components import facts
-    from pj.config.spec import network_name
+    from pj.config.spec import network_name, of_network
     from pj.runs.fingerprint import fingerprint, run_fingerprint
     from pj.workflow import again, dates, derived, jobs, outputs, running
     from pj.workflow import slurm, verify, watched
@@ -47,6 +47,7 @@ try:
         for text in filter(None, (CONFIG.settings.claims, CONFIG.settings.words)):
             dates.not_in_future(Path(text))
         watched.set_back(Path("results/data"))
+        watched.set_back(Path("results/networks"))
         watched.check(CONFIG.sources(), Path("results"))
         verify.mark(CONFIG.runs(), Path("results"))
         derived.mark(CONFIG, Path("results"))
@@ -66,7 +67,9 @@ RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
 # Networks that only building them can check: each is built once, before its runs.
 NETWORKS = {
-    network_name(run.spec): run.spec for run in RUNS.values() if run.spec.layers is None
+    network_name(run.spec): of_network(run.spec)
+    for run in RUNS.values()
+    if run.spec.layers is None
 }
 PROBED = [name for name, run in RUNS.items() if run.spec.probe]
 PROBED_STUDIES = [

@@ -16,7 +16,9 @@ rule network:
         ENVIRONMENT
     params:
         settings=lambda wildcards: NETWORKS[wildcards.network].json_text,
-        code=lambda wildcards: code("network.py", NETWORKS[wildcards.network].run),
+        code=lambda wildcards: run_fingerprint(
+            SCRIPTS / "network.py", NETWORKS[wildcards.network]
+        ),
     script:
         "../workflow/scripts/network.py"
 

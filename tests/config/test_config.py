@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pj import losses, models, optim
@@ -202,7 +202,7 @@ def test_every_component_of_a_specification_can_be_made():
         with pytest.raises(ConfigError) as error:
             load(FULL, overrides={"studies": {"loss": {"base": {part: {"name": "nonsense"}}}}})
         allowed = re.search(r"Allowed: ([\w, ]+)", error.value.faults[0]).group(1)
-        assert sorted(allowed.split(", ")) == sorted(registry.names())
+        assert sorted(allowed.split(", ")) == sorted(registry.REGISTRY)
 
 
 def test_a_study_may_override_seeds_and_scale(tmp_path):
@@ -409,6 +409,7 @@ names = st.sampled_from(["seeds", "studies", "loss", "base", "model", "name", "l
 trees = st.recursive(leaves, lambda inner: st.dictionaries(names, inner, max_size=4), max_leaves=12)
 
 
+@settings(max_examples=30)
 @given(trees)
 def test_no_overlay_whatever_gets_past_as_anything_but_a_config_or_faults(tree):
     try:

@@ -21,7 +21,7 @@ from helpers.runs import (
     train,
 )
 from pj.data import store
-from pj.optim import REGISTRY
+from pj.optim import names
 from pj.runs.records import read_run
 from pj.training import loop
 from pj.training.device import configure
@@ -45,7 +45,7 @@ RUNS |= {
 
 
 def test_every_optimizer_is_killed():
-    assert set(OPTIONS) == set(REGISTRY)
+    assert set(OPTIONS) == set(names())
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -1,4 +1,4 @@
-"""A study of one's own images: run whole, changed by the command line, and asked for in part."""
+"""A study of one's own images and network: run whole, changed on the command line, and asked for in part."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import own_code
 from helpers.project import copy, edit, planned, snakemake
 
 pytestmark = pytest.mark.workflow
@@ -27,7 +28,7 @@ studies:
     reference: slow
     base:
       data: {name: flowers, validation: 6}
-      model: {name: mlp, width: 0.01}
+      model: {class: "my_nets.py:TinyNet", options: {hidden: 4}}
       loss: {name: cross_entropy}
       optimizer: {name: sgd, lr: 0.01}
       select: best_validation
@@ -42,8 +43,9 @@ OVERRIDE = ("--config", "studies={own: {base: {epochs: 3, optimizer: {lr: 2e-2}}
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Path:
-    """Somebody's own study of their own images, run whole, with an override on the command line."""
+    """Somebody's study of their own images and network, run whole, with an override on the command line."""
     project = copy(tmp_path_factory.mktemp("own"))
+    own_code.write(project)
     (project / "config.yaml").write_text(OWN)
     draw = np.random.default_rng(0)
     images = {f"x_{part}": draw.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8) for part in ("train", "test")}
@@ -69,6 +71,15 @@ def test_nested_overrides_on_the_command_line_reach_the_runs(own):
     assert len(specs) == 4
     assert {s["epochs"] for s in specs} == {3}
     assert {s["optimizer"]["lr"] for s in specs} == {0.02, 0.1}
+
+
+def test_a_network_of_ones_own_is_built_once_and_trained_again_when_a_file_of_it_is_edited(own, tmp_path):
+    (check,) = (own / "results" / "networks").iterdir()
+    assert json.loads(check.read_text())["layers"] == ["conv1", "conv2", "linear1"]
+    project = Path(shutil.copytree(own, tmp_path / "project"))
+    edit(project, "parts.py", "padding=1", "padding=1, bias=False")
+    jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
+    assert (jobs["network"], jobs["train"], jobs["evaluate"]) == (1, 4, 4) and "prepare_data" not in jobs
 
 
 def test_runs_record_the_file_their_data_came_from(own):

@@ -186,3 +186,17 @@ def network_name(spec: RunSpec) -> str:
     """Return what names a network on a dataset, whatever trains it: dataset, network and a hash of both."""
     text = json.dumps([spec.data.name, spec.model.model_dump(mode="json", exclude_none=True)], sort_keys=True)
     return f"{spec.data.name}-{spec.network}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def of_network(spec: RunSpec) -> RunSpec:
+    """Return a specification of the same network and data, and nothing else of this one."""
+    return RunSpec.model_validate(
+        {
+            "data": {"name": spec.data.name},
+            "model": spec.model.model_dump(),
+            "loss": {"name": "cross_entropy"},
+            "optimizer": {"name": "sgd", "lr": 1.0},
+            "epochs": 1,
+            "batch_size": 2,
+        }
+    )

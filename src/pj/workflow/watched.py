@@ -133,7 +133,7 @@ def _shown(settings: Mapping[str, Any]) -> str:
 
 
 def set_back(folder: Path) -> None:
-    """Give prepared datasets an old date, so that Snakemake runs nothing again because of it.
+    """Give prepared datasets, or checks of networks, an old date: Snakemake runs nothing again because of it.
 
     When a dataset is made again, what depends on it runs again anyway. Its date says nothing: it may be newer
     than runs that were copied from elsewhere, or lie in the future where a clock was wrong.
