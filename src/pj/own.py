@@ -205,8 +205,13 @@ def _called(target: str, function: Callable[..., Any], options: Mapping[str, Any
 
 
 def traceback_of_others() -> str:
-    """Return the traceback of the error that is handled, without the lines of pj that led there."""
+    """Return the traceback of the error that is handled, without the lines of pj and of torch's modules."""
     kind, error, trace = sys.exc_info()
-    while trace and Path(trace.tb_frame.f_code.co_filename).is_relative_to(Path(__file__).parent):
-        trace = trace.tb_next
-    return "".join(traceback.format_exception(kind, error, trace)).rstrip()
+    frames = [
+        frame
+        for frame in traceback.extract_tb(trace)
+        if not Path(frame.filename).is_relative_to(Path(__file__).parent)
+        and "/torch/nn/modules/" not in frame.filename
+    ]
+    lines = [*traceback.format_list(frames), *traceback.format_exception_only(kind, error)]
+    return "".join(lines).rstrip()

@@ -20,6 +20,8 @@ EXAMPLES = {
     "pj models --layers --configfile my.yaml": "with an overlay, and with the names of layers",
 }
 
+HEADER = ("network", "dataset", "images", "parameters", "MACs", "layers", "runs", "options")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
             images = _images(sources[spec.data.name], RESULTS / "data" / f"{spec.data.name}.npz")
             found = network.describe(spec, images)
         except UserError as error:
-            faults.append(f"{spec.network} on {spec.data.name}: {error}")
+            faults.append(f"{spec.data.name}: {error}")
             continue
         own = spec.model.model_dump(exclude={"name", "content"}, exclude_defaults=True)
         given = ", ".join(f"{key}: {value}" for key, value in own.items())
@@ -50,21 +52,24 @@ def run(options: argparse.Namespace) -> None:
         sizes = (f"{found['parameters']:,}", f"{found['macs']:,}", str(len(found["layers"])))
         rows.append((spec.network, spec.data.name, shape, *sizes, str(runs[name]), given))
         layers.append(f"{spec.network} ({given or 'as it is'}): {', '.join(found['layers'])}")
-    print_table(("network", "dataset", "images", "parameters", "MACs", "layers", "runs", "options"), rows)
+    if rows:
+        print_table(HEADER, rows)
     for line in layers if options.layers else ():
         print(line)
     if faults:
-        raise UserError("\n".join(faults))
+        raise UserError("\n".join(dict.fromkeys(faults)))
 
 
 def _images(source: Source, prepared: Path) -> Shape:
     """Return the shape of a dataset's images and its classes, as prepared or as its source says."""
-    from pj.data import store
+    from pj.data import listing, store
 
     if prepared.is_file():
         return store.shape(prepared)
     if source.source == "digits":
         return store.Shape(10, source.channels, source.image_size)
+    if source.source == "folder" and (classes := listing.images(Path(source.path), "train").classes):
+        return store.Shape(len(classes), source.channels, source.image_size)
     if source.source == "torchvision" and source.dataset in OFFICIAL:
         return store.Shape(*OFFICIAL[source.dataset])
     raise UserError(f"its images are not known yet; prepare them: snakemake --cores 1 -- {prepared}")

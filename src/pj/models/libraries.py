@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from torch import nn
@@ -71,9 +72,9 @@ def timm(
             arch, pretrained=False, num_classes=num_classes, in_chans=in_channels, **(options or {})
         )
     except (TypeError, RuntimeError, AssertionError) as error:
-        near = timm.list_models(f"*{arch}*")[:5]
-        hint = f" (near it: {', '.join(near)})" if near and arch not in near else ""
-        raise UserError(f"timm's {arch} with {options or {}}: {error}{hint}") from None
+        near = difflib.get_close_matches(arch, timm.list_models(), n=1)
+        did = f". Did you mean {near[0]!r}?" if near and near[0] != arch else ""
+        raise UserError(f"timm's {arch} with {options or {}}: {error}{did}") from None
     return network
 
 
