@@ -1,8 +1,10 @@
 """What adding takes: a model is one file and one line, an analysis a declaration and what it names."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,7 @@ class TinyNet(nn.Module):
 OWN = """
 seeds: [0]
 threads: 1
+claims: claims.yaml
 datasets: {digits: {source: digits, image_size: 8}}
 studies:
   own:
@@ -72,6 +75,7 @@ studies:
     path: {weights_of: conv2}
     variants:
       tiny: {}
+      slow: {optimizer: {lr: 0.01}}
 prunings:
   own:
     title: Pruned
@@ -86,27 +90,9 @@ interpretations:
     view: {feature_maps: [conv2], grad_cam: [features], per_class: 1, images: 10, draws: 1}
 landscapes:
   own: {title: Around, study: own, variants: [tiny], slices: {images: 20, points: 3, side: 3}}
+norms:
+  own: {title: How long, study: own, variants: [tiny, slow], of: {layers: [conv1, linear1]}}
 """
-
-
-def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_interpreted(tmp_path):
-    project = copy(tmp_path)
-    (project / "src/pj/models/tinynet.py").write_text(TINYNET)
-    edit(
-        project,
-        "src/pj/models/__init__.py",
-        "REGISTRY = {",
-        'REGISTRY = {"tinynet": "pj.models.tinynet:TinyNet",',
-    )
-    (project / "config.yaml").write_text(OWN)
-    snakemake(project, config=())
-    results = project / "results"
-    assert list(results.glob("runs/digits-tinynet-*/seed0/probes.csv"))
-    for table in ("prunings/own", "interpretations/own", "landscapes/own", "studies/own"):
-        assert "tiny" in (results / table / "table.csv").read_text()
-    (project / "wrong.yaml").write_text("studies: {own: {base: {model: {secnd: false}}}}")
-    output = snakemake(project, "-n", config=("wrong.yaml",), check=False)
-    assert "secnd: unknown key 'secnd'. Allowed: name, width, second. Did you mean 'second'?" in output
 
 
 DECLARED = '''
@@ -184,35 +170,24 @@ def draw(analysed, found):
     figure.subplots().plot(table(analysed, found)["norm"])
     return figure
 '''
-NORMED = """
-seeds: [0, 1]
-threads: 1
-claims: claims.yaml
-datasets: {digits: {source: digits, image_size: 8}}
-studies:
-  own:
-    title: Two rates
-    base:
-      data: {name: digits, train: 100, test: 50}
-      model: {name: mlp, width: 0.02}
-      loss: {name: cross_entropy}
-      optimizer: {name: sgd, lr: 0.1}
-      epochs: 1
-      batch_size: 25
-    variants: {a: {}, b: {optimizer: {lr: 0.5}}}
-norms:
-  own: {title: How long, study: own, variants: [a, b], of: {layers: [linear1, linear2]}}
-"""
 CLAIM = """
 claims:
-  - {id: 1, report: me, statement: b is longer, statistic: contrast, expect: above,
-     contrast: {norms/own/b/linear1: 1, norms/own/a/linear1: -1}}
+  - {id: 1, report: me, statement: slow is longer, statistic: contrast, expect: above,
+     contrast: {norms/own/slow/linear1: 1, norms/own/tiny/linear1: -1}}
 """
 
 
-@pytest.fixture
-def normed(tmp_path):
-    project = copy(tmp_path)
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A project whose pj has one more network and one more analysis, run whole."""
+    project = copy(tmp_path_factory.mktemp("extended"))
+    (project / "src/pj/models/tinynet.py").write_text(TINYNET)
+    edit(
+        project,
+        "src/pj/models/__init__.py",
+        "REGISTRY = {",
+        'REGISTRY = {"tinynet": "pj.models.tinynet:TinyNet",',
+    )
     (project / "src/pj/config/analyses/norms.py").write_text(DECLARED)
     (project / "src/pj/norms.py").write_text(MEASURED)
     where = "src/pj/config/analyses/__init__.py"
@@ -223,33 +198,49 @@ def normed(tmp_path):
         "from pj.config.analyses.pruning",
         "from pj.config.analyses.norms import NORMS\nfrom pj.config.analyses.pruning",
     )
-    (project / "config.yaml").write_text(NORMED)
+    (project / "config.yaml").write_text(OWN)
     (project / "claims.yaml").write_text(CLAIM)
+    snakemake(project, config=())
     return project
 
 
-def test_an_analysis_that_is_declared_has_its_jobs_tables_figures_pages_and_cells_of_claims(normed):
-    snakemake(normed, config=())
-    folder = normed / "results" / "norms" / "own"
-    assert len(list(folder.glob("digits-mlp-*-seed*.json"))) == 4
+@pytest.fixture
+def project(extended, tmp_path):
+    return Path(shutil.copytree(extended, tmp_path / "project"))
+
+
+def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_interpreted(project):
+    results = project / "results"
+    assert list(results.glob("runs/digits-tinynet-*/seed0/probes.csv"))
+    for table in ("prunings/own", "interpretations/own", "landscapes/own", "studies/own"):
+        assert "tiny" in (results / table / "table.csv").read_text()
+    (project / "wrong.yaml").write_text("studies: {own: {base: {model: {secnd: false}}}}")
+    output = snakemake(project, "-n", config=("wrong.yaml",), check=False)
+    assert "secnd: unknown key 'secnd'. Allowed: name, width, second. Did you mean 'second'?" in output
+
+
+def test_an_analysis_that_is_declared_has_its_jobs_tables_figures_pages_and_cells_of_claims(project):
+    folder = project / "results" / "norms" / "own"
+    assert len(list(folder.glob("digits-tinynet-*-seed0.json"))) == 2
     assert (folder / "norms.png").is_file() and (folder / "norms.svg").is_file()
-    page = (normed / "results" / "report.md").read_text()
+    page = (project / "results" / "report.md").read_text()
     assert "## Norms of weights" in page and "norms/own/norms.png" in page
-    assert "b is longer" in (normed / "results" / "claims.csv").read_text()
-    assert "not run" not in (normed / "results" / "claims.md").read_text()
+    assert "slow is longer" in (project / "results" / "claims.csv").read_text()
+    assert "not run" not in (project / "results" / "claims.md").read_text()
     command = [sys.executable, "-c", "from pj import cli; cli.main(['keep', 'kept'])"]
-    environment = {**os.environ, "PYTHONPATH": str(normed / "src")}
-    subprocess.run(command, cwd=normed, env=environment, check=True)
-    assert (normed / "kept" / "norms" / "own" / "table.csv").is_file()
-    edit(normed, "src/pj/norms.py", "Norms.", "Norms")
-    jobs = planned(snakemake(normed, "-n", config=()))
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    subprocess.run(command, cwd=project, env=environment, check=True)
+    assert (project / "kept" / "norms" / "own" / "table.csv").is_file()
+    edit(project, "src/pj/norms.py", "Norms.", "Norms")
+    jobs = planned(snakemake(project, "-n", config=()))
     # all three of its files are one here
     assert {"measure", "analysis_table", "analysis_figure"} <= jobs.keys() and "train" not in jobs
 
 
 @pytest.mark.long
-def test_a_column_that_is_declared_and_not_written_is_one_clear_error(normed):
-    edit(normed, "src/pj/config/analyses/norms.py", '("norm",)', '("length",)')
-    (normed / "claims.yaml").write_text(CLAIM.replace("norms/own/", "own/").replace("/linear1", ""))
-    output = snakemake(normed, "--", "results/norms/own/table.md", config=(), check=False)
+def test_a_column_that_is_declared_and_not_written_is_one_clear_error(project):
+    edit(project, "src/pj/config/analyses/norms.py", '("norm",)', '("length",)')
+    (project / "claims.yaml").write_text(CLAIM.replace("norms/own/", "own/").replace("/linear1", ""))
+    (project / "results" / "norms" / "own" / "table.md").unlink()
+    output = snakemake(project, "--", "results/norms/own/table.md", config=(), check=False)
     assert "norms: pj.norms writes no column length, which is declared" in output
