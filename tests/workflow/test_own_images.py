@@ -108,6 +108,7 @@ def test_a_new_date_of_a_users_file_or_of_the_prepared_data_runs_nothing_again(o
     assert "Nothing to be done" in snakemake(project, "-n", *OVERRIDE, config=())
 
 
+@pytest.mark.long
 def test_a_study_run_by_itself_is_in_the_next_report(own, tmp_path):
     """As one call of the full job, though figures are due too."""
     project = Path(shutil.copytree(own, tmp_path / "project"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from pj.syntax import is_for_type_checkers, statements, strip_inert
 
 PACKAGE = Path(__file__).resolve().parents[1]
 REGISTRY = "REGISTRY"
+TARGET = re.compile(rf"{PACKAGE.name}(\.\w+)+:\w+")  # of a registry
+NAMED = re.compile(r"[\w/-]+(\.\w+)+(:\w+)?")  # a target, or a file
 # These cannot change a result: they check settings (which are in the rules' parameters themselves), write
 # messages, or record what a result was made with.
 WITHOUT_EFFECT = ("pj.config", "pj.workflow", "pj.errors", "pj.runs.provenance", "pj.training.progress")
@@ -67,7 +69,7 @@ def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
     if all(path.is_file() and path.read_bytes() == content for path, content in _CONTENTS.items()):
         return
     _CONTENTS.clear()
-    for function in (_fingerprint, _read, _identity):
+    for function in (_fingerprint, _read, _parsed, _identity, _top_level):
         function.cache_clear()
     if run_fingerprint(entry, spec) != code:
         raise UserError("pj's source was edited while this run was loading it; run the command again")
@@ -139,18 +141,18 @@ def _read(path: Path, choice: str | None) -> tuple[str, frozenset[Path]]:
     tree = _parsed(path)
     bindings = list(_bindings(tree, path))
     imports = {file for _, (module, _) in bindings for file in _files(module)}
+    chosen: list[ast.expr] = []
     if choice is not None:
-        imports |= set(_files(_chosen(tree, path, choice)))
-    else:
-        _forget_registry(tree)
+        module, chosen = _chosen(tree, path, choice)
+        imports |= set(_files(module))
     names: dict[str, str] = {}
     for alias, target in sorted(bindings):  # two functions may give one name to different things
         names[alias] = " ".join(filter(None, (names.get(alias), _identified(*target, path))))
-    normalised = _Normalised(path, names).visit(tree)
-    idle = all(isinstance(node, ast.Pass) for node in normalised.body)
-    return "" if idle else ast.dump(normalised), frozenset(imports)
+    idle = all(isinstance(node, ast.Pass) or _is_left_out(node) for node in tree.body)
+    return "" if idle else _Text(path, names, chosen).of(tree), frozenset(imports)
 
 
+@cache
 def _parsed(path: Path) -> ast.Module:
     tree = ast.parse(_content(path))
     strip_inert(tree)
@@ -187,21 +189,14 @@ def _identified(module: str, name: str, importer: Path) -> str:
 def _identity(path: Path) -> str:
     """Return a hash of a module's own content, without its registry's entries and what it imports."""
     tree = _parsed(path)
-    _forget_registry(tree)
     names = {
         alias: f"pj:{name}" if _file(module) else ".".join(filter(None, (module, name)))
         for alias, (module, name) in _bindings(tree, path)
     }
-    dump = ast.dump(_Normalised(path, names).visit(tree))
-    return hashlib.sha256(dump.encode()).hexdigest()[:16]
+    return hashlib.sha256(_Text(path, names).of(tree).encode()).hexdigest()[:16]
 
 
-def _forget_registry(tree: ast.Module) -> None:
-    for node in tree.body:
-        if _is_registry(node):
-            node.value = ast.Dict([], [])  # type: ignore[attr-defined]
-
-
+@cache
 def _top_level(path: Path) -> set[str]:
     """Return the names that a package's own file binds."""
     found = set()
@@ -215,9 +210,8 @@ def _top_level(path: Path) -> set[str]:
     return found
 
 
-def _chosen(tree: ast.Module, path: Path, choice: str) -> str:
-    """Leave one entry in a module's registry, and return the dotted name of the module it is in."""
-    target = None
+def _chosen(tree: ast.Module, path: Path, choice: str) -> tuple[str, list[ast.expr]]:
+    """Return the dotted name of the module that an entry of a module's registry is in, and the entry."""
     for node in tree.body:
         if _is_registry(node):
             kept = [(k, v) for k, v in _entries(node) if ast.literal_eval(k) == choice]
@@ -225,11 +219,8 @@ def _chosen(tree: ast.Module, path: Path, choice: str) -> str:
                 raise ValueError(f"{path}: {REGISTRY} has no entry {choice!r}")
             if len(kept) > 1:
                 raise ValueError(f"{path}: {REGISTRY} has two entries {choice!r}; give each its own name")
-            node.value = ast.Dict([k for k, _ in kept], [v for _, v in kept])  # type: ignore[attr-defined]
-            target = ast.literal_eval(kept[0][1]).split(":")[0]
-    if target is None:
-        raise ValueError(f"{path}: has no dictionary {REGISTRY} to choose {choice!r} from")
-    return str(target)
+            return ast.literal_eval(kept[0][1]).split(":")[0], list(kept[0])
+    raise ValueError(f"{path}: has no dictionary {REGISTRY} to choose {choice!r} from")
 
 
 def _parent(path: Path, node: ast.ImportFrom) -> str:
@@ -254,46 +245,71 @@ def _entries(node: Any) -> list[tuple[ast.expr, ast.expr]]:
     return [(k, v) for k, v in zip(node.value.keys, node.value.values, strict=True) if k is not None]
 
 
-class _Normalised(ast.NodeTransformer):
-    """A syntax tree without imports, with imported names and named files replaced by their content."""
+def _is_left_out(node: ast.AST) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom) or is_for_type_checkers(node)
 
-    def __init__(self, path: Path, names: Mapping[str, str]) -> None:
-        self.path, self.names = path, names
 
-    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+class _Text:
+    """A syntax tree as text: without imports, with imported names and named files replaced by their content.
+
+    What says nothing is left out: annotations of functions, and whether a name is read or written, which its
+    place says. Of a registry only the ``entry`` counts.
+    """
+
+    LEFT_OUT = ("ctx", "type_comment", "kind", "returns")
+
+    def __init__(self, path: Path, names: Mapping[str, str], entry: Sequence[ast.expr] = ()) -> None:
+        self.path, self.names, self.entry = path, names, list(entry)
+        self.parts: list[str] = []
+
+    def of(self, node: ast.AST) -> str:
+        """Return the text of a tree."""
+        self._write(node)
+        return "".join(self.parts)
+
+    def _write(self, value: Any) -> None:
+        write = self.parts.append
+        if isinstance(value, list):
+            write("[")
+            for item in value:
+                self._write(item)
+                write(",")
+            write("]")
+        elif not isinstance(value, ast.AST):
+            write(repr(value))
+        elif name := self._name(value):
+            write(f"Name({name})")
+        elif isinstance(value, ast.Constant):
+            write(repr(self._constant(value.value)))
+        elif _is_registry(value):
+            write(REGISTRY)
+            self._write(self.entry)
+        elif not _is_left_out(value):
+            write(f"{type(value).__name__}(")
+            annotated = isinstance(value, ast.arg)
+            for field in value._fields:
+                if field not in self.LEFT_OUT and not (annotated and field == "annotation"):
+                    self._write(getattr(value, field, None))
+                    write(",")
+            write(")")
+
+    def _name(self, node: ast.AST) -> str | None:
+        """Return what a name means; ``module.name`` is what ``from module import name`` gives."""
+        if isinstance(node, ast.Name):
+            return self.names.get(node.id, node.id)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            known = self.names.get(node.value.id, "")
+            return known + node.attr if known.endswith(":") else None
         return None
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        return None
-
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        return None if is_for_type_checkers(node) else self.generic_visit(node)
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        return ast.arg(node.arg)  # annotations are never evaluated
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Name(self.names.get(node.id, node.id), node.ctx)
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """Make ``module.name`` what ``from module import name`` gives."""
-        known = self.names.get(node.value.id, "") if isinstance(node.value, ast.Name) else ""
-        if known.endswith(":"):
-            return ast.Name(known + node.attr, node.ctx)
-        return self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+    def _constant(self, value: Any) -> Any:
         """Replace a file of the package by its content, and "module:object" by the object's name."""
-        if not isinstance(node.value, str):
-            return node
-        if re.fullmatch(rf"{PACKAGE.name}(\.\w+)+:\w+", node.value):
-            return ast.Constant(node.value.partition(":")[2])
-        if re.fullmatch(r"[\w/-]+(\.\w+)+", node.value) and not node.value.endswith(".py"):
-            file = self.path.parent / node.value
+        if not isinstance(value, str) or not ("." in value and NAMED.fullmatch(value)):
+            return value
+        if TARGET.fullmatch(value):
+            return value.partition(":")[2]
+        if ":" not in value and not value.endswith(".py"):
+            file = self.path.parent / value
             if file.is_file() and file.is_relative_to(PACKAGE):
-                return ast.Constant(hashlib.sha256(_content(file)).hexdigest())
-        return node
+                return hashlib.sha256(_content(file)).hexdigest()
+        return value
