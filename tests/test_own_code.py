@@ -77,6 +77,8 @@ def test_a_network_is_described_with_the_layers_it_has(folder, spec):
         ("hidden, num_classes)", "hidden, 3)", r"gives \[2, 3\] for two images; needed: logits \[2, 10\]"),
         ("self.body(x).mean((2, 3))", "self.body(x).flatten(1)", 'fails on images .*my_nets.py", line 16'),
         ("return self.head", "return 1, self.head", "gives tuple for two images"),
+        ("return self.head", "return (self.training, 1) if self.training else self.head", "gives tuple"),
+        ("class TinyNet(nn.Module)", "class TinyNet(object)", "cannot be used"),
         ("super().__init__()", "super().__init__(); 1 / 0", "cannot be made with .*ZeroDivisionError"),
         (
             "from parts import block",
@@ -94,6 +96,15 @@ def test_a_network_that_cannot_be_trained_is_one_message_with_its_own_traceback(
     with pytest.raises(UserError, match=rf"(?s){message}") as error:
         network.describe(spec(model=NET), IMAGES)
     assert "pj/" not in str(error.value)
+
+
+def test_files_of_one_name_in_two_folders_are_two_modules(folder):
+    for name, size in (("a", 1), ("b", 2)):
+        (folder / name).mkdir()
+        (folder / name / "sizes.py").write_text(f"SIZE = {size}\n")
+        (folder / name / "net.py").write_text("from sizes import SIZE\n\n\ndef size():\n    return SIZE\n")
+    assert [own_components.loaded(f"{name}/net.py:size", None)() for name in ("a", "b")] == [1, 2]
+    sys.modules.pop("sizes"), sys.modules.pop("net")
 
 
 def test_a_file_that_was_edited_after_its_run_was_planned_is_not_trained(folder, spec):

@@ -178,13 +178,23 @@ def loaded(target: str, content: str | None) -> Any:
 
 
 def _see(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    if str(folder) in sys.path:
+        sys.path.remove(str(folder))
+    sys.path.insert(0, str(folder))
+
+
+def _forget_namesakes(folder: Path) -> None:
+    """Forget modules of another folder that are called as files of this one; who imported them has them."""
+    for file in folder.glob("*.py"):
+        known = getattr(sys.modules.get(file.stem), "__file__", None)
+        if known and Path(known).parent != folder and not {"site-packages", "lib"} & set(Path(known).parts):
+            del sys.modules[file.stem]
 
 
 def _imported(path: Path) -> Any:
     """Return the module of a file, which imports what lies beside it as a script does."""
     _see(path.resolve().parent)
+    _forget_namesakes(path.resolve().parent)
     if (known := sys.modules.get(path.stem)) and getattr(known, "__file__", None) == str(path.resolve()):
         return known
     spec = spec_from_file_location(path.stem, path.resolve())

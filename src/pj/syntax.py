@@ -45,3 +45,14 @@ def strip_inert(tree: ast.Module) -> None:
 def is_for_type_checkers(node: ast.AST) -> bool:
     """Whether a statement is ``if TYPE_CHECKING:``."""
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def written(node: object) -> str:
+    """Return a tree as text that every version of Python writes alike: fields that are empty are left out."""
+    if isinstance(node, list):
+        return f"[{','.join(map(written, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, getattr(node, name, None)) for name in node._fields if name != "kind")
+    inside = ",".join(f"{name}={written(value)}" for name, value in fields if value not in (None, []))
+    return f"{type(node).__name__}({inside})"

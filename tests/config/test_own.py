@@ -1,5 +1,6 @@
 """A user's own code in a configuration: found, checked and hashed without importing it."""
 
+import ast
 import sys
 
 import pytest
@@ -69,6 +70,39 @@ def test_editing_a_file_or_what_it_imports_beside_it_makes_another_run_and_a_com
         assert (run_of(load()).run == first.run) == same, (file, new)
         (folder / file).write_text(before)
     assert run_of(load()).run == first.run
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("nets/part.py", "from nets.part import K"),
+        ("root.py", "from root import K"),
+        ("nets/part.py", "from part import K"),
+    ],
+)
+@pytest.mark.parametrize("target", ["nets/net.py:Net", "nets.net:Net"])
+def test_what_a_file_imports_from_anywhere_in_the_project_is_part_of_its_runs(
+    place, line, target, load, folder
+):
+    (folder / "nets").mkdir()
+    (folder / "nets" / "net.py").write_text(
+        f"{line}\n\n\nclass Net:\n    def __init__(self, hidden=K): ...\n"
+    )
+    (folder / place).write_text("K = 3\n")
+    change = ('"my_nets.py:TinyNet"', f'"{target}"')
+    first = run_of(load(change)).run
+    (folder / place).write_text("K = 5\n")
+    assert run_of(load(change)).run != first
+
+
+def test_the_hash_of_a_file_is_the_same_in_every_version_of_python():
+    """Worked by hand: what newer versions add to a function's tree is empty here."""
+    tree = ast.parse("def f(x): return x")
+    tree.body[0].type_params = []  # of Python 3.12
+    assert syntax.written(tree) == (
+        "Module(body=[FunctionDef(name='f',args=arguments(args=[arg(arg='x')]),"
+        "body=[Return(value=Name(id='x',ctx=Load()))])])"
+    )
 
 
 def test_another_component_is_not_changed_by_an_edit(load, folder):

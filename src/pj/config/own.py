@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from pj.errors import UserError
-from pj.syntax import parsed, statements, strip_inert
+from pj.syntax import parsed, statements, strip_inert, written
 
+PACKAGE = Path(__file__).resolve().parents[1]
 NAME, CLASS, CONTENT = "own", "class", "content"
 INSTALLED = ("site-packages", "dist-packages")  # what lies in these folders is not a user's own
 
@@ -159,7 +160,7 @@ def facts(target: str) -> dict[str, Any]:
 
 
 def content(target: str) -> str:
-    """Return a hash of a file and of what it imports beside it; comments and docstrings do not count."""
+    """Return a hash of a file and of what it imports of the project; comments and docstrings do not count."""
     return _content(path_of(target).resolve())
 
 
@@ -173,23 +174,30 @@ def _content(path: Path) -> str:
             continue
         tree = copy.deepcopy(parsed(file))
         strip_inert(tree)
-        seen[file] = ast.dump(tree)
-        if not set(INSTALLED) & set(file.parts):
+        seen[file] = written(tree)
+        if file.is_relative_to(PACKAGE) or not set(INSTALLED) & set(file.parts):
             pending += _beside(tree, file, path.parent)
-    text = "\n".join(seen[file] for file in sorted(seen))
+    text = "\n".join(sorted(seen.values()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _beside(tree: ast.Module, file: Path, root: Path) -> Iterator[Path]:
-    """Yield the files that a file imports from its own folder, or from that of the first file."""
+    """Yield the files that a file imports, where the job that imports it finds them.
+
+    That is in its own folder, in that of the first file, in the project's, above its package, and in pj.
+    """
+    above = file.parent
+    while (above / "__init__.py").is_file():
+        above = above.parent
+    places = list(dict.fromkeys((root, file.parent, Path.cwd(), above, PACKAGE.parent)))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            modules, folders = [alias.name for alias in node.names], [root, file.parent]
+            modules, folders = [alias.name for alias in node.names], places
         elif isinstance(node, ast.ImportFrom):
             # a name may be a module of its own: from nets import blocks
             stem = node.module or ""
             modules = [stem, *(f"{stem}.{alias.name}".strip(".") for alias in node.names)]
-            folders = [file.parents[node.level - 1]] if node.level else [root, file.parent]
+            folders = [file.parents[node.level - 1]] if node.level else places
         else:
             continue
         for module in filter(None, modules):
@@ -197,7 +205,9 @@ def _beside(tree: ast.Module, file: Path, root: Path) -> Iterator[Path]:
                 parts = module.split(".")
                 for i in range(len(parts)):  # the packages on the way, and the module
                     place = folder.joinpath(*parts[: i + 1])
-                    yield from filter(Path.is_file, (place.with_suffix(".py"), place / "__init__.py"))
+                    for found in (place.with_suffix(".py"), place / "__init__.py"):
+                        if found.is_file():
+                            yield found.resolve()
 
 
 def _nearest(given: str, choices: Collection[str]) -> str:

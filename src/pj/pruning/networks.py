@@ -173,8 +173,13 @@ class Scatter(nn.Module):
 
 def size(model: nn.Module, image: Tensor) -> Size:
     """Return a network's number of parameters, of non-zero ones, and of MACs for an image [1, C, H, W]."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(image)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # its attention is not counted
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(image)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     parameters = list(model.parameters())
     return Size(
         parameters=sum(p.numel() for p in parameters),

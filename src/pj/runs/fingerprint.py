@@ -288,8 +288,12 @@ class _Text:
             write(f"{type(value).__name__}(")
             annotated = isinstance(value, ast.arg)
             for field in value._fields:
-                if field not in self.LEFT_OUT and not (annotated and field == "annotation"):
-                    self._write(getattr(value, field, None))
+                inside = getattr(value, field, None)
+                if inside is None or inside == [] or field in self.LEFT_OUT:
+                    continue  # what is empty, too: a newer Python has more fields
+                if not (annotated and field == "annotation"):
+                    write(f"{field}=")
+                    self._write(inside)
                     write(",")
             write(")")
 

@@ -24,22 +24,28 @@ def describe(spec: RunSpec, dataset: Images) -> dict[str, Any]:
     UserError if the network cannot be built, cannot read the dataset's images, or gives another number of
     logits than there are classes.
     """
-    model = build.network(spec, dataset, torch.device("cpu")).eval()
+    try:
+        model = build.network(spec, dataset, torch.device("cpu")).eval()
+    except UserError:
+        raise
+    except Exception:
+        raise UserError(f"{spec.network} cannot be used:\n{traceback_of_others()}") from None
     image = torch.zeros(1, dataset.channels, dataset.image_size, dataset.image_size)
     try:
-        with torch.no_grad():
-            logits = model(image.expand(2, -1, -1, -1))
         size = networks.size(model, image)
+        with torch.no_grad():
+            outputs = [model.train(mode)(image.expand(2, -1, -1, -1)) for mode in (False, True)]
     except Exception:
         shape = list(image.shape[1:])
         raise UserError(f"{spec.network} fails on images {shape}:\n{traceback_of_others()}") from None
     wanted = [2, dataset.classes]
-    if not isinstance(logits, torch.Tensor) or list(logits.shape) != wanted:
+    for logits in outputs:
         found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise UserError(
-            f"{spec.network} gives {found} for two images; needed: logits {wanted}, one per class of "
-            f"{spec.data.name}"
-        )
+        if found != wanted:
+            raise UserError(
+                f"{spec.network} gives {found} for two images; needed: logits {wanted}, one per class of "
+                f"{spec.data.name}"
+            )
     return {
         "network": spec.network,
         "parameters": size.parameters,

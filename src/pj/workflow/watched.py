@@ -11,6 +11,7 @@ from typing import Any
 
 from pj import files
 from pj.config.components import Source
+from pj.config.own import CONTENT
 from pj.data import listing
 from pj.errors import UserError
 from pj.runs import records
@@ -66,7 +67,8 @@ def check(sources: Mapping[str, Source], results: Path) -> None:
 def conflicts(sources: Mapping[str, Source], results: Path) -> Iterator[str]:
     """Yield a message for each dataset of whose name there are prepared data or finished runs of another."""
     for label, source in sources.items():
-        new = source.model_dump(mode="json", exclude={"folder", "label"})
+        # an edited file of the user's own code makes the data anew
+        new = source.model_dump(mode="json", exclude={"folder", "label", CONTENT})
         now = content(source, results / "data")
         path, runs = results / "data" / f"{label}.json", _trained_on(label, results / "runs")
         prepared = _prepared(label, results / "data")
@@ -91,7 +93,7 @@ def conflicts(sources: Mapping[str, Source], results: Path) -> Iterator[str]:
 
 def _is_other(made: Mapping[str, Any], new: Mapping[str, Any], now: str) -> bool:
     """Whether something was made from a source of other settings, or from other files in another place."""
-    differing = {key for key, value in made["source"].items() if new.get(key) != value}
+    differing = {key for key, value in made["source"].items() if key != CONTENT and new.get(key) != value}
     return bool(differing - {"path"} or (differing and now and now != made.get("content")))
 
 
