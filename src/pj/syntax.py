@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import ClassVar, TypeAlias
 
 from pj.errors import UserError
+
+Definition: TypeAlias = ast.ClassDef | ast.FunctionDef
 
 
 @cache
@@ -47,12 +50,67 @@ def is_for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def written(node: object) -> str:
-    """Return a tree as text that every version of Python writes alike: fields that are empty are left out."""
-    if isinstance(node, list):
-        return f"[{','.join(map(written, node))}]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = ((name, getattr(node, name, None)) for name in node._fields if name != "kind")
-    inside = ",".join(f"{name}={written(value)}" for name, value in fields if value not in (None, []))
-    return f"{type(node).__name__}({inside})"
+def lineage(name: str, definitions: Mapping[str, Definition]) -> Iterator[Definition]:
+    """Yield a function, or a class and those classes of ``definitions`` that it inherits from."""
+    node = definitions.get(name)
+    if node is None:
+        return
+    yield node
+    for base in node.bases if isinstance(node, ast.ClassDef) else ():
+        if isinstance(base, ast.Name) and base.id != name:
+            yield from lineage(base.id, definitions)
+
+
+def constructor(found: Iterable[Definition]) -> ast.FunctionDef | None:
+    """Return a function, or the first constructor in the lineage of a class."""
+    for node in found:
+        if isinstance(node, ast.FunctionDef):
+            return node
+        for inside in node.body:
+            if isinstance(inside, ast.FunctionDef) and inside.name == "__init__":
+                return inside
+    return None
+
+
+def arguments(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """Yield each named argument with its default, None if it has none."""
+    known = function.args
+    placed = [*known.posonlyargs, *known.args]
+    missing = [None] * (len(placed) - len(known.defaults))
+    yield from zip(placed, [*missing, *known.defaults], strict=True)
+    yield from zip(known.kwonlyargs, known.kw_defaults, strict=True)
+
+
+def constants(node: Definition) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the attributes of a class that are named in capitals, with their values."""
+    for statement in node.body if isinstance(node, ast.ClassDef) else ():
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name) and target.id.isupper():
+                    yield target.id, statement.value
+
+
+class Writer:
+    """Trees as text that every version of Python writes alike: fields that are empty are left out."""
+
+    LEFT_OUT: ClassVar[tuple[str, ...]] = ("kind",)  # fields that say nothing
+
+    def text(self, node: object) -> str:
+        """Return the text of a tree, or of a list of trees."""
+        if isinstance(node, list):
+            return f"[{','.join(filter(None, map(self.text, node)))}]"
+        if not isinstance(node, ast.AST):
+            return repr(node)
+        if (other := self.replaced(node)) is not None:
+            return other
+        parts = []
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is not None and value != [] and name not in self.LEFT_OUT:
+                parts.append(f"{name}={self.text(value)}")
+        return f"{type(node).__name__}({','.join(parts)})"
+
+    def replaced(self, node: ast.AST) -> str | None:
+        """Return what is written in the place of a node, empty for nothing; None: the node itself."""
+        return None

@@ -99,7 +99,7 @@ def test_the_hash_of_a_file_is_the_same_in_every_version_of_python():
     """Worked by hand: what newer versions add to a function's tree is empty here."""
     tree = ast.parse("def f(x): return x")
     tree.body[0].type_params = []  # of Python 3.12
-    assert syntax.written(tree) == (
+    assert syntax.Writer().text(tree) == (
         "Module(body=[FunctionDef(name='f',args=arguments(args=[arg(arg='x')]),"
         "body=[Return(value=Name(id='x',ctx=Load()))])])"
     )

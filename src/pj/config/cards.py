@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field, create_model
 
+from pj import syntax
 from pj.config import own
 from pj.config.types import VOCABULARY, Strict
 from pj.errors import UserError
@@ -117,15 +118,15 @@ def _card(
     definitions = _definitions(path)
     if thing not in definitions:
         raise UserError(f"{path} has no class or function {thing}, which the registry names for {name!r}")
-    lineage = list(_lineage(thing, definitions))
-    function = next((found for node in lineage if (found := _constructor(node))), None)
+    lineage = list(syntax.lineage(thing, definitions))
+    function = syntax.constructor(lineage)
     if function is None:
         raise UserError(f"{path}: {thing} has no constructor in this file; its options are read from there")
     meanings: dict[str, str] = {}
     for node in (function, *lineage):
         meanings = _meanings(ast.get_docstring(node) or "") | meanings
     fields, annotations = {}, {}
-    for argument, default in _arguments(function):
+    for argument, default in syntax.arguments(function):
         annotations[argument.arg] = ast.unparse(argument.annotation) if argument.annotation else ""
         if argument.arg in given or argument.arg == "self":
             continue
@@ -135,8 +136,11 @@ def _card(
             _field(default, meanings.get(argument.arg), where),
         )
     facts: dict[str, Any] = {}
-    for node in lineage:
-        facts = _facts(node, path) | facts
+    for constant, value in (found for node in reversed(lineage) for found in syntax.constants(node)):
+        try:
+            facts[constant] = ast.literal_eval(value)
+        except ValueError:
+            raise UserError(f"{path}, line {value.lineno}: {constant} must be a literal") from None
     summary = (ast.get_docstring(lineage[0]) or name).split("\n\n")[0]
     if summary.startswith("Return "):  # of a function; people read what it is
         first = summary.removeprefix("Return ").split()[0]
@@ -162,39 +166,10 @@ def _file(module: str, name: str) -> Path:
 
 
 @cache
-def _definitions(path: Path) -> dict[str, ast.ClassDef | ast.FunctionDef]:
+def _definitions(path: Path) -> dict[str, syntax.Definition]:
     """Return the classes and functions at the top of a file."""
     body = parsed(path).body
     return {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
-
-
-def _lineage(
-    name: str, definitions: Mapping[str, ast.ClassDef | ast.FunctionDef]
-) -> Iterator[ast.ClassDef | ast.FunctionDef]:
-    """Yield a function, or a class and those classes of the same file that it inherits from."""
-    node = definitions.get(name)
-    if node is None:
-        return
-    yield node
-    for base in node.bases if isinstance(node, ast.ClassDef) else ():
-        if isinstance(base, ast.Name):
-            yield from _lineage(base.id, definitions)
-
-
-def _constructor(node: ast.ClassDef | ast.FunctionDef) -> ast.FunctionDef | None:
-    if isinstance(node, ast.FunctionDef):
-        return node
-    inside = (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
-    return next(inside, None)
-
-
-def _arguments(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | None]]:
-    """Yield each named argument with its default, None if it has none."""
-    arguments = function.args
-    placed = [*arguments.posonlyargs, *arguments.args]
-    missing = [None] * (len(placed) - len(arguments.defaults))
-    yield from zip(placed, [*missing, *arguments.defaults], strict=True)
-    yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
 
 
 def _type(argument: ast.arg, where: str) -> Any:
@@ -218,20 +193,6 @@ def _field(default: ast.expr | None, meaning: str | None, where: str) -> Any:
         raise UserError(f"{where}: its default {ast.unparse(default)} must be a literal") from None
     value = list(value) if isinstance(value, tuple) else value
     return Field(value, validate_default=True, **described)
-
-
-def _facts(node: ast.ClassDef | ast.FunctionDef, path: Path) -> dict[str, Any]:
-    found = {}
-    for statement in node.body if isinstance(node, ast.ClassDef) else ():
-        if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
-            continue
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        for name in (target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()):
-            try:
-                found[name] = ast.literal_eval(statement.value)
-            except ValueError:
-                raise UserError(f"{path}, line {statement.lineno}: {name} must be a literal") from None
-    return found
 
 
 def _meanings(docstring: str) -> dict[str, str]:

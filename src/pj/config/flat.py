@@ -1,4 +1,4 @@
-"""A specification as dotted keys and their values."""
+"""Settings as keys and values without nesting."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import Any
 
 from pj.config.spec import RunSpec
 
+Path = tuple[str, ...]
+
 
 def of(spec: RunSpec) -> dict[str, Any]:
     """Return the settings of a run by dotted key, such as ``optimizer.lr``; what is switched off has none."""
-    return dict(_flat(spec.model_dump(mode="json", exclude_none=True), ()))
+    found = leaves(spec.model_dump(mode="json", exclude_none=True))
+    return {".".join(path): value for path, value in found}
 
 
-def _flat(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def leaves(content: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield the values that are no mappings (or empty ones), by path."""
     for key, value in content.items():
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, (*path, key))
+            yield from leaves(value, (*path, key))
         else:
-            yield ".".join((*path, key)), value
+            yield (*path, key), value

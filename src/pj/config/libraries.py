@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from pj.config.messages import nearest
 from pj.errors import UserError
 from pj.syntax import parsed
 
@@ -19,9 +19,8 @@ def check(name: str, arch: str, *, cifar_stem: bool) -> None:
     if find_spec(name) is None:
         raise UserError(f'{name} is not installed: pip install "pj[{name}]"')
     if name == "torchvision" and arch not in classifiers():
-        near = difflib.get_close_matches(arch, classifiers(), n=1)
-        did = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"torchvision has no classifier {arch!r}.{did} It has: {', '.join(classifiers())}")
+        did = nearest(arch, classifiers()) or "."
+        raise UserError(f"torchvision has no classifier {arch!r}{did} It has: {', '.join(classifiers())}")
     if cifar_stem and not arch.startswith(SMALL_STEMS):
         raise UserError(f"cifar_stem is known for {', '.join(SMALL_STEMS)}, not for {arch}; leave it out")
 

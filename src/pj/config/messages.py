@@ -93,8 +93,13 @@ def _shown(value: Any) -> str:
 
 def _allowed(given: str, choices: Iterable[str]) -> str:
     choices = list(choices)
-    near = difflib.get_close_matches(given, choices, n=1)
-    return f"Allowed: {', '.join(choices)}" + (f". Did you mean {near[0]!r}?" if near else "")
+    return f"Allowed: {', '.join(choices)}{nearest(given, choices)}"
+
+
+def nearest(given: str, choices: Iterable[str]) -> str:
+    """Return ". Did you mean …?" with the choice that is most like what was given; empty if none is."""
+    near = difflib.get_close_matches(given, list(choices), n=1)
+    return f". Did you mean {near[0]!r}?" if near and near[0] != given else ""
 
 
 def choice_fault(path: tuple[str, ...], given: str, choices: Iterable[str]) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import ast
 import copy
-import difflib
 import hashlib
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from pj import syntax
+from pj.config.messages import nearest
 from pj.errors import UserError
-from pj.syntax import parsed, statements, strip_inert, written
+from pj.syntax import Writer, parsed, statements, strip_inert
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NAME, CLASS, CONTENT = "own", "class", "content"
@@ -65,7 +67,7 @@ def path_of(target: str) -> Path:
         path = Path(place)
         if not path.is_file():
             beside = [str(other) for other in sorted(path.parent.glob("*.py"))]
-            raise UserError(f"{place} does not exist in {Path.cwd()}{_nearest(place, beside)}")
+            raise UserError(f"{place} does not exist in {Path.cwd()}{nearest(place, beside)}")
         return path
     search: Any = [str(Path.cwd()), *sys.path]
     for i in range(len(parts := place.split("."))):
@@ -78,19 +80,22 @@ def path_of(target: str) -> Path:
     return Path(spec.origin)
 
 
-def definition(target: str) -> ast.ClassDef | ast.FunctionDef | None:
-    """Return a class or function as syntax, None if its module imports it; UserError if it is not there."""
+def _lineage(target: str) -> list[syntax.Definition]:
+    """Return a function, or a class and its bases in the file, as syntax; nothing if the module imports it.
+
+    UserError if it is not there.
+    """
     path, (_, name) = path_of(target), split(target)
     there = {}
     for node in statements(parsed(path)):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, syntax.Definition):
             there[node.name] = node
     if name not in there and not {name, "*"} & _bound(parsed(path)):
-        names = [n.name for n in parsed(path).body if isinstance(n, ast.ClassDef | ast.FunctionDef)]
+        names = [n.name for n in parsed(path).body if isinstance(n, syntax.Definition)]
         raise UserError(
-            f"{path} has no class or function {name}. It has: {', '.join(names)}{_nearest(name, names)}"
+            f"{path} has no class or function {name}. It has: {', '.join(names)}{nearest(name, names)}"
         )
-    return there.get(name)
+    return list(syntax.lineage(name, there))
 
 
 def _bound(tree: ast.Module) -> set[str]:
@@ -109,53 +114,33 @@ def check_options(target: str, options: Mapping[str, Any], given: Collection[str
 
     A constructor that is not in the same file, or that takes any keyword, is left to the job that calls it.
     """
-    known = definition(target)
-    function = _constructor(known, parsed(path_of(target))) if known else None
+    lineage = _lineage(target)
+    function = syntax.constructor(lineage)
     if function is None:
         return
-    arguments = function.args
-    placed = [*arguments.posonlyargs, *arguments.args][1 if isinstance(known, ast.ClassDef) else 0 :]
-    names = [argument.arg for argument in (*placed, *arguments.kwonlyargs)]
+    found = [(argument.arg, default) for argument, default in syntax.arguments(function)]
+    found = found[1:] if isinstance(lineage[0], ast.ClassDef) else found  # self
+    names = [name for name, _ in found]
     taken = [name for name in names if name not in given]
     for name in options:
-        if name in given or (name not in names and not arguments.kwarg):
+        if name in given or (name not in names and not function.args.kwarg):
             has = ", ".join(taken) or "none"
-            raise UserError(f"{target} has no option {name!r}. It has: {has}{_nearest(name, taken)}")
-    late = len(arguments.defaults)
-    needed = [a.arg for a in (placed[: len(placed) - late] if late else placed)]
-    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    needed += [argument.arg for argument, default in pairs if default is None]
+            raise UserError(f"{target} has no option {name!r}. It has: {has}{nearest(name, taken)}")
+    needed = [name for name, default in found if default is None]
     if missing := [name for name in needed if name not in options and name not in given]:
         raise UserError(f"{target} needs the option {', '.join(missing)} (options: {{{missing[0]}: …}})")
-
-
-def _constructor(node: ast.ClassDef | ast.FunctionDef | None, tree: ast.Module) -> ast.FunctionDef | None:
-    """Return a function, or the constructor of a class or of one that it inherits from in the same file."""
-    if not isinstance(node, ast.ClassDef):
-        return node
-    for inside in node.body:
-        if isinstance(inside, ast.FunctionDef) and inside.name == "__init__":
-            return inside
-    names = [base.id for base in node.bases if isinstance(base, ast.Name)]
-    bases = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name in names and n is not node)
-    return next((found for base in bases if (found := _constructor(base, tree))), None)
 
 
 def facts(target: str) -> dict[str, Any]:
     """Return a class's attributes in capitals that are literals; none if its file is not here."""
     try:
-        node = definition(target)
+        lineage = _lineage(target)
     except UserError:
         return {}
     found = {}
-    for statement in node.body if isinstance(node, ast.ClassDef) else ():
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            for name in (t.id for t in targets if isinstance(t, ast.Name) and t.id.isupper()):
-                try:
-                    found[name] = ast.literal_eval(statement.value)
-                except ValueError:
-                    continue  # an attribute that is no fact
+    for name, value in (constant for node in reversed(lineage) for constant in syntax.constants(node)):
+        with suppress(ValueError):  # an attribute that is no fact
+            found[name] = ast.literal_eval(value)
     return found
 
 
@@ -174,7 +159,7 @@ def _content(path: Path) -> str:
             continue
         tree = copy.deepcopy(parsed(file))
         strip_inert(tree)
-        seen[file] = written(tree)
+        seen[file] = Writer().text(tree)
         if file.is_relative_to(PACKAGE) or not set(INSTALLED) & set(file.parts):
             pending += _beside(tree, file, path.parent)
     text = "\n".join(sorted(seen.values()))
@@ -208,8 +193,3 @@ def _beside(tree: ast.Module, file: Path, root: Path) -> Iterator[Path]:
                     for found in (place.with_suffix(".py"), place / "__init__.py"):
                         if found.is_file():
                             yield found.resolve()
-
-
-def _nearest(given: str, choices: Collection[str]) -> str:
-    near = difflib.get_close_matches(given, list(choices), n=1)
-    return f". Did you mean {near[0]!r}?" if near else ""

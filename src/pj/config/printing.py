@@ -10,13 +10,13 @@ from typing import Any
 import yaml
 
 from pj.config import loading, sweeps
+from pj.config.flat import Path, leaves
 from pj.config.loading import Config
 from pj.config.messages import choice_fault
 from pj.config.settings import Variant
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 
-Path = tuple[str, ...]
 Places = Mapping[Path, str]
 WIDTH = 90  # of a mapping on one line, all of whose values were set on one line
 DEFAULT = "default"
@@ -34,7 +34,7 @@ def whole(raw: Mapping[str, Any], config: Config, places: Places, key: str, *, d
 
     """
     content = config.settings.model_dump(mode="json") if defaults else raw
-    written = dict(_leaves(raw))
+    written = dict(leaves(raw))
     found = _part(content, key, ()) if key else content
     return _text(found, lambda path: places.get(path, DEFAULT) if path in written else DEFAULT)
 
@@ -45,11 +45,11 @@ def variant(variant: Variant, config: Config, places: Places) -> str:
     swept = sweeps.variants(study.sweep)
     changes = loading.changes_of(study, variant.name, swept)
     merged = loading.specified(config.settings, study.base, changes)
-    full = dict(_leaves(RunSpec.model_validate(merged).model_dump(mode="json")))
-    own, written = dict(_leaves(changes)), dict(_leaves(merged))
-    of_sweep = dict(_leaves(swept[variant.name].changes)) if variant.name in swept else {}
+    full = dict(leaves(RunSpec.model_validate(merged).model_dump(mode="json")))
+    own, written = dict(leaves(changes)), dict(leaves(merged))
+    of_sweep = dict(leaves(swept[variant.name].changes)) if variant.name in swept else {}
     spec = variant.spec.model_dump(mode="json", exclude_none=True)
-    final = dict(_leaves(spec))
+    final = dict(leaves(spec))
     scale = places.get((*key, "scale"), places.get(("scale",)))
 
     def where(path: Path) -> str:
@@ -82,15 +82,6 @@ def _part(content: Any, key: str, path: Path) -> dict[str, Any]:
     raise UserError(choice_fault((*path, key), key, there))
 
 
-def _leaves(content: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield the values that are no mappings (or empty ones), by path."""
-    for key, value in content.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, (*path, key))
-        else:
-            yield (*path, key), value
-
-
 def _text(content: Mapping[str, Any], where: Callable[[Path], str]) -> str:
     return "\n".join(_lines(content, (), where)) + "\n"
 
@@ -99,7 +90,7 @@ def _lines(content: Mapping[str, Any], path: Path, where: Callable[[Path], str])
     for key, value in content.items():
         here = (*path, key)
         inside = isinstance(value, Mapping) and bool(value)
-        places = {where(leaf) for leaf, _ in _leaves(value, here)} if inside else {where(here)}
+        places = {where(leaf) for leaf, _ in leaves(value, here)} if inside else {where(here)}
         start = f"{'  ' * len(path)}{_flow(key)}:"
         line = f"{start} {_flow(value)}"
         if inside and (len(places) > 1 or len(line) > WIDTH):

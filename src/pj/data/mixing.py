@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
-from scipy.special import betaincinv
 from torch import Tensor
+
+from pj.data import pairs
 
 
 class CutMix:
@@ -40,8 +40,7 @@ class CutMix:
         self, sizes: Sequence[int], side: int, draw: torch.Generator, device: torch.device
     ) -> None:
         """Draw for batches of ``sizes`` images of ``side`` pixels; ``draw`` is a CPU generator."""
-        uniform = torch.rand(len(sizes), generator=draw, dtype=torch.float64)
-        kept = torch.from_numpy(betaincinv(self.alpha, self.alpha, uniform.numpy()))
+        kept = pairs.weights(self.alpha, len(sizes), draw)
         # half sides rounded down and centres on whole pixels, as in torchvision
         half = (0.5 * (1 - kept).sqrt() * side).long()
         centre = torch.randint(side, (2, len(sizes)), generator=draw)
@@ -50,7 +49,7 @@ class CutMix:
             kept = 1 - (high - low).prod(dim=0) / side**2
         self.boxes = torch.cat([low, high]).T.to(device)  # top, left, bottom, right
         self.kept = kept.float().to(device)
-        self.partner = torch.cat([torch.randperm(size, generator=draw) for size in sizes]).to(device)
+        self.partner = pairs.partners(sizes, draw).to(device)
         self.pixels = torch.arange(side, device=device)
 
     def __call__(self, step: int, cut: slice, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,5 +70,4 @@ class CutMix:
         columns = (self.pixels >= left) & (self.pixels < right)
         partner = self.partner[cut]
         mixed = torch.where(rows[:, None] & columns, images[partner], images)
-        own = F.one_hot(labels, self.num_classes).float()
-        return mixed, torch.lerp(own[partner], own, self.kept[step])
+        return mixed, pairs.mixed_labels(labels, partner, self.kept[step], self.num_classes)

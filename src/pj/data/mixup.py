@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
-from scipy.special import betaincinv
 from torch import Tensor
+
+from pj.data import pairs
 
 
 class MixUp:
@@ -30,10 +30,8 @@ class MixUp:
         self, sizes: Sequence[int], side: int, draw: torch.Generator, device: torch.device
     ) -> None:
         """Draw for batches of ``sizes`` images; ``draw`` is a CPU generator."""
-        uniform = torch.rand(len(sizes), generator=draw, dtype=torch.float64)
-        kept = torch.from_numpy(betaincinv(self.alpha, self.alpha, uniform.numpy()))
-        self.kept = kept.float().to(device)
-        self.partner = torch.cat([torch.randperm(size, generator=draw) for size in sizes]).to(device)
+        self.kept = pairs.weights(self.alpha, len(sizes), draw).float().to(device)
+        self.partner = pairs.partners(sizes, draw).to(device)
 
     def __call__(self, step: int, cut: slice, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mix a batch.
@@ -49,5 +47,5 @@ class MixUp:
 
         """
         partner, kept = self.partner[cut], self.kept[step]
-        own = F.one_hot(labels, self.num_classes).float()
-        return torch.lerp(images[partner], images, kept), torch.lerp(own[partner], own, kept)
+        mixed = torch.lerp(images[partner], images, kept)
+        return mixed, pairs.mixed_labels(labels, partner, kept, self.num_classes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from torch import nn
 
+from pj.config.messages import nearest
 from pj.config.types import Switch
 from pj.errors import UserError
 
@@ -72,8 +72,7 @@ def timm(
             arch, pretrained=False, num_classes=num_classes, in_chans=in_channels, **(options or {})
         )
     except (TypeError, RuntimeError, AssertionError) as error:
-        near = difflib.get_close_matches(arch, timm.list_models(), n=1)
-        did = f". Did you mean {near[0]!r}?" if near and near[0] != arch else ""
+        did = nearest(arch, timm.list_models())
         raise UserError(f"timm's {arch} with {options or {}}: {error}{did}") from None
     return network
 

@@ -20,7 +20,7 @@ from typing import Any
 from pj import data
 from pj.config.spec import RunSpec
 from pj.errors import UserError
-from pj.syntax import is_for_type_checkers, statements, strip_inert
+from pj.syntax import Writer, is_for_type_checkers, statements, strip_inert
 
 PACKAGE = Path(__file__).resolve().parents[1]
 REGISTRY = "REGISTRY"
@@ -149,7 +149,7 @@ def _read(path: Path, choice: str | None) -> tuple[str, frozenset[Path]]:
     for alias, target in sorted(bindings):  # two functions may give one name to different things
         names[alias] = " ".join(filter(None, (names.get(alias), _identified(*target, path))))
     idle = all(isinstance(node, ast.Pass) or _is_left_out(node) for node in tree.body)
-    return "" if idle else _Text(path, names, chosen).of(tree), frozenset(imports)
+    return "" if idle else _Text(path, names, chosen).text(tree), frozenset(imports)
 
 
 @cache
@@ -193,7 +193,7 @@ def _identity(path: Path) -> str:
         alias: f"pj:{name}" if _file(module) else ".".join(filter(None, (module, name)))
         for alias, (module, name) in _bindings(tree, path)
     }
-    return hashlib.sha256(_Text(path, names).of(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(_Text(path, names).text(tree).encode()).hexdigest()[:16]
 
 
 @cache
@@ -249,53 +249,29 @@ def _is_left_out(node: ast.AST) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom) or is_for_type_checkers(node)
 
 
-class _Text:
+class _Text(Writer):
     """A syntax tree as text: without imports, with imported names and named files replaced by their content.
 
     What says nothing is left out: annotations of functions, and whether a name is read or written, which its
     place says. Of a registry only the ``entry`` counts.
     """
 
-    LEFT_OUT = ("ctx", "type_comment", "kind", "returns")
+    LEFT_OUT = (*Writer.LEFT_OUT, "ctx", "type_comment", "returns")
 
     def __init__(self, path: Path, names: Mapping[str, str], entry: Sequence[ast.expr] = ()) -> None:
         self.path, self.names, self.entry = path, names, list(entry)
-        self.parts: list[str] = []
 
-    def of(self, node: ast.AST) -> str:
-        """Return the text of a tree."""
-        self._write(node)
-        return "".join(self.parts)
-
-    def _write(self, value: Any) -> None:
-        write = self.parts.append
-        if isinstance(value, list):
-            write("[")
-            for item in value:
-                self._write(item)
-                write(",")
-            write("]")
-        elif not isinstance(value, ast.AST):
-            write(repr(value))
-        elif name := self._name(value):
-            write(f"Name({name})")
-        elif isinstance(value, ast.Constant):
-            write(repr(self._constant(value.value)))
-        elif _is_registry(value):
-            write(REGISTRY)
-            self._write(self.entry)
-        elif not _is_left_out(value):
-            write(f"{type(value).__name__}(")
-            annotated = isinstance(value, ast.arg)
-            for field in value._fields:
-                inside = getattr(value, field, None)
-                if inside is None or inside == [] or field in self.LEFT_OUT:
-                    continue  # what is empty, too: a newer Python has more fields
-                if not (annotated and field == "annotation"):
-                    write(f"{field}=")
-                    self._write(inside)
-                    write(",")
-            write(")")
+    def replaced(self, node: ast.AST) -> str | None:
+        """Return what stands for names, constants, the registry, arguments and what is left out."""
+        if name := self._name(node):
+            return f"Name({name})"
+        if isinstance(node, ast.Constant):
+            return repr(self._constant(node.value))
+        if isinstance(node, ast.arg):
+            return node.arg
+        if _is_registry(node):
+            return f"{REGISTRY}{self.text(self.entry)}"
+        return "" if _is_left_out(node) else None
 
     def _name(self, node: ast.AST) -> str | None:
         """Return what a name means; ``module.name`` is what ``from module import name`` gives."""

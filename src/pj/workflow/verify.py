@@ -93,10 +93,9 @@ def findings(config: Config, results: Path, also: Sequence[Config] = ()) -> Iter
             yield from _of_run(folder)
             if (name, seed) in late:
                 yield f"{folder}: {late[name, seed]}"
-    unnamed = others(config, results)
-    for folder in unnamed:
+    for folder in others(config, results):
         yield from _of_run(folder)
-    if unnamed := [folder for folder in unnamed if folder in others(config, results, also)]:
+    if unnamed := others(config, results, also):
         yield (
             f"finished runs that this configuration does not name: {len(unnamed)}, such as {unnamed[0]} "
             "(if another configuration's are expected here, name it with --also)"

@@ -54,41 +54,51 @@ def check(sources: Mapping[str, Source], results: Path) -> None:
     Their runs would have the same names, and replace one another. For a user's own files a stamp is written,
     which has an old date if the data were prepared from what the files hold now, and else today's.
     """
-    for found in conflicts(sources, results):
-        raise UserError(found)
-    folder = results / "data"
     for label, source in sources.items():
-        if now := content(source, folder):
-            made = _prepared(label, folder) or next(iter(_trained_on(label, results / "runs").values()), {})
+        now, found = content(source, results / "data"), _made(label, results)
+        if fault := _conflict(label, source, now, found):
+            raise UserError(fault)
+        if now:
+            made = next(iter(found.values()), {})
             with suppress(OSError):  # read-only results
-                _date(stamp(label, folder), now, old=now == made.get("content"))
+                _date(stamp(label, results / "data"), now, old=now == made.get("content"))
 
 
 def conflicts(sources: Mapping[str, Source], results: Path) -> Iterator[str]:
     """Yield a message for each dataset of whose name there are prepared data or finished runs of another."""
     for label, source in sources.items():
-        # an edited file of the user's own code makes the data anew
-        new = source.model_dump(mode="json", exclude={"folder", "label", CONTENT})
-        now = content(source, results / "data")
-        path, runs = results / "data" / f"{label}.json", _trained_on(label, results / "runs")
-        prepared = _prepared(label, results / "data")
-        found = {path: prepared} | runs if prepared else runs
-        others = {place: made for place, made in found.items() if _is_other(made, new, now)}
-        if others:
-            first = next(iter(others))
-            places = list(dict.fromkeys(str(p if p == path else p.parent) for p in others))
-            where = ", ".join(places[:MANY]) + (f" and {len(places) - MANY} more" if places[MANY:] else "")
-            yield (
-                f"the dataset {label!r} is {_shown(new)}, but these were made from "
-                f"{_shown(others[first]['source'])}: {where}. Give it a label of its own (label: …), or "
-                "delete them"
-            )
-        elif (
-            not now
-            and "path" in new
-            and any(made["source"].get("path") != new["path"] for made in found.values())
-        ):
-            yield f"the dataset {label!r} is {_shown(new)}, but there is no {new['path']}"
+        if fault := _conflict(label, source, content(source, results / "data"), _made(label, results)):
+            yield fault
+
+
+def _conflict(label: str, source: Source, now: str, found: Mapping[Path, Mapping[str, Any]]) -> str | None:
+    """Return why a dataset's name is another one's, if what was ``found`` under it was made of that."""
+    # an edited file of the user's own code makes the data anew
+    new = source.model_dump(mode="json", exclude={"folder", "label", CONTENT})
+    others = {place: made for place, made in found.items() if _is_other(made, new, now)}
+    if others:
+        first, places = next(iter(others.values())), list(dict.fromkeys(map(str, map(_shown_place, others))))
+        where = ", ".join(places[:MANY]) + (f" and {len(places) - MANY} more" if places[MANY:] else "")
+        return (
+            f"the dataset {label!r} is {_shown(new)}, but these were made from {_shown(first['source'])}: "
+            f"{where}. Give it a label of its own (label: …), or delete them"
+        )
+    elsewhere = (made["source"].get("path") != new.get("path") for made in found.values())
+    if not now and "path" in new and any(elsewhere):
+        return f"the dataset {label!r} is {_shown(new)}, but there is no {new['path']}"
+    return None
+
+
+def _shown_place(place: Path) -> Path:
+    """Return the file of prepared data, or the folder of a run with all its seeds."""
+    return place if place.suffix == ".json" else place.parent
+
+
+def _made(label: str, results: Path) -> dict[Path, dict[str, Any]]:
+    """Return what prepared data and finished runs of this name were made from, the prepared data first."""
+    prepared = _prepared(label, results / "data")
+    path = results / "data" / f"{label}.json"
+    return ({path: prepared} if prepared else {}) | _trained_on(label, results / "runs")
 
 
 def _is_other(made: Mapping[str, Any], new: Mapping[str, Any], now: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from pj.config import flat
 from pj.config.settings import Study, Variant
 from pj.report.figures.style import FEW, FORMATS, frames, headline, legend, save, wrapped
 from pj.report.tables.studies import HEADINGS, StudyRuns, collect
@@ -83,10 +83,7 @@ def _table(found: StudyRuns, key: str, variants: list[Variant]) -> pd.DataFrame:
 
 def _at(variant: Variant, key: str) -> float:
     """Return the value that is in force, which a scale may have reduced."""
-    content: Any = variant.spec.model_dump()
-    for part in key.split("."):
-        content = content[part]
-    return float(content)
+    return float(flat.of(variant.spec)[key])
 
 
 def _reported(variant: Variant, compared: str) -> float | None:
