@@ -262,7 +262,7 @@ class _Text(Writer):
         self.path, self.names, self.entry = path, names, list(entry)
 
     def replaced(self, node: ast.AST) -> str | None:
-        """Return what stands for names, constants, the registry, arguments and what is left out."""
+        """Return how names, constants, the registry and arguments are written; nothing if left out."""
         if name := self._name(node):
             return f"Name({name})"
         if isinstance(node, ast.Constant):
