@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,20 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, also while another process removes those that are empty."""
+    for _ in range(100):
+        with suppress(FileNotFoundError):  # the folder above it was removed between the two steps
+            return path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder if nothing is in it; other processes may use or remove it meanwhile."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def sha256(path: Path) -> str:

@@ -215,13 +215,16 @@ def _called(target: str, function: Callable[..., Any], options: Mapping[str, Any
 
 
 def traceback_of_others() -> str:
-    """Return the traceback of the error that is handled, without the lines of pj and of torch's modules."""
+    """Return the traceback of the error that is handled, without the lines of pj, torch and importlib."""
     kind, error, trace = sys.exc_info()
+    packages = [Path(__file__).parent]
+    if torch := sys.modules.get("torch"):
+        packages.append(Path(str(torch.__file__)).parent)
     frames = [
         frame
         for frame in traceback.extract_tb(trace)
-        if not Path(frame.filename).is_relative_to(Path(__file__).parent)
-        and "/torch/nn/modules/" not in frame.filename
+        if not frame.filename.startswith("<frozen importlib")
+        and not any(Path(frame.filename).is_relative_to(package) for package in packages)
     ]
     lines = [*traceback.format_list(frames), *traceback.format_exception_only(kind, error)]
     return "".join(lines).rstrip()

@@ -1,11 +1,13 @@
 """What is kept of a finished run until its evaluation has used it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from pj.files import sha256
 from pj.runs import kept, records
+from pj.training.state import ResumeStates
 
 IDENTITY = {"spec": {"epochs": 1}, "seed": 3, "code": "abc"}
 
@@ -80,3 +82,14 @@ def test_a_run_that_was_killed_while_it_was_kept_is_not_taken(tmp_path, spec, lo
     assert kept.restore(resume, folder, {"spec": spec}) == "complete"
     (resume / "finished" / lost).unlink()
     assert kept.restore(resume, folder, {"spec": spec}) is None
+
+
+def test_seeds_of_one_run_that_begin_and_end_at_the_same_moment_do_not_fail_each_other(tmp_path):
+    def begin_and_end(seed: int) -> None:
+        for _ in range(300):
+            with ResumeStates(folder := tmp_path / "run" / f"seed{seed}", {}).held():
+                kept.remove(folder)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(begin_and_end, range(3)))
+    assert not (tmp_path / "run").exists()

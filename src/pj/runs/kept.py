@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pj.files import replaced, sha256
+from pj.files import make_folder, remove_empty, replaced, sha256
 from pj.runs import records
 from pj.runs.records import CHECKPOINT, METRICS, PROBES, RUN, SHIFTS, STEPS
 
@@ -101,8 +101,7 @@ def forget(resume: Path) -> None:
 def remove(folder: Path) -> None:
     """Delete what is kept in a folder, and the folder above it if nothing else is there."""
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
+    remove_empty(folder.parent)
 
 
 def _kept(resume: Path) -> Path:
@@ -110,7 +109,7 @@ def _kept(resume: Path) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     for name in reversed(FILES):
         (target / name).unlink(missing_ok=True)
     for name in FILES:

@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from pj.errors import UserError
-from pj.files import replaced, sha256
+from pj.files import make_folder, replaced, sha256
 
 log = logging.getLogger(__name__)
 KEPT = 2
@@ -40,7 +40,7 @@ class ResumeStates:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the run's lock; RunningElsewhereError if another process holds it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         lock = FileLock(self.folder / "lock")
         try:
             lock.acquire(timeout=0)

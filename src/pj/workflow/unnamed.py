@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.spec import network_name
-from pj.files import json_of
+from pj.files import json_of, remove_empty
 from pj.runs import places, records
 from pj.workflow import dates
 from pj.workflow.running import alive
@@ -243,5 +243,5 @@ def delete(item: Item) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-        if item.run and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        if item.run:
+            remove_empty(path.parent)
