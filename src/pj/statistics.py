@@ -104,6 +104,18 @@ def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return float(finite.mean() - half), float(finite.mean() + half)
 
 
+def p_of_one_more(values: Sequence[float], one: float) -> float | None:
+    """Return the two-sided p value of ``one`` as one more run, from two seeds on; runs are normal."""
+    finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], dtype=float)
+    n = len(finite)
+    if n < 2:
+        return None
+    distance, scale = abs(one - float(finite.mean())), _deviation(finite) * np.sqrt(1 + 1 / n)
+    if not scale:
+        return float(distance <= DUST * max(1.0, abs(one)))
+    return float(2 * stdtr(n - 1, -distance / scale))
+
+
 def bootstrap_best(values: NDArray[np.float64], draws: int = 10_000) -> NDArray[np.float64]:
     """Return for each column the share of bootstraps over seeds in which its mean is the highest.
 

@@ -84,7 +84,7 @@ OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
         ("src/pj/pruning/networks.py", "percent / 100", "percent / 101", OF_ANALYSES),
         ("src/pj/report/figures/paths.py", "> 1e-3", "> 1e-4", {"paths", "page"}),
         ("src/pj/optim/dessilbi.py", '"conv": 1.0', '"conv": 2.0', OF_DESSILBI),
-        ("src/pj/claims/verdicts.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *OF_TABLES}),
+        ("src/pj/claims/looks.py", "ALPHA = 0.05", "ALPHA = 0.01", {"scorecard", *OF_TABLES}),
         ("src/pj/report/text/caveats.py", "FEW = 5", "FEW = 6", PAGES),
         ("src/pj/interpret/sanity.py", "ranks < share", "ranks <= share", OF_ANALYSES),
         (

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from pj.claims.schema import (
+    FEWEST_COMPARED,
     KINDS,
     Best,
     Claim,
@@ -104,6 +105,8 @@ def _faults(claim: Claim, config: Config) -> Iterable[str]:
         yield from (choice_fault(("best_of",), name, claim.contrast) for name in unused)
     if isinstance(claim, Best) and claim.study in config.settings.studies:
         yield from _unknown((claim.study,), claim.variant, claim.among or _variants(claim.study, config))
+        if len(claim.among or _variants(claim.study, config)) < FEWEST_COMPARED:
+            yield f"best: compares {FEWEST_COMPARED} variants or more; of two, test the difference (contrast)"
     for cell in cells(claim):
         yield from _cell_faults(cell, config, whole=isinstance(claim, Best | RankCorrelation | Probed))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import exp, log
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from pj import statistics
 from pj.claims.evidence import BySeed, Evidence
-from pj.claims.schema import Best, Claim, Contrast, Diverged, Probed, RankCorrelation
+from pj.claims.schema import FEWEST_COMPARED, Best, Claim, Contrast, Diverged, Probed, RankCorrelation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class Result:
 
     ``value`` is the statistic, ``low`` … ``high`` its 95 % interval, ``predicted`` the 95 % prediction
     interval of one more run (the report's own is a single run), ``p`` the p value against ``neutral``, the
-    value of no effect, ``p_equivalent`` the p value of equivalence, ``seeds`` the number of seeds.
+    value of no effect, ``p_equivalent`` the p value of equivalence, ``p_reported`` that of the paper's number
+    as one more run, ``seeds`` the number of seeds.
     """
 
     value: float | None = None
@@ -30,6 +32,7 @@ class Result:
     predicted: tuple[float, float] | None = None
     p: float | None = None
     p_equivalent: float | None = None
+    p_reported: float | None = None
     excluded: bool = False  # of the statistic best: the bootstraps exclude that the variant is best
     seeds: int = 0
     values: dict[int, float] = field(default_factory=dict)  # by seed, where there is one value per seed
@@ -38,14 +41,13 @@ class Result:
 
 SINGLE = ("a single seed: no interval",)
 NO_SPREAD = ("no spread over seeds: a difference cannot be distinguished from noise",)
-SHARE = 0.95  # of bootstraps
 
 
-def result(claim: Claim, evidence: Evidence) -> Result:
-    """Return the numbers of a claim."""
+def result(claim: Claim, evidence: Evidence, level: float = 0.05) -> Result:
+    """Return the numbers of a claim; ``level`` is that of the bootstraps' statement about its rivals."""
     kinds: dict[type[Any], Callable[[Any, Evidence], Result]] = {
         Contrast: _contrast,
-        Best: _best,
+        Best: partial(_best, level=level),
         RankCorrelation: _rank_correlation,
         Diverged: _diverged,
         Probed: _probed,
@@ -89,6 +91,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
         predicted=predicted and (back(predicted[0]), back(predicted[1])),
         p=tested.different,
         p_equivalent=tested.equivalent,
+        p_reported=claim.reported and statistics.p_of_one_more(list(sums.values()), into(claim.reported)),
         seeds=len(sums),
         values={seed: back(value) for seed, value in sums.items()},
         notes=(*notes, *(NO_SPREAD if half == 0 else () if len(sums) > 1 else SINGLE)),
@@ -120,16 +123,18 @@ def _wide(study: str, quantity: str, evidence: Evidence, among: Sequence[str] = 
     return {name: values for name, values in found.items() if values}
 
 
-def _best(claim: Best, evidence: Evidence) -> Result:
+def _best(claim: Best, evidence: Evidence, level: float) -> Result:
     """``value`` is the share of bootstraps in which the variant is best.
 
-    It is excluded if a rival is best in 95 % of them; in an ordered study, if it lies outside the interval
-    that contains the best in 95 %.
+    It is excluded if a rival is best in all but a share ``level`` of them; in an ordered study, if it lies
+    outside the interval that contains the best in so many.
     """
     found = _wide(claim.study, claim.quantity, evidence, claim.among)
     shared = _shared(found)
-    if claim.variant not in found or len(found) < 2 or not shared:
+    if claim.variant not in found or not shared:
         return Result()
+    if len(found) < FEWEST_COMPARED:
+        return Result(notes=(f"{len(found)} variants have values; compared are {FEWEST_COMPARED} or more",))
     names = list(found)
     shares = statistics.bootstrap_best(np.array([[found[name][seed] for name in names] for seed in shared]))
     by_name = dict(zip(names, shares.tolist(), strict=True))
@@ -137,10 +142,11 @@ def _best(claim: Best, evidence: Evidence) -> Result:
     if len(shared) < 2:
         return Result(seeds=1, notes=("a single seed: no bootstrap",))
     notes = [f"best of the others: {claim.study}/{rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
-    excluded = by_name[rival] >= SHARE
+    excluded = by_name[rival] >= 1 - level
     if claim.ordered:
-        low, high = statistics.central(shares)
-        notes.append(f"95 % of bootstraps: {claim.study}/{names[low]} … {claim.study}/{names[high]}")
+        low, high = statistics.central(shares, 1 - level)
+        often = f"{100 * (1 - level):.3g} % of bootstraps"
+        notes.append(f"{often}: {claim.study}/{names[low]} … {claim.study}/{names[high]}")
         excluded = not low <= names.index(claim.variant) <= high
     return Result(value=by_name[claim.variant], excluded=excluded, seeds=len(shared), notes=tuple(notes))
 

@@ -40,6 +40,9 @@ def _quantity(value: str) -> str:
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Weights = Annotated[dict[str, float], Field(min_length=1)]
 QUANTITY = "selected"  # of claims in a file that names none
+FEWEST_COMPARED = (
+    3  # variants, of which bootstraps say the best; of two equal ones they call one best too often
+)
 MARGIN = 0.5  # percentage points within which accuracies count as equal
 
 
@@ -95,7 +98,7 @@ class Contrast(Statement):
 
 
 class Best(Statement):
-    """A variant has the highest mean of its study in at least 95 % of bootstraps over seeds."""
+    """A variant has the highest mean of its study in nearly all bootstraps over seeds."""
 
     statistic: Literal["best"] = Field(description="a variant has the highest mean of its study")
     study: str = Field(description="the study whose variants are compared")

@@ -1,7 +1,8 @@
 """From claims and evidence to verdicts: what was reproduced, and how certain that is.
 
 Differences are paired by seed and tested with a t test, adjusted by Holm's method within a study; two
-one-sided tests say where a difference is equivalent to none. What was measured at a reduced scale says
+one-sided tests say where a difference is equivalent to none. Seeds may be added after a look at the verdicts
+(`pj.claims.looks`). What was measured at a reduced scale says
 nothing about a report's numbers, and a single seed has no interval: neither can confirm or refute anything.
 """
 
@@ -13,8 +14,10 @@ from math import log
 from typing import Literal
 
 from pj import statistics
+from pj.claims import looks
 from pj.claims.evidence import Evidence
-from pj.claims.results import SHARE, Result, result
+from pj.claims.looks import ALPHA, Level
+from pj.claims.results import Result, result
 from pj.claims.schema import (
     Best,
     Claim,
@@ -40,23 +43,25 @@ Verdict = Literal[
     "not run",
 ]
 NOT_TESTABLE: Verdict = "not testable at this scale"
-ALPHA = 0.05
 FEWEST = 5  # seeds for a bootstrap: with fewer, a draw repeats some of them too often
 ACCURACIES = ("last", "selected", "best_test")
 HELD = ("reproduced", "direction only")
+TESTED = (Contrast, RankCorrelation, Probed)  # kinds of claims that have a p value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement(Result):
     """A claim's verdict with the numbers it is based on, ``p`` after Holm's adjustment.
 
-    ``source`` names where they were measured, ``also`` holds the claim's further checks, ``elsewhere`` the
-    results of other machines or scales, which do not enter the verdict.
+    ``level`` is that of its test (`pj.claims.looks`). ``source`` names where they were measured, ``also``
+    holds the claim's further checks, ``elsewhere`` the results of other machines or scales, which do not
+    enter the verdict.
     """
 
     claim: Claim
     cells: tuple[str, ...] = ()  # what it is about, a whole study replaced by its variants
     verdict: Verdict = "not run"
+    level: float = ALPHA
     source: str = ""
     also: tuple[Judgement, ...] = ()
     elsewhere: tuple[Judgement, ...] = ()
@@ -95,22 +100,39 @@ def _with_what_it_needs(found: Judgement) -> Judgement:
 
 def _judge(every: Sequence[Claim], evidence: Evidence, config: Config) -> list[Judgement]:
     """Return a verdict for each claim and each further check, from one source."""
-    measured = [
-        Judgement(claim=check, source=evidence.name, **vars(result(check, evidence))) for check in every
-    ]
+    now, earlier = looks.finished(every, evidence, config), looks.read(evidence.folder)
+    measured = []
+    for check in every:
+        look = looks.of_claim(check, now)
+        level = looks.level([looks.of_claim(check, before) for before in earlier], look)
+        found = result(check, evidence, level.alpha)
+        numbers = vars(found) | {"notes": (*found.notes, *_added(level, look.seeds)), "level": level.alpha}
+        measured.append(Judgement(claim=check, source=evidence.name, **numbers))
     return [_verdict(found, config, evidence) for found in _adjusted(measured, config)]
 
 
+def _added(level: Level, now: looks.Seeds) -> tuple[str, ...]:
+    """Say that the claim was judged before, with other seeds."""
+    if not level.before:
+        return ()
+    seeds = f"judged before with {len(level.before)} seeds, now with {len(now)}"
+    if not level.alpha:
+        return (f"{seeds}: seeds that were seen may not be left out",)
+    return (f"{seeds}: tested at a level of {level.alpha:.2g}",)
+
+
 def _adjusted(judgements: Sequence[Judgement], config: Config) -> list[Judgement]:
-    """Adjust the p values of the claims about one study for their number (Holm)."""
+    """Adjust the p values of the claims about one study for their number (Holm), measured or not."""
     families: dict[str | None, list[int]] = {}
-    for i, judgement in enumerate(judgements):
+    tested = [(i, found) for i, found in enumerate(judgements) if isinstance(found.claim, TESTED)]
+    for i, judgement in tested:
         named = cells(judgement.claim)
         families.setdefault(study_of(named[0], config) if named else None, []).append(i)
     found = list(judgements)
     for members in families.values():
-        for i, p in zip(members, statistics.holm([found[i].p for i in members]), strict=True):
-            found[i] = replace(found[i], p=p)
+        given = [1.0 if p is None else p for p in (found[i].p for i in members)]
+        for i, p in zip(members, statistics.holm(given), strict=True):
+            found[i] = replace(found[i], p=None if found[i].p is None else p)
     return found
 
 
@@ -129,7 +151,7 @@ def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
     scales = _scales(claim, config, evidence)
     if len(scales) > 1:
         notes += (f"runs of several scales: {', '.join(sorted(map(str, scales)))}",)
-    verdict = _open_verdict(found) if scales == {"full"} else NOT_TESTABLE
+    verdict = decide(found) if scales == {"full"} else NOT_TESTABLE
     if verdict == "inconclusive":
         notes += _held_back(found)
     return replace(found, verdict=verdict, notes=notes)
@@ -139,7 +161,9 @@ def _held_back(found: Judgement) -> tuple[str, ...]:
     """Say that the adjusted p value decides where an interval, which is not adjusted, excludes no effect."""
     if None in (found.low, found.high, found.p) or found.low <= found.neutral <= found.high:  # type: ignore[operator]
         return ()
-    return (f"p = {found.p:.2g} after adjustment for the claims of this study",) if found.p >= ALPHA else ()  # type: ignore[operator]
+    if found.p < found.level:  # type: ignore[operator]
+        return ()
+    return (f"p = {found.p:.2g} after adjustment for the claims of this study; needed: {found.level:.2g}",)
 
 
 def _there(cell: str, evidence: Evidence) -> bool:
@@ -197,7 +221,8 @@ def _scales(claim: Claim, config: Config, evidence: Evidence) -> set[object]:
     }
 
 
-def _open_verdict(found: Judgement) -> Verdict:
+def decide(found: Judgement) -> Verdict:
+    """Return the verdict of what was measured at full scale, by its statistic and the level of its test."""
     claim = found.claim
     match claim:
         case Diverged():
@@ -212,12 +237,18 @@ def _open_verdict(found: Judgement) -> Verdict:
         case Best():
             if found.value is None or found.seeds < FEWEST:
                 return "inconclusive"
-            return "reversed" if found.excluded else "reproduced" if found.value >= SHARE else "inconclusive"
+            return (
+                "reversed"
+                if found.excluded
+                else "reproduced"
+                if found.value >= 1 - found.level
+                else "inconclusive"
+            )
         case Contrast():
             return _of_difference(found, claim)
         case RankCorrelation() | Probed():
             excludes = found.low is not None and not found.low <= found.neutral <= (found.high or 0)
-            sure = excludes and found.p is not None and found.p < ALPHA
+            sure = excludes and found.p is not None and found.p < found.level
             return _directed(found, claim.expect) if sure else "inconclusive"
     return "inconclusive"
 
@@ -230,12 +261,12 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
         return _reached(found, claim)
     if claim.expect != "same" and found.low == found.high:
         return "inconclusive"  # such as networks that all predict one class
-    equivalent = found.p_equivalent is not None and found.p_equivalent < ALPHA
+    equivalent = found.p_equivalent is not None and found.p_equivalent < found.level
     if claim.expect == "same":
         if equivalent:
             return "reproduced"
-        return "reversed" if found.p < ALPHA and not _within_margin(found, claim) else "inconclusive"
-    if found.p < ALPHA:
+        return "reversed" if found.p < found.level and not _within_margin(found, claim) else "inconclusive"
+    if found.p < found.level:
         return _directed(found, claim.expect)
     return "equivalent" if equivalent else "inconclusive"
 
@@ -256,12 +287,10 @@ def _directed(found: Judgement, expect: str) -> Verdict:
 
 def _reached(found: Judgement, claim: Contrast) -> Verdict:
     """Return whether a run could give the report's number, once the mean is known to within the margin."""
-    if found.predicted is None or found.high is None or found.low is None or claim.reported is None:
+    if found.value is None or found.high is None or found.low is None or found.p_reported is None:
         return "inconclusive"
-    if claim.reported < found.predicted[0]:
-        return "direction only"
-    if claim.reported > found.predicted[1]:
-        return "reversed"
+    if found.p_reported < found.level:
+        return "direction only" if claim.reported < found.value else "reversed"  # type: ignore[operator]
     return "reproduced" if (found.high - found.low) / 2 <= claim.margin else "inconclusive"
 
 

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pj.cli.common import RESULTS, load, print_table
-from pj.config.components import Source
 from pj.config.spec import network_name
 from pj.errors import UserError
-
-if TYPE_CHECKING:
-    from pj.data.store import Shape
 
 EXAMPLES = {
     "pj models": "all networks of config.yaml",
@@ -32,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one row per network and dataset."""
+    from pj.data import facts
     from pj.training import network  # loads torch
 
     loaded = load(options)
@@ -41,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     rows, layers, faults = [], [], []
     for name, spec in specs.items():
         try:
-            images = _images(sources[spec.data.name], RESULTS / "data" / f"{spec.data.name}.npz")
+            images = facts.shape(sources[spec.data.name], RESULTS / "data" / f"{spec.data.name}.npz")
             found = network.describe(spec, images)
         except UserError as error:
             faults.append(f"{spec.data.name}: {error}")
@@ -58,25 +53,3 @@ def run(options: argparse.Namespace) -> None:
         print(line)
     if faults:
         raise UserError("\n".join(dict.fromkeys(faults)))
-
-
-def _images(source: Source, prepared: Path) -> Shape:
-    """Return the shape of a dataset's images and its classes, as prepared or as its source says."""
-    from pj.data import listing, store
-
-    if prepared.is_file():
-        return store.shape(prepared)
-    if source.source == "digits":
-        return store.Shape(10, source.channels, source.image_size)
-    if source.source == "folder" and (classes := listing.images(Path(source.path), "train").classes):
-        return store.Shape(len(classes), source.channels, source.image_size)
-    if source.source == "torchvision" and source.dataset in OFFICIAL:
-        return store.Shape(*OFFICIAL[source.dataset])
-    raise UserError(f"its images are not known yet; prepare them: snakemake --cores 1 -- {prepared}")
-
-
-# Classes, channels and side of torchvision's datasets, where that depends on no option.
-OFFICIAL = {
-    **{"CIFAR10": (10, 3, 32), "CIFAR100": (100, 3, 32), "SVHN": (10, 3, 32), "STL10": (10, 3, 96)},
-    **{"MNIST": (10, 1, 28), "FashionMNIST": (10, 1, 28), "KMNIST": (10, 1, 28)},
-}

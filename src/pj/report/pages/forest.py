@@ -13,7 +13,6 @@ from itertools import groupby
 from math import asinh, inf, isfinite, log
 from typing import Any
 
-from pj.claims.results import SHARE as OFTEN
 from pj.claims.schema import Best, Contrast, Diverged, Probed, RankCorrelation, cells, of_runs
 from pj.claims.verdicts import ACCURACIES, Judgement
 from pj.config.analyses import ANALYSES
@@ -208,7 +207,7 @@ def claimed(found: Judgement) -> Span | None:
         case Diverged():
             return (1.0, 1.0) if claim.expect == "all" else (0.0, 0.0)
         case Best():
-            return OFTEN, 1.0
+            return 1 - found.level, 1.0
         case Contrast(expect="same"):
             return _margin(found)
         case Contrast(expect="reached", reported=float(paper)):

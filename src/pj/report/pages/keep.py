@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pj import files
-from pj.claims import verdicts
+from pj.claims import looks, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.loading import of as load_claims
 from pj.config.analyses import ANALYSES
@@ -58,6 +58,8 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
                 write_table(key, analysed, measured, own)
                 for figure in analysis.figures:
                     analyses.write(key, analysed, measured, own, figure, style.SMALL)
+    if (results / looks.FILE).is_file():
+        files.write_text(folder / looks.FILE, (results / looks.FILE).read_text(encoding="utf-8"))
     for path in sorted((results / "modes").glob("table.*")):
         files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
     if kept:

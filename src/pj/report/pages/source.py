@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pj.claims import verdicts
+from pj.claims import looks, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.loading import of as load_claims
 from pj.claims.verdicts import Judgement
@@ -57,5 +57,7 @@ def kept(folder: Path, name: str = "") -> Source:
 def results(folder: Path, settings: Mapping[str, Any]) -> tuple[list[Judgement], list[Source], Words]:
     """Return what pages of a folder of results show: verdicts, the folder as their one source, and words."""
     source = Source(Evidence(folder), loading.of_settings(settings))
-    judgements = verdicts.judge(load_claims(source.config), [source.evidence], source.config)
+    claims = load_claims(source.config)
+    looks.record(folder, claims, looks.finished(claims, source.evidence, source.config))
+    judgements = verdicts.judge(claims, [source.evidence], source.config)
     return judgements, [source], words.of(source.config)

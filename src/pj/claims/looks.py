@@ -1,0 +1,142 @@
+"""With which seeds claims were judged before, and what error probability that leaves for this verdict.
+
+Who may look, add seeds and look again has several chances to be wrong. Each look therefore spends a part of
+`ALPHA`: once a claim was judged with n seeds, ALPHA (1 - 1/n) is spent (an error-spending function, Lan and
+DeMets, Biometrika 1983), and a look may use what no look before it has used. The parts add up to less than
+`ALPHA`, so the probability of any false verdict is below it (Bonferroni), however often seeds are added.
+Five seeds, looked at once, are tested at 0.04; five more after that at 0.005.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pj.claims.evidence import Evidence
+from pj.claims.schema import Claim, cells, checks, of_runs, study_of
+from pj.config.loading import Config
+from pj.errors import UserError
+from pj.files import json_of, write_json
+
+ALPHA = 0.05  # probability of any false verdict on a claim; with Holm's method, on the claims of a study
+FILE = "looks.json"
+Seeds = frozenset[int]
+
+
+@dataclass(frozen=True)
+class Look:
+    """The runs that a claim was judged with: their names, and the seeds that all of them have."""
+
+    runs: frozenset[str]
+    seeds: Seeds
+
+
+@dataclass(frozen=True)
+class Level:
+    """The level at which a claim is tested, and the seeds of the newest look before (none at the first)."""
+
+    alpha: float
+    before: Seeds = frozenset()
+
+
+Finished = Mapping[str, Mapping[str, Look]]  # by study (or analysis, kind/name) and variant
+
+
+def level(earlier: Iterable[Look], now: Look) -> Level:
+    """Return the level of a claim's test ``now`` after ``earlier`` looks, the oldest first.
+
+    A look at equal seeds is the same look; one at other runs (of other settings) is none at these. One at a
+    part of the seeds that were seen before brings nothing new, and its level is zero: leaving seeds out is no
+    way to a verdict.
+    """
+    found: dict[Seeds, Level] = {}
+    seen: Seeds = frozenset()
+    newest: Seeds = frozenset()
+    for seeds in (look.seeds for look in (*earlier, now) if look.runs == now.runs):
+        if len(seeds) > 1 and seeds not in found:  # a single seed has no p value
+            found[seeds] = Level(spent(len(seen | seeds)) - spent(len(seen)), newest)
+            seen, newest = seen | seeds, seeds
+    return found.get(now.seeds, Level(ALPHA))
+
+
+def spent(seeds: int) -> float:
+    """Return how much of `ALPHA` is spent once a claim was judged with so many seeds."""
+    return ALPHA * (1 - 1 / seeds) if seeds > 1 else 0.0
+
+
+def of_claim(claim: Claim, finished: Finished) -> Look:
+    """Return the runs that a claim is about, and the seeds that all those have which have any."""
+    looks: list[Look] = []
+    for cell in cells(claim):
+        first, name, variant = (*cell.split("/"), "", "")[:3]
+        table, variant = (first, name) if of_runs(cell) else (f"{first}/{name}", variant)
+        looks += [look for own, look in finished.get(table, {}).items() if variant in ("", own)]
+    runs = frozenset[str]().union(*(look.runs for look in looks))
+    return Look(runs, frozenset.intersection(*(look.seeds for look in looks)) if looks else frozenset())
+
+
+def finished(claims: Iterable[Claim], evidence: Evidence, config: Config) -> Finished:
+    """Return the finished runs at full scale that claims are about; reduced ones are not judged."""
+    found: dict[str, dict[str, Look]] = {}
+    for cell in (cell for claim in claims for check in checks(claim) for cell in cells(check)):
+        study = study_of(cell, config)
+        if study is None or set(evidence.runs(study)["scale"]) != {"full"}:
+            continue
+        runs = evidence.runs(study)
+        names = {str(own): str(run) for own, run in zip(runs["variant"], runs["run"], strict=True)}
+        key = study if of_runs(cell) else "/".join(cell.split("/")[:2])
+        table = runs if of_runs(cell) else evidence.table(*key.split("/"), "table.csv")
+        if table is not None and key not in found:
+            found[key] = _by_variant(table, names)
+    return found
+
+
+def _by_variant(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Look]:
+    there = table[table["state"] != "missing"]
+    seeds: dict[str, set[int]] = {}
+    for variant, seed in zip(there["variant"], there["seed"], strict=True):
+        seeds.setdefault(str(variant), set()).add(int(seed))
+    return {name: Look(frozenset({names.get(name, "")}), frozenset(own)) for name, own in seeds.items()}
+
+
+def read(folder: Path) -> list[Finished]:
+    """Return the looks at the results in a folder, the oldest first. UserError if the file is damaged."""
+    return [
+        {
+            table: {
+                name: Look(frozenset({own["run"]}), frozenset(own["seeds"])) for name, own in found.items()
+            }
+            for table, found in look["finished"].items()
+        }
+        for look in _kept(folder)
+    ]
+
+
+def record(folder: Path, claims: Sequence[Claim], now: Finished) -> None:
+    """Note that claims are judged with these runs, unless the newest look was at the same."""
+    if not any(len(of_claim(check, now).seeds) > 1 for claim in claims for check in checks(claim)):
+        return
+    looks = _kept(folder)
+    content = {
+        table: {name: {"run": min(look.runs), "seeds": sorted(look.seeds)} for name, look in found.items()}
+        for table, found in now.items()
+    }
+    if not looks or looks[-1]["finished"] != content:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(folder / FILE, {"looks": [*looks, {"at": at, "finished": content}]})
+
+
+def _kept(folder: Path) -> list[dict[str, Any]]:
+    path = folder / FILE
+    found = json_of(path).get("looks")
+    if path.exists() and not isinstance(found, list):
+        raise UserError(
+            f"{path} is damaged: it says with which seeds the claims were judged before. Put it back from a "
+            "copy; without it (delete it), no verdict can take earlier ones into account"
+        )
+    return found or []
