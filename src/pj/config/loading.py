@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,11 @@ from pj.config import checks, overlays, sweeps, yaml_files
 from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.checks import label
 from pj.config.components import Source
-from pj.config.messages import NULL, choice_fault, faults_of
-from pj.config.settings import (
-    ANALYSED,
-    Analysed,
-    Head,
-    Scale,
-    Settings,
-    Study,
-    StudySettings,
-    Variant,
-)
+from pj.config.messages import NULL, choice_fault, faults_of, with_removed
+from pj.config.settings import ANALYSED, Analysed, Head, Scale, Settings, Study, StudySettings, Variant
 from pj.config.spec import RunSpec
 from pj.config.sweeps import Generated
+from pj.config.values import Place
 from pj.errors import UserError
 
 HEAD = ("title", "reported")  # keys of a variant that are not of its specification
@@ -79,6 +71,7 @@ class Config:
 
     settings: Settings
     variants: tuple[Variant, ...]
+    removed: tuple[Place, ...] = field(default=(), compare=False)  # by nulls of overlays
 
     def study(self, name: str) -> Study:
         """Return a study with its variants in the order of its table."""
@@ -131,13 +124,15 @@ def load(path: str | Path, *files: str | Path, overrides: Mapping[str, Any] | No
     Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
     """
     merged, faults = overlays.read((path, *files), overrides)
+    removed = tuple(overlays.named_nulls(merged, Settings, ()))
     try:
         if not merged and faults:
             raise ConfigError(faults)
         merged, broken = sweeps.with_variants(merged)
-        return _resolve(overlays.without_nulls(merged, Settings), faults, broken)
+        return _resolve(overlays.without_nulls(merged, Settings), faults, broken, removed)
     except ConfigError as error:
-        raise ConfigError(error.faults, overlays.places((path, *files), overrides)) from None
+        there = overlays.places((path, *files), overrides)
+        raise ConfigError(with_removed(error.faults, removed), there) from None
 
 
 def of_settings(settings: Mapping[str, Any]) -> Config:
@@ -146,7 +141,9 @@ def of_settings(settings: Mapping[str, Any]) -> Config:
     return _resolve(dict(settings), [], sweeps.with_variants(settings)[1])
 
 
-def _resolve(merged: dict[str, Any], faults: list[str], broken: Mapping[str, list[str]]) -> Config:
+def _resolve(
+    merged: dict[str, Any], faults: list[str], broken: Mapping[str, list[str]], removed: Sequence[Place] = ()
+) -> Config:
     """Return the configuration; ``broken`` are the faults of sweeps, by study."""
     faults = faults + [fault for own in broken.values() for fault in own]
     try:
@@ -160,7 +157,7 @@ def _resolve(merged: dict[str, Any], faults: list[str], broken: Mapping[str, lis
     faults += found + checks.faults(settings, variants)
     if faults:
         raise ConfigError(faults)
-    return Config(settings, tuple(variants))
+    return Config(settings, tuple(variants), tuple(removed))
 
 
 def _variant_faults(merged: dict[str, Any], broken: Iterable[str]) -> list[str]:
@@ -223,7 +220,8 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
                     continue
                 spec = _at_scale(full, scale, settings.datasets[full.data.name], study.base.get("epochs"))
             except ValidationError as error:
-                faults += faults_of(error, RunSpec, path, changes, name, keys if name in swept else ())
+                own = keys if name in swept else ()
+                faults += faults_of(error, RunSpec, path, changes, name, own, study.base)
                 continue
             except _ScaleError as error:
                 where = (*path, "scale") if study.scale else ("scale",)
