@@ -28,6 +28,7 @@ rule all:
     localrule: True
 
 
+outputs.known += [*TABLES, *rules.all.input]
 # The targets are not known yet while this file is read.
 outputs.pages_asked = lambda: not workflow.dag_settings.targets
 
