@@ -154,9 +154,11 @@ def test_the_example_of_ones_own_images_runs_as_its_comments_say(fresh):
 def test_what_stands_in_comments_is_valid_when_it_is_taken_out_of_them(fresh, monkeypatch):
     monkeypatch.chdir(fresh)
     Path("words.yaml").write_text("introduction: Words.\n")
+    Path("my_nets.py").write_text("class TinyNet:\n    def __init__(self, num_classes, hidden=8): ...\n")
     text = Path("config.yaml").read_text()
     commented = re.findall(r"^( *)# ((\w+): .*)$", text, re.MULTILINE)
-    assert [name for *_, name in commented] == ["words", "shapes", "birds", "cifar10", "without_dropout"]
+    names = ["words", "shapes", "birds", "cifar10", "sweep", "without_dropout", "own"]
+    assert [name for *_, name in commented] == names
     for indent, line, name in commented:
         # instead of another form of it that is there
         others = re.sub(rf"^{indent}{name}: .*\n", "", text, flags=re.MULTILINE)

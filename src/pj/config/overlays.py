@@ -103,7 +103,7 @@ def _removes_nothing(before: dict[str, Any], changes: dict[str, Any], after: dic
 def named_nulls(
     content: Mapping[str, Any], annotation: Any, path: tuple[Any, ...]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield where null stands in mappings by name: studies, variants, datasets, analyses, keys of a sweep."""
+    """Yield the places of nulls in mappings by name: studies, variants, datasets, analyses, swept keys."""
     kind = _kind(annotation, content)
     fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
     inner = get_args(kind)[-1] if get_origin(kind) is dict else Any

@@ -60,7 +60,7 @@ def _with_swept(
 
 
 def _place_of_sweep(study: str, path: Path, places: Places) -> str:
-    """Return where the values of a swept key stand."""
+    """Return where the values of a swept key were set."""
     keys = [("studies", study, "sweep", *inside, ".".join(path)) for inside in ((), ("zip",))]
     return next((places[key] for key in keys if key in places), DEFAULT)
 
