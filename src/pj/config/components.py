@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pj import losses, models, optim
 from pj.config import cards, own
 from pj.config.cards import Component
+from pj.config.own import Given
 from pj.config.types import Count, Grid, Label, NonNegative, Strict, distinct
 from pj.data import sources
 from pj.errors import UserError
@@ -52,9 +53,11 @@ if TYPE_CHECKING:
     Schedule: TypeAlias = Component
     Source: TypeAlias = Component
 else:
-    Model, Loss = cards.union(MODELS, IMAGES), cards.union(LOSSES, BATCH)
-    Optimizer, Schedule = cards.union(OPTIMIZERS, PARAMS), cards.union(SCHEDULES, PROGRESS)
-    Source = cards.union(SOURCES, (), "source")
+    Model = cards.union(MODELS, Given(IMAGES))
+    Loss = cards.union(LOSSES, Given(BATCH, by_place=True, to_objects=True))
+    Optimizer = cards.union(OPTIMIZERS, Given(PARAMS, by_place=True))
+    Schedule = cards.union(SCHEDULES, Given(PROGRESS, by_place=True))
+    Source = cards.union(SOURCES, Given(()), "source")
 
 
 def facts(model: Component) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pj.config import loading, sweeps
+from pj.config import loading, own, sweeps
 from pj.config.flat import Path, leaves
 from pj.config.loading import Config
 from pj.config.messages import choice_fault
@@ -33,7 +33,7 @@ def whole(raw: Mapping[str, Any], config: Config, places: Places, key: str, *, d
         defaults: also show the keys of settings that no file has.
 
     """
-    content = config.settings.model_dump(mode="json") if defaults else raw
+    content = own.without_content(config.settings.model_dump(mode="json")) if defaults else raw
     written = dict(leaves(raw))
     found = _part(content, key, ()) if key else content
     return _text(found, lambda path: places.get(path, DEFAULT) if path in written else DEFAULT)
@@ -46,9 +46,9 @@ def variant(variant: Variant, config: Config, places: Places) -> str:
     changes = loading.changes_of(study, variant.name, swept)
     merged = loading.specified(config.settings, study.base, changes)
     full = dict(leaves(RunSpec.model_validate(merged).model_dump(mode="json")))
-    own, written = dict(leaves(changes)), dict(leaves(merged))
+    changed, written = dict(leaves(changes)), dict(leaves(merged))
     of_sweep = dict(leaves(swept[variant.name].changes)) if variant.name in swept else {}
-    spec = variant.spec.model_dump(mode="json", exclude_none=True)
+    spec = own.without_content(variant.spec.model_dump(mode="json", exclude_none=True))
     final = dict(leaves(spec))
     scale = places.get((*key, "scale"), places.get(("scale",)))
 
@@ -58,7 +58,7 @@ def variant(variant: Variant, config: Config, places: Places) -> str:
         if path in of_sweep:
             keys = [(*key, "sweep", *inside, ".".join(path)) for inside in ((), ("zip",))]
             return next((places[k] for k in keys if k in places), DEFAULT)
-        if path in own:
+        if path in changed:
             return places.get((*key, "variants", variant.name, *path), DEFAULT)
         if path in written:
             return places.get((*key, "base", *path), places.get(path, DEFAULT))
