@@ -77,6 +77,8 @@ class Twice:
 class Twice:
     def __init__(self, depth=1): ...
 bound = functools.partial(Plain, 3)
+def back(**more): return forth(**more)
+def forth(**more): return back(**more)
 def keeps(**more): return dict(more)
 class FromNowhere(functools.partial): ...
 """
@@ -91,7 +93,7 @@ KNOWN = (
     "Plain Empty Inherited FromElsewhere Dotted Renamed Beside MixedIn Diamond PassesOn PassesTwice Data "
     "More OfData WithConstructor cached function calls makes"
 )
-UNKNOWN = "decorated Decorated ChangedConstructor Made Twice bound keeps FromNowhere Reads"
+UNKNOWN = "decorated Decorated ChangedConstructor Made Twice bound keeps FromNowhere Reads back"
 OPTIONS = ("hidden", "depth", "act", "base", "other", "right", "extra", "made", "K", "nothing")
 
 
@@ -137,6 +139,21 @@ def test_an_option_that_nothing_reads_is_none(folder):
     """Python takes it and the network ignores it: a setting without effect."""
     with pytest.raises(own.UserError, match=r"has no option 'hiden'. It has: hidden. Did you mean 'hidden'?"):
         own.check_options("code_of_mine.py:swallows", {"hiden": 3}, own.Given(()))
+
+
+def test_the_constructor_of_a_network_is_the_first_in_pythons_order(folder):
+    """As torch has it: nn.Module's, before a class that comes after it, takes no option."""
+    (folder / "nets.py").write_text(
+        "from torch import nn\n"
+        "class Sized:\n    def __init__(self, size): ...\n"
+        "class First(nn.Module, Sized): ...\n"
+        "class Last(Sized, nn.Module): ...\n"
+        "class More(nn.Module):\n    def __init__(self, size=1, **more): super().__init__(**more)\n"
+    )
+    assert own.named("nets.py:First") == ()
+    assert own.named("nets.py:Last") == ("size",)
+    with pytest.raises(own.UserError, match=r"has no option 'sizes'. It has: size"):
+        own.check_options("nets.py:More", {"sizes": 1}, own.Given(()))
 
 
 def test_arguments_that_are_read_from_kwargs_are_passed(folder):

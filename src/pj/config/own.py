@@ -119,7 +119,9 @@ def _check_name(target: str, path: Path | None) -> None:
     top = Path(place).stem if place.endswith(".py") else place.partition(".")[0]
     if path is None:
         path = next((p for p in (Path.cwd() / top, Path.cwd() / f"{top}.py") if p.exists()), None)
-    if path is None or path.is_relative_to(PYTHON) or set(modules.INSTALLED) & set(path.resolve().parts):
+    if path is None or any(path.is_relative_to(folder) for folder in (PYTHON, PACKAGE)):
+        return
+    if set(modules.INSTALLED) & set(path.resolve().parts):
         return
     elsewhere = [folder for folder in sys.path if set(modules.INSTALLED) & set(Path(folder).parts)]
     other = modules.located(top, elsewhere, hooks=False)
@@ -255,8 +257,8 @@ def _beside(tree: ast.Module, file: Path, root: Path) -> Iterator[Path]:
 
 def _literally_imported(call: ast.Call) -> str | None:
     """Return ``nets`` of ``importlib.import_module("nets")``."""
-    function = ast.unparse(call.func) if isinstance(call.func, ast.Name | ast.Attribute) else ""
-    if function.rpartition(".")[2] not in ("import_module", "__import__") or not call.args:
+    function = getattr(call.func, "attr", getattr(call.func, "id", None))
+    if function not in ("import_module", "__import__") or not call.args:
         return None
     name = call.args[0]
     return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None

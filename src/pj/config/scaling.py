@@ -57,9 +57,9 @@ def _narrow(spec: RunSpec, model: dict[str, Any], share: float) -> None:
     of_own = model["name"] == own.NAME
     width = options.get("width", own.default(model[own.CLASS], "width") if of_own else None)
     if not isinstance(width, int | float) or isinstance(width, bool):
+        other = "give its constructor one, or " if of_own else ""
         raise ScaleError(
-            f"the model {spec.network} has no width that is a number; give it such an option, or leave width "
-            "out of the scale"
+            f"the model {spec.network} has no width that is a number; {other}leave width out of the scale"
         )
     narrowed = max(1, round(width * share)) if isinstance(width, int) else width * share
     model["options"] = options | {"width": narrowed}

@@ -10,17 +10,18 @@ import ast
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pj import syntax
-from pj.config.modules import Found, bound, meant
+from pj.config.modules import HOPS, Found, bound, meant
 
 # decorators that leave a function's arguments as they are
 NEUTRAL = (
     *("no_grad", "enable_grad", "inference_mode", "cache", "lru_cache", "final", "compile"),
     *("register_model", "handle_legacy_interface"),  # torchvision's
 )
-ROOTS = ("nn.Module", "torch.nn.Module")  # of all networks, whose constructor takes nothing
+ROOTS = ("nn.Module", "torch.nn.Module")
 SETS_ONE = "_ovewrite_named_param"  # torchvision's way to write kwargs[name]
 
 
@@ -36,11 +37,24 @@ class Signature:
     any_name: bool = False  # **kwargs that may take more names than these
 
 
-def of(found: Found) -> Signature | None:
-    """Return what a class or function takes; None if its source does not say."""
+def _class(text: str) -> ast.ClassDef:
+    (node,) = ast.parse(text).body
+    assert isinstance(node, ast.ClassDef)
+    return node
+
+
+# its real constructor passes anything on, and then refuses it
+ROOT = Found(Path("torch"), _class("class Module:\n    def __init__(self): ..."))
+
+
+def of(found: Found, hops: int = HOPS) -> Signature | None:
+    """Return what a class or function takes; None if its source does not say.
+
+    ``hops``: calls with ``**kwargs`` that are followed from one function to the next.
+    """
     if isinstance(found.node, ast.FunctionDef):
-        return _of_function(found.node, found, (), method=False)
-    return _of_constructor(lineage(found))
+        return _of_function(found.node, found, (), hops)
+    return _of_constructor(lineage(found), hops)
 
 
 def lineage(found: Found) -> list[Found | None]:
@@ -53,13 +67,13 @@ def lineage(found: Found) -> list[Found | None]:
         if base.node not in made:
             made[base.node] = object  # a class that is its own base
             assert isinstance(base.node, ast.ClassDef)
-            bases = [node for node in base.node.bases if ast.unparse(node) not in ("object", *ROOTS)]
-            made[base.node] = new = type(base.node.name, tuple(_stand_in(node, base) for node in bases), {})
+            bases = [node for node in base.node.bases if ast.unparse(node) != "object"]
+            made[base.node] = new = type(base.node.name, tuple(of_base(node, base) for node in bases), {})
             known[new] = base
         return made[base.node]
 
-    def _stand_in(node: ast.expr, heir: Found) -> type:
-        base = meant(heir.path, node)
+    def of_base(node: ast.expr, heir: Found) -> type:
+        base = ROOT if ast.unparse(node) in ROOTS else meant(heir.path, node)
         if base and isinstance(base.node, ast.ClassDef):
             return stand_in(base)
         return made.setdefault(ast.unparse(node), type("Unknown", (), {}))
@@ -72,7 +86,7 @@ def lineage(found: Found) -> list[Found | None]:
         return [found, None]
 
 
-def _of_constructor(classes: Sequence[Found | None]) -> Signature | None:
+def _of_constructor(classes: Sequence[Found | None], hops: int) -> Signature | None:
     for i, found in enumerate(classes):
         if found is None or not isinstance(found.node, ast.ClassDef):
             return None
@@ -84,24 +98,24 @@ def _of_constructor(classes: Sequence[Found | None]) -> Signature | None:
             node = inside["__init__"][-1]
             if len(inside["__init__"]) > 1 or not isinstance(node, ast.FunctionDef):
                 return None
-            return _of_function(node, found, classes[i + 1 :], method=True)
+            return _of_function(node, found, classes[i + 1 :], hops)
         if of_fields:
             return _of_fields(classes[i:])
     return Signature()
 
 
 def _of_function(
-    node: ast.FunctionDef, found: Found, above: Sequence[Found | None], *, method: bool
+    node: ast.FunctionDef, found: Found, above: Sequence[Found | None], hops: int
 ) -> Signature | None:
-    """Return what a function of a file takes, or a constructor, with the classes above it."""
+    """Return what a function of a file takes, or the constructor of a class, with the classes above it."""
     if any(_last_name(decorator) not in NEUTRAL for decorator in node.decorator_list):
         return None
-    args, skipped = node.args, int(method)
+    args, skipped = node.args, int(node is not found.node)  # self
     defaults = {arg.arg: default for arg, default in syntax.arguments(node)}
     placed = [arg.arg for arg in (*args.posonlyargs, *args.args)][skipped:]
     named = [arg.arg for arg in (*args.args, *args.kwonlyargs)]
     named = named[skipped:] if not args.posonlyargs else named
-    more, any_name = _passed_on(node, found, above)
+    more, any_name = _passed_on(node, found, above, hops)
     return Signature(
         placed=tuple(placed),
         named=tuple(dict.fromkeys((*named, *more))),
@@ -112,7 +126,9 @@ def _of_function(
     )
 
 
-def _passed_on(node: ast.FunctionDef, found: Found, above: Sequence[Found | None]) -> tuple[list[str], bool]:
+def _passed_on(
+    node: ast.FunctionDef, found: Found, above: Sequence[Found | None], hops: int
+) -> tuple[list[str], bool]:
     """Return the names that a function takes by its ``**kwargs``, and whether it may take others.
 
     Names count that it reads from them (``kwargs.get("hidden", 8)``), and those of what it calls with them.
@@ -136,7 +152,7 @@ def _passed_on(node: ast.FunctionDef, found: Found, above: Sequence[Found | None
         for keyword in part.keywords:
             if keyword.arg is None and _is(keyword.value, kwargs):
                 understood += 1
-                called = _called(part, found, above)
+                called = _called(part, found, above, hops - 1) if hops else None
                 if called is None or any(isinstance(argument, ast.Starred) for argument in part.args):
                     any_name = True
                     continue
@@ -147,11 +163,11 @@ def _passed_on(node: ast.FunctionDef, found: Found, above: Sequence[Found | None
     return names, any_name or uses != understood
 
 
-def _called(call: ast.Call, found: Found, above: Sequence[Found | None]) -> Signature | None:
+def _called(call: ast.Call, found: Found, above: Sequence[Found | None], hops: int) -> Signature | None:
     if ast.unparse(call.func) == "super().__init__":
-        return _of_constructor(above)
+        return _of_constructor(above, hops)
     other = meant(found.path, call.func)
-    return of(other) if other and other.node is not found.node else None
+    return of(other, hops) if other else None
 
 
 def _of_fields(classes: Sequence[Found | None]) -> Signature | None:
