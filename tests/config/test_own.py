@@ -185,6 +185,17 @@ def test_a_scale_multiplies_an_own_width_which_stays_a_whole_number(load, folder
         load(scale)
 
 
+def test_layers_are_counted_with_the_defaults_of_options_that_are_not_given(load, folder):
+    (folder / "deep.py").write_text(
+        "class Net:\n    LAYERS = {'conv': 'depth + 1', 'linear': 1}\n"
+        "    def __init__(self, num_classes, depth=2): ...\n"
+    )
+    network = '"my_nets.py:TinyNet", options: {hidden: 4}'
+    assert run_of(load((network, '"deep.py:Net"'))).layers == ["conv1", "conv2", "conv3", "linear1"]
+    options = '"deep.py:Net", options: {depth: 1}'
+    assert run_of(load((network, options))).layers == ["conv1", "conv2", "linear1"]
+
+
 def test_folders_without_init_and_files_of_any_encoding_are_read(load, folder):
     net = "class Net:\n    def __init__(self, hidden=1): ...\n"
     (folder / "nets" / "inner").mkdir(parents=True)

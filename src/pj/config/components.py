@@ -76,7 +76,8 @@ def counted(model: Component) -> dict[str, int] | None:
     where, functions = f"model {model.name!r}: LAYERS", {"max": max, "min": min, "round": round}
     if not isinstance(layers, dict) or set(layers) != {"conv", "linear"}:
         raise UserError(f"{where} is {layers!r}; needed: a dictionary of conv and linear")
-    options, found = model.model_dump() | (getattr(model, "options", None) or {}), {}
+    defaults = own.defaults(getattr(model, own.CLASS)) if model.name == own.NAME else {}
+    options, found = defaults | model.model_dump() | (getattr(model, "options", None) or {}), {}
     for kind, number in layers.items():
         try:
             found[kind] = int(

@@ -181,21 +181,28 @@ def named(target: str) -> tuple[str, ...]:
     return known.named if known else ()
 
 
-def default(target: str, option: str) -> Any:
-    """Return an option's default in the source; None if it has none, or none that is a literal."""
+def defaults(target: str) -> dict[str, Any]:
+    """Return the defaults of a constructor's arguments that are literals, as far as its source says."""
     known = _signature(target)
-    return known.defaults.get(option) if known else None
+    return known.defaults if known else {}
 
 
 def facts(target: str) -> dict[str, Any]:
-    """Return a class's attributes in capitals that are literals; none if its file is not here."""
+    """Return the attributes in capitals of a class, and of its bases in the same file, that are literals.
+
+    None if its file is not here.
+    """
     try:
         found = _found(target)
     except UserError:
         return {}
+    if found is None:
+        return {}
+    # a network that inherits from one of pj or torch may have other layers than that
+    here = [base for base in signatures.lineage(found) if base and base.path == found.path]
     values = {}
-    for base in reversed(signatures.lineage(found) if found else ()):
-        for name, value in syntax.constants(base.node) if base else ():
+    for base in reversed(here):
+        for name, value in syntax.constants(base.node):
             with suppress(ValueError):  # an attribute that is no fact
                 values[name] = ast.literal_eval(value)
     return values

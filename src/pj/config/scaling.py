@@ -55,7 +55,7 @@ def _narrow(spec: RunSpec, model: dict[str, Any], share: float) -> None:
         return
     options = model.get("options") or {}
     of_own = model["name"] == own.NAME
-    width = options.get("width", own.default(model[own.CLASS], "width") if of_own else None)
+    width = ((own.defaults(model[own.CLASS]) if of_own else {}) | options).get("width")
     if not isinstance(width, int | float) or isinstance(width, bool):
         other = "give its constructor one, or " if of_own else ""
         raise ScaleError(
