@@ -9,7 +9,7 @@ import torch
 
 from helpers import own_code
 from helpers.runs import assert_equal_runs, killed_after, train
-from pj import models
+from pj import models, syntax
 from pj import own as own_components
 from pj.config.components import Source
 from pj.config.types import Strict
@@ -71,6 +71,24 @@ def test_a_network_is_described_with_the_layers_it_has(folder, spec):
     # 15 x 15 places of two convolutions 3 x 3, and the linear layer
     assert found["macs"] == 15 * 15 * 9 * (3 * 4 + 4 * 4) + 4 * 10
     assert found["parameters"] == 4 * 27 + 4 + 4 * 36 + 4 + 4 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [
+        "class Wide(TinyNet):\n    def __init__(self, **more):\n        super().__init__(hidden=4, **more)\n",
+        "def Wide(**more):\n    return TinyNet(hidden=4, **more)\n",
+        "def Wide(**more):\n    return TinyNet(more['num_classes'], hidden=4)\n",
+    ],
+)
+def test_a_network_is_given_the_number_of_classes_that_it_passes_on(folder, spec, wide):
+    path = folder / "my_nets.py"
+    path.write_text(path.read_text().replace("class Wide(TinyNet):\n    pass\n", wide))
+    assert wide in path.read_text()
+    syntax.parsed.cache_clear()
+    own_components.own._content.cache_clear()
+    run = spec(model={"class": "my_nets.py:Wide"})
+    assert network.describe(run, store.Shape(7, 3, 32))["layers"] == ["conv1", "conv2", "linear1"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ def model(
 ) -> nn.Module:
     """Return a network of your own, from a Python file.
 
-    It is given those of num_classes, in_channels and image_size that its constructor takes.
+    It is given those of num_classes, in_channels and image_size that its constructor takes, also as
+    ``**kwargs`` that it reads by name or passes on.
 
     Args:
         num_classes: K.
@@ -50,7 +51,7 @@ def model(
     """
     found = loaded(class_, content)
     given = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
-    taken = inspect.signature(found).parameters
+    taken = {*inspect.signature(found).parameters, *own.named(class_)}
     chosen = {name: value for name, value in given.items() if name in taken}
     built: nn.Module = _called(class_, partial(found, **chosen), options)
     return built

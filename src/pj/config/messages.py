@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from pj.config import yaml_files
 
@@ -139,7 +140,16 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
         annotation, _ = _inside(annotation, part)
     annotation = unwrapped(annotation)
     known = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return [field.alias or name for name, field in annotation.model_fields.items()] if known else []
+    return writable(annotation) if known else []
+
+
+def writable(model: type[BaseModel]) -> list[str]:
+    """Return the keys that a user may write of a model."""
+    return [
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if not any(type(mark) is SkipJsonSchema for mark in field.metadata)
+    ]
 
 
 def with_removed(faults: Iterable[str], removed: Iterable[tuple[str, ...]]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pj.config import loading, sweeps, yaml_files
+from pj.config import loading, own, sweeps, yaml_files
 from pj.config.flat import Path, leaves
 from pj.config.loading import Config
 from pj.config.messages import choice_fault
@@ -35,7 +35,7 @@ def whole(raw: Mapping[str, Any], config: Config, places: Places, key: str, *, d
         defaults: also show the keys of settings that no file has.
 
     """
-    content = config.settings.model_dump(mode="json") if defaults else dict(raw)
+    content = own.without_content(config.settings.model_dump(mode="json")) if defaults else dict(raw)
     written = {path: places.get(path, DEFAULT) for path, _ in leaves(raw)}
     for study, frame in config.settings.studies.items():
         if frame.sweep and f"{key}.".startswith(f"studies.{study}.variants."):
@@ -72,9 +72,9 @@ def variant(variant: Variant, config: Config, places: Places) -> str:
     changes = loading.changes_of(study, variant.name, swept)
     merged = loading.specified(config.settings, study.base, changes)
     full = dict(leaves(RunSpec.model_validate(merged).model_dump(mode="json")))
-    own, written = dict(leaves(changes)), dict(leaves(merged))
+    changed, written = dict(leaves(changes)), dict(leaves(merged))
     of_sweep = dict(leaves(swept[variant.name].changes)) if variant.name in swept else {}
-    spec = variant.spec.model_dump(mode="json", exclude_none=True)
+    spec = own.without_content(variant.spec.model_dump(mode="json", exclude_none=True))
     final = dict(leaves(spec))
     scale = places.get((*key, "scale"), places.get(("scale",)))
 
@@ -83,7 +83,7 @@ def variant(variant: Variant, config: Config, places: Places) -> str:
             return f"label of datasets.{full[path]}" if path == ("data", "name") else f"scale in {scale}"
         if path in of_sweep:
             return _place_of_sweep(variant.study, path, places)
-        if path in own:
+        if path in changed:
             return places.get((*key, "variants", variant.name, *path), DEFAULT)
         if path in written:
             return places.get((*key, "base", *path), places.get(path, DEFAULT))

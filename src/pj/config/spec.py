@@ -74,10 +74,11 @@ class RunSpec(Strict):
                 raise ValueError(f"optimizer.momentum is allowed with {key}: sgd only; {inside} has betas")
         if self.model.name in LIBRARIES:
             try:
+                options = self.model.options or ()
                 stem = bool(getattr(self.model, "cifar_stem", False))
-                libraries.check(self.model.name, self.model.arch, cifar_stem=stem)
+                libraries.check(self.model.name, self.model.arch, options, cifar_stem=stem)
             except UserError as error:
-                raise ValueError(f"model.arch: {error}") from None
+                raise ValueError(f"model.{error}") from None
         if not hasattr(self.optimizer, "lr"):
             raise ValueError("optimizer.options needs lr, the learning rate, which the schedule multiplies")
         if self.batch_size == 1 and self.has_batch_norm:
