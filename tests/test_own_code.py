@@ -31,14 +31,8 @@ IMAGES = store.Shape(10, 3, 32)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    own_code.write(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield tmp_path
-    for name in ("my_nets", "parts"):
-        sys.modules.pop(name, None)
-    own_components._loss.cache_clear()
-    own_components._function.cache_clear()
+    with own_code.beside(tmp_path, monkeypatch):
+        yield tmp_path
 
 
 def test_a_run_of_ones_own_code_is_that_of_torch_and_killed_it_ends_in_the_same_bits(
@@ -174,3 +168,8 @@ def test_grad_cam_of_a_layer_whose_output_the_next_one_changes_in_place_is_that_
     with pytest.raises(ValueError, match=r"'classifier.0' gives \[2, 4096\], no maps"):
         maps.feature_maps(vgg, "classifier.0", images)
     assert list(layer_names.layers(vgg))[:2] == ["conv1", "conv2"]
+
+
+def test_a_network_of_torchvision_that_does_not_fit_the_images_is_one_message():
+    with pytest.raises(UserError, match=r"torchvision's vit_b_16 with .*'image_size': 28.*patch size"):
+        models.create("torchvision", arch="vit_b_16", num_classes=10, in_channels=3, image_size=28)
