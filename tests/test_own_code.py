@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from helpers import own_code
+from helpers.project import OWN as STUDY
 from helpers.runs import assert_equal_runs, killed_after, train
-from pj import models
+from pj import cli, models
 from pj import own as own_components
 from pj.config.components import Source
 from pj.config.types import Strict
@@ -93,6 +94,18 @@ def test_a_network_that_cannot_be_trained_is_one_message_with_its_own_traceback(
         network.describe(spec(model=NET), IMAGES)
     files = set(re.findall(r'File "(.*)"', str(error.value)))
     assert all(Path(file).name == "my_nets.py" for file in files)
+
+
+def test_what_a_network_prints_is_not_in_the_table_of_networks(folder, capsys):
+    text = (folder / "my_nets.py").read_text()
+    (folder / "my_nets.py").write_text(text.replace("return self.head", "print('called'); return self.head"))
+    study = STUDY.replace("{name: mlp, width: 0.02}", str(NET)).replace(
+        "source: digits", "source: digits, channels: 3"
+    )
+    (folder / "config.yaml").write_text(study)
+    cli.main(["models"])
+    found = capsys.readouterr()
+    assert found.out.splitlines()[1].split()[:2] == ["TinyNet", "digits"] and "called" in found.err
 
 
 def test_files_of_one_name_in_two_folders_are_two_modules(folder):

@@ -17,7 +17,7 @@ from pj.errors import UserError
 from pj.models import layer_names
 from pj.own import traceback_of_others
 from pj.pruning import networks
-from pj.training import build, rehearsal, schedule
+from pj.training import build, own_parts, schedule
 from pj.training.build import Images
 
 
@@ -72,7 +72,7 @@ def check(spec: RunSpec, dataset: store.Dataset) -> dict[str, Any]:
     if "schedule" in spec.own_parts:
         images = spec.data.train or len(dataset.y_train) - spec.data.validation
         schedule.check(spec.schedule, spec.epochs, steps_per_epoch(images, spec.batch_size))
-    rehearsal.check(spec, dataset)
+    own_parts.check(spec, dataset)
     return found
 
 

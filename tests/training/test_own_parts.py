@@ -23,7 +23,7 @@ class Mean(nn.Module):
 
     def forward(self, logits, target):
         loss = cross_entropy(logits, target)
-        self.mean = 0.9 * self.mean + 0.1 * loss.detach()
+        self.mean.lerp_(loss.detach(), 0.1)
         return loss
 
 

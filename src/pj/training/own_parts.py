@@ -1,6 +1,6 @@
 """A user's own parts in a training of three steps, stopped and resumed as a killed run is.
 
-What a part keeps outside of the resume state would make a resumed run another run without a word. So two
+What a part keeps outside of the resume state would silently make a resumed run another run. So two
 trainings, one of which goes on from the other's state, must end with equal numbers in all their parts.
 """
 
@@ -19,7 +19,7 @@ from pj import own
 from pj.config.spec import RunSpec
 from pj.data import store
 from pj.errors import UserError
-from pj.training import build, hidden
+from pj.training import build, unsaved
 from pj.training.build import Images
 from pj.training.device import Conditions
 from pj.training.run import Training
@@ -63,10 +63,10 @@ def check(spec: RunSpec, images: Images) -> None:
         raise UserError(f"{parts}: a training of {STEPS} steps fails:\n{own.traceback_of_others()}") from None
     faults = []
     for key in kept:
-        if lost := list(hidden.differing(kept[key], kept_again[key])):
+        if lost := list(unsaved.differing(kept[key], kept_again[key])):
             keeps = f"{key}: {_named(spec, key)} keeps {', '.join(lost)} from step to step"
             faults.append(f"{keeps}, which a run that is stopped and continued would lose; {ADVICE[key]}")
-    if not faults and set(hidden.differing(numbers, numbers_again)) - APART:
+    if not faults and set(unsaved.differing(numbers, numbers_again)) - APART:
         faults.append(
             f"{parts}: a training that is stopped and continued ends with other numbers; keep nothing in "
             "global variables, and draw random numbers by torch, without a generator of your own"
@@ -193,5 +193,5 @@ def _end(training: Training) -> tuple[dict[str, Any], dict[str, Any]]:
     things = {"model": training.model, "optimizer": training.optimizer}
     if "loss" in training.spec.own_parts:
         things["loss"] = _made(training.spec)
-    kept = {key: hidden.attributes(things[key], saved=key != "loss") for key in training.spec.own_parts}
+    kept = {key: unsaved.attributes(things[key], saved=key != "loss") for key in training.spec.own_parts}
     return kept, training.state_dict()
