@@ -138,7 +138,7 @@ def test_a_class_replaces_a_named_component_and_the_other_way_round(load):
         ("hidden: 4}", "hidden: 4}, hiden: 5", "unknown key 'hiden'. Allowed: name, class, options "),
         ("hidden: 4}", "hidden: 4}, content: abc", "model: unknown key 'content'; .* pj fills in itself"),
         ("{source: digits}", '{class: "my_nets.py:images", content: a}', "digits: unknown key 'content'"),
-        ("{digits: {source: digits}}", "{}", "unknown name 'digits'. Allowed: none "),
+        ("{digits: {source: digits}}", "{}", "unknown name 'digits'. There are none "),
         ("{name: cross_entropy}", '{class: "my_nets.py:focal", options: {target: 1}}', "no option 'target'"),
         ("{name: sgd, lr: 0.05}", '{class: "torch.optim:Adamax", options: {lrr: 1}}', "Did you mean 'lr'"),
         ("{name: cross_entropy}", '{class: "torch.nn:NLLLos"}', "Did you mean 'NLLLoss'"),

@@ -41,7 +41,8 @@ def faults_of(
             where = (*path, "variants", variant) if _holds(changes, keys) else (*path, "base")
             if keys and any(keys[: len(key)] == key[: len(keys)] for key in swept):
                 where = (*path, "sweep")
-            needed = where[-1] == "sweep" or (keys and model.model_fields[keys[0]].is_required())
+            field = model.model_fields.get(keys[0]) if keys else None
+            needed = where[-1] == "sweep" or (field is not None and field.is_required())
             if base is not None and needed and item["type"] == "union_tag_not_found":
                 where, item = (*path, "base"), _of_base(item, base.get(keys[0], _ABSENT))
         faults.append(f"{'.'.join((*where, *keys)) or 'the file'}: {_reason(item, model)}")

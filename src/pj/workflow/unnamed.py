@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
-from pj.config.spec import network_name
+from pj.config.spec import checks
 from pj.files import json_of, remove_empty
 from pj.runs import places, records
 from pj.workflow import dates
@@ -125,7 +125,7 @@ def _named(configs: Iterable[Config], results: Path) -> Iterator[Path]:
             for seed in run.seeds:
                 yield places.folder(results / "runs", name, seed)
                 yield from (results / ".resume").glob(f"{name}-*/seed{seed}")
-            yield results / "networks" / f"{network_name(run.spec)}.json"
+            yield from (results / "networks" / f"{check}.json" for check in checks(run.spec))
         for study in config.settings.studies:
             yield results / "studies" / study
         for key in ANALYSES:
@@ -174,7 +174,7 @@ def _unnamed(configs: Sequence[Config], results: Path) -> Iterator[Item]:
             yield Item("tables", (folder,))
     for key in ANALYSES:
         yield from _unnamed_analyses(key, configs, results)
-    networks = {network_name(run.spec) for config in configs for run in config.runs().values()}
+    networks = {name for config in configs for run in config.runs().values() for name in checks(run.spec)}
     for path in _entries(results / "networks"):
         if path.suffix == ".json" and RUN.fullmatch(path.stem) and path.stem not in networks:
             yield Item("checks of networks", (path,))
