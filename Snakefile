@@ -34,6 +34,7 @@ outputs.pages_asked = lambda: not workflow.dag_settings.targets
 
 
 onstart:
+    dates.keep()  # jobs start
     asked = workflow.dag_settings
     force = bool(asked.forcerun or asked.forceall or asked.forcetargets)
     planned = [

@@ -58,7 +58,7 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
                 write_table(key, analysed, measured, own)
                 for figure in analysis.figures:
                     analyses.write(key, analysed, measured, own, figure, style.SMALL)
-    for path in sorted((results / "modes").glob("table.*")):
+    for path in sorted((results / "modes").glob("table.*")) if config.settings.modes else ():
         files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
     if kept:
         source = Source(Evidence(folder), config)
