@@ -28,11 +28,13 @@ rule all:
     localrule: True
 
 
+outputs.known += [*TABLES, *rules.all.input]
 # The targets are not known yet while this file is read.
 outputs.pages_asked = lambda: not workflow.dag_settings.targets
 
 
 onstart:
+    dates.keep()  # jobs start
     asked = workflow.dag_settings
     force = bool(asked.forcerun or asked.forceall or asked.forcetargets)
     planned = [

@@ -17,7 +17,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config import loading, sweeps, words
     from pj.config.analyses import ANALYSES
     from pj.config.components import facts
-    from pj.config.spec import network_name, of_network
+    from pj.config.spec import checks, network_name
     from pj.runs.fingerprint import fingerprint, run_fingerprint
     from pj.workflow import again, dates, derived, jobs, outputs, running
     from pj.workflow import slurm, verify, watched
@@ -44,6 +44,7 @@ try:
     for folder in ("results", "results/runs", "results/data"):
         files.check_writable(Path(folder))
     if not IN_JOB:  # Snakemake goes by dates, and these say nothing or the wrong thing
+        dates.for_now()  # and a dry run leaves them as they were
         for text in filter(None, (CONFIG.settings.claims, CONFIG.settings.words)):
             dates.not_in_future(Path(text))
         watched.set_back(Path("results/data"))
@@ -65,11 +66,9 @@ GPU = int(CONFIG.settings.device != "cpu")  # GPUs of a job that computes
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()
-# Networks that only building them can check: each is built once, before its runs.
+# What only building it can check, networks and a user's own parts: each is tried once, before its runs.
 NETWORKS = {
-    network_name(run.spec): of_network(run.spec)
-    for run in RUNS.values()
-    if run.spec.layers is None
+    name: spec for run in RUNS.values() for name, spec in checks(run.spec).items()
 }
 PROBED = [name for name, run in RUNS.items() if run.spec.probe]
 PROBED_STUDIES = [

@@ -84,10 +84,16 @@ def source_content(wildcards):
 # Training.
 
 
-def network_of(wildcards):
-    """Return the check of a network that pj does not know."""
-    name = network_name(spec_of(wildcards.run))
-    return [f"results/networks/{name}.json"] if name in NETWORKS else []
+def checks_of(wildcards):
+    """Return the checks of a network that pj does not know, and of a user's own loss, optimizer and schedule."""
+    return [f"results/networks/{name}.json" for name in checks(spec_of(wildcards.run))]
+
+
+def network_first(wildcards):
+    """Return the check of a network that has to succeed before another check that builds it."""
+    name = network_name(NETWORKS[wildcards.network])
+    waits = name in NETWORKS and name != wildcards.network
+    return [f"results/networks/{name}.json"] if waits else []
 
 
 def none_of(names):

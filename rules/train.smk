@@ -3,6 +3,7 @@
 
 rule network:
     input:
+        network_first,
         data=lambda wildcards: f"results/data/{NETWORKS[wildcards.network].data.name}.npz",
     output:
         "results/networks/{network}.json",
@@ -25,7 +26,7 @@ rule network:
 
 rule train:
     input:
-        network_of,
+        checks_of,
         data=data_of,
     output:
         checkpoint="results/runs/{run}/seed{seed}/checkpoint.pt",

@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
+from helpers.calls import call
 from helpers.project import copy, snakemake
 from pj.claims.loading import load as load_claims
 from pj.claims.schema import Claims
@@ -149,12 +150,10 @@ def test_the_variant_and_the_claim_of_the_readme_fit_the_example(tmp_path):
 def test_the_output_in_the_readme_is_what_the_example_prints(tmp_path):
     """Its jobs are those of config.quick.yaml, its verdicts those that are kept in example/."""
     (shown,) = re.findall(r"^```text\n(\d+ jobs: .*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
-    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--forceall"]
-    command += ["--configfile", "config.quick.yaml"]
-    environment = os.environ | {"PYTHONPATH": str(copy(tmp_path) / "src")}
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    options = ("--quiet", "rules", "--forceall", "--configfile", "config.quick.yaml")
+    _, output = call(tmp_path, copy(tmp_path) / "src", "-n", *options)
     first, *steps, headline, last = shown.splitlines()
-    planned = next(line for line in (run.stdout + run.stderr).splitlines() if " jobs: " in line)
+    planned = next(line for line in output.splitlines() if " jobs: " in line)
     assert planned.startswith(first.removesuffix("…"))
     names = "".join(path.read_text() for path in (ROOT / "example").glob("studies/*/runs.csv"))
     named = re.findall(r"digits\d*-[a-z0-9]+-[0-9a-f]{8}", "".join(steps))
@@ -167,7 +166,6 @@ def test_the_output_in_the_readme_is_what_the_example_prints(tmp_path):
 def test_the_commands_of_the_readme_are_understood_as_they_are_written(tmp_path):
     """Those of hours are only planned; CI runs `make quick` whole."""
     project = copy(tmp_path)
-    environment = os.environ | {"PYTHONPATH": str(project / "src")}
     kinds, plans = Counter(), defaultdict(tuple)  # targets, by the options that they are asked for with
     for command in readme_commands():
         program, *arguments = shlex.split(command)
@@ -185,9 +183,9 @@ def test_the_commands_of_the_readme_are_understood_as_they_are_written(tmp_path)
             case _:
                 assert program == "source"
     for options, targets in plans.items():
-        plan = [sys.executable, "-m", "snakemake", "-n", "--quiet", *options, "--", *targets]
-        run = subprocess.run(plan, cwd=project, env=environment, capture_output=True, text=True)
-        assert run.returncode == 0, f"{plan}\n{run.stdout}{run.stderr}"
+        plan = ["-n", "--quiet", *options, "--", *targets]
+        status, output = call(project, project / "src", *plan)
+        assert status == 0, f"{plan}\n{output}"
     assert kinds["make"] >= 2 and kinds["snakemake"] >= 4 and kinds["pj"] >= 2
 
 
@@ -232,10 +230,16 @@ def test_the_yaml_of_the_pages_is_what_the_files_may_hold(page, schemas):
         assert not [f"{block}\n{fault.message}" for fault in faults]
 
 
+@pytest.fixture(scope="module")
+def generated():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)  # whose config.yaml names its claims
+        return contents(ROOT)
+
+
 @pytest.mark.parametrize("page", ["docs/reference/config.md", *reference.PAGES])
-def test_the_generated_parts_are_current(page, monkeypatch):
-    monkeypatch.chdir(ROOT)  # whose config.yaml names its claims
-    assert (ROOT / page).read_text() == contents(ROOT)[page], "out of date: run `pj schema`"
+def test_the_generated_parts_are_current(page, generated):
+    assert (ROOT / page).read_text() == generated[page], "out of date: run `pj schema`"
 
 
 def test_a_page_that_lacks_a_generated_part_is_named(tmp_path):

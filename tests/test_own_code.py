@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from helpers import own_code
+from helpers.project import OWN as STUDY
 from helpers.runs import assert_equal_runs, killed_after, train
-from pj import models
+from pj import cli, models, syntax
 from pj import own as own_components
 from pj.config.components import Source
 from pj.config.types import Strict
@@ -31,14 +32,8 @@ IMAGES = store.Shape(10, 3, 32)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    own_code.write(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield tmp_path
-    for name in ("my_nets", "parts"):
-        sys.modules.pop(name, None)
-    own_components._loss.cache_clear()
-    own_components._function.cache_clear()
+    with own_code.beside(tmp_path, monkeypatch):
+        yield tmp_path
 
 
 def test_a_run_of_ones_own_code_is_that_of_torch_and_killed_it_ends_in_the_same_bits(
@@ -74,6 +69,24 @@ def test_a_network_is_described_with_the_layers_it_has(folder, spec):
 
 
 @pytest.mark.parametrize(
+    "wide",
+    [
+        "class Wide(TinyNet):\n    def __init__(self, **more):\n        super().__init__(hidden=4, **more)\n",
+        "def Wide(**more):\n    return TinyNet(hidden=4, **more)\n",
+        "def Wide(**more):\n    return TinyNet(more['num_classes'], hidden=4)\n",
+    ],
+)
+def test_a_network_is_given_the_number_of_classes_that_it_passes_on(folder, spec, wide):
+    path = folder / "my_nets.py"
+    path.write_text(path.read_text().replace("class Wide(TinyNet):\n    pass\n", wide))
+    assert wide in path.read_text()
+    syntax.parsed.cache_clear()
+    own_components.own._content.cache_clear()
+    run = spec(model={"class": "my_nets.py:Wide"})
+    assert network.describe(run, store.Shape(7, 3, 32))["layers"] == ["conv1", "conv2", "linear1"]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("hidden, num_classes)", "hidden, 3)", r"gives \[2, 3\] for two images; needed: logits \[2, 10\]"),
@@ -99,6 +112,18 @@ def test_a_network_that_cannot_be_trained_is_one_message_with_its_own_traceback(
         network.describe(spec(model=NET), IMAGES)
     files = set(re.findall(r'File "(.*)"', str(error.value)))
     assert all(Path(file).name == "my_nets.py" for file in files)
+
+
+def test_what_a_network_prints_is_not_in_the_table_of_networks(folder, capsys):
+    text = (folder / "my_nets.py").read_text()
+    (folder / "my_nets.py").write_text(text.replace("return self.head", "print('called'); return self.head"))
+    study = STUDY.replace("{name: mlp, width: 0.02}", str(NET)).replace(
+        "source: digits", "source: digits, channels: 3"
+    )
+    (folder / "config.yaml").write_text(study)
+    cli.main(["models"])
+    found = capsys.readouterr()
+    assert found.out.splitlines()[1].split()[:2] == ["TinyNet", "digits"] and "called" in found.err
 
 
 def test_files_of_one_name_in_two_folders_are_two_modules(folder):
@@ -174,3 +199,8 @@ def test_grad_cam_of_a_layer_whose_output_the_next_one_changes_in_place_is_that_
     with pytest.raises(ValueError, match=r"'classifier.0' gives \[2, 4096\], no maps"):
         maps.feature_maps(vgg, "classifier.0", images)
     assert list(layer_names.layers(vgg))[:2] == ["conv1", "conv2"]
+
+
+def test_a_network_of_torchvision_that_does_not_fit_the_images_is_one_message():
+    with pytest.raises(UserError, match=r"torchvision's vit_b_16 with .*'image_size': 28.*patch size"):
+        models.create("torchvision", arch="vit_b_16", num_classes=10, in_channels=3, image_size=28)

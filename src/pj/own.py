@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from pj.config import own
 from pj.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
@@ -37,7 +39,8 @@ def model(
 ) -> nn.Module:
     """Return a network of your own, from a Python file.
 
-    It is given those of num_classes, in_channels and image_size that its constructor takes.
+    It is given those of num_classes, in_channels and image_size that its constructor takes, also as
+    ``**kwargs`` that it reads by name or passes on.
 
     Args:
         num_classes: K.
@@ -50,7 +53,7 @@ def model(
     """
     found = loaded(class_, content)
     given = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
-    taken = inspect.signature(found).parameters
+    taken = {*inspect.signature(found).parameters, *own.named(class_)}
     chosen = {name: value for name, value in given.items() if name in taken}
     built: nn.Module = _called(class_, partial(found, **chosen), options)
     return built
@@ -74,17 +77,31 @@ def loss(
         content: a hash of the file, which pj fills in.
 
     """
-    found: Tensor = _loss(class_, json.dumps(options), content)(logits, target)
+    found: Tensor = loss_object(logits.device, class_=class_, options=options, content=content)(
+        logits, target
+    )
     return found
 
 
+def loss_object(
+    device: torch.device, *, class_: str, options: dict | None = None, content: str | None = None
+) -> Callable[..., Any]:
+    """Return the function, or the object with its buffers on a device, that all calls of a loss use."""
+    return _loss(device, class_, json.dumps(options), content)
+
+
 @cache  # a step calls it
-def _loss(class_: str, options: str, content: str | None) -> Callable[..., Any]:
+def _loss(device: torch.device, class_: str, options: str, content: str | None) -> Callable[..., Any]:
     found = loaded(class_, content)
-    if isinstance(found, type):
-        built: Callable[..., Any] = _called(class_, found, json.loads(options))
-        return built
-    return partial(found, **(json.loads(options) or {}))
+    if not isinstance(found, type):
+        return partial(found, **(json.loads(options) or {}))
+    built: Callable[..., Any] = _called(class_, found, json.loads(options))
+    return built.to(device) if hasattr(built, "to") else built
+
+
+def forget_losses() -> None:
+    """Let the next call of each loss make its object anew, as another process does."""
+    _loss.cache_clear()
 
 
 def optimizer(
@@ -125,7 +142,18 @@ def schedule(
         content: a hash of the file, which pj fills in.
 
     """
-    return float(_function(class_, content)(progress, epochs, **(options or {})))
+    try:
+        value = float(_function(class_, content)(progress, epochs, **(options or {})))
+    except UserError:
+        raise
+    except Exception:
+        raise UserError(f"{class_} fails after {progress:g} epochs:\n{traceback_of_others()}") from None
+    if not 0 <= value < math.inf:
+        raise UserError(
+            f"{class_} gives {value:g} after {progress:g} of {epochs:g} epochs; needed: a factor of the "
+            "learning rate that is finite and not below 0"
+        )
+    return value
 
 
 @cache

@@ -17,9 +17,11 @@ Definition: TypeAlias = ast.ClassDef | ast.FunctionDef
 def parsed(path: Path) -> ast.Module:
     """Return a file's tree, which nobody may change; UserError names the line that is not Python."""
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        # of bytes, so that Python itself finds their encoding, from a byte order mark or a comment
+        return ast.parse(path.read_bytes(), filename=str(path))
     except SyntaxError as error:
-        raise UserError(f"{path}, line {error.lineno}: {error.msg}") from None
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise UserError(f"{path}{line}: {error.msg}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
 

@@ -7,6 +7,7 @@ module by its name; ``logger: [pj]`` in profiles/default asks for it. The whole 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -125,10 +126,10 @@ class LogHandler(LogHandlerBase):
             self.interrupted = True
             return STOPPED
         if NOT_READ in message:
-            return f"--configfile: {message.strip().splitlines()[-1]}{TARGETS}"
+            return f"--configfile: {self._not_read(message.strip().splitlines()[-1])}{TARGETS}"
         if problem:
             advice = "".join(text for part, text in ADVICE.items() if part in message)
-            return problem + self._yaml_faults(message) + advice
+            return problem + self._yaml_faults(message) + (self._instead(message) or advice)
         if event in (LogEvent.DEBUG_DAG, LogEvent.SHELLCMD):  # which Snakemake logs on request
             return self.format(record)
         if event == LogEvent.RUN_INFO:
@@ -151,6 +152,23 @@ class LogHandler(LogHandlerBase):
     @staticmethod
     def _is_chatter(message: str) -> bool:
         return message.lstrip().startswith(CHATTER) or "have missing provenance/metadata" in message
+
+    @staticmethod
+    def _not_read(error: str) -> str:
+        """Return why a file of --configfile was not read; of one that is not there, with the nearest name."""
+        from pj.config import yaml_files
+
+        missing = re.search(r"No such file or directory: '(.+)'", error)
+        return yaml_files.no_file(Path(missing[1])) if missing else error
+
+    @staticmethod
+    def _instead(message: str) -> str:
+        """Return what there is instead of a target that no rule makes, if that is known."""
+        from pj.workflow import outputs
+
+        target = re.search(r"No rule to produce (\S+)", message)
+        found = outputs.instead(target[1]) if target else ""
+        return f"\n{found}" if found else ""
 
     def _yaml_faults(self, message: str) -> str:
         """Return what is wrong where in the configuration, if Snakemake could not read it."""

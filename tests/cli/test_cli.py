@@ -40,7 +40,7 @@ def test_train_makes_one_run_without_snakemake(here, digits):
         (["table", "mlpcnn"], "Did you mean 'mlp_cnn'?"),
         (["train", "mlp_cnn", "mpl", "--output", "x"], "Did you mean 'mlp'?"),
         (["train", "mlp_cnn", "mlp", "--output", "x"], "results/data/cifar10.npz is missing"),
-        (["runs", "--configfile", "none.yaml"], "none.yaml: cannot be read"),
+        (["runs", "--configfile", "none.yaml"], "none.yaml: there is no such file"),
     ],
 )
 def test_a_users_mistake_is_one_message_and_exit_status_1(here, capsys, arguments, message):

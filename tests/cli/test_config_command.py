@@ -128,6 +128,24 @@ def test_a_variant_is_printed_with_its_base_its_scale_and_its_run(printed):
         assert f"{line}\n" in text, line
 
 
+def test_the_variants_of_a_study_are_printed_with_those_of_its_sweep(printed, tmp_path, capsys):
+    sweep = "sweep: {zip: {optimizer.lr: [1.0, 2.0]}, names: 'lr{optimizer.lr}'}"
+    changed = "variants: {lr2.0: {epochs: 3}, 'null': null}"
+    (tmp_path / "sweep.yaml").write_text(f"studies:\n  second:\n    {sweep}\n    {changed}\n")
+    text = printed("--configfile=sweep.yaml", "studies.second.variants")
+    variants = yaml.safe_load(text)["studies"]["second"]["variants"]
+    assert variants == {
+        "on": {},
+        "lr1.0": {"optimizer": {"lr": 1.0}},
+        "lr2.0": {"optimizer": {"lr": 2.0}, "epochs": 3},
+    }
+    assert "lr1.0: {optimizer: {lr: 1.0}}  # sweep.yaml:3\n" in text
+    assert "        epochs: 3  # sweep.yaml:4\n" in text
+    assert text == printed("--defaults", "--configfile=sweep.yaml", "studies.second.variants")
+    assert cli.main(["config", "--configfile=sweep.yaml", "studies.second.variants.lr3.0"]) == 1
+    assert "Allowed: on, lr1.0, lr2.0. Did you mean 'lr" in capsys.readouterr().err
+
+
 def test_an_unknown_key_is_one_message_with_the_nearest(printed, capsys):
     assert cli.main(["config", "studies.own.1.vriants"]) == 1
     assert "studies.own.1.vriants: unknown name 'vriants'" in (error := capsys.readouterr().err)

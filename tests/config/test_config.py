@@ -400,7 +400,8 @@ def test_what_is_no_file_is_refused_before_it_is_read(place):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+    (tmp_path / "note.yaml").touch()
+    with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file. Did you mean '.*note\.yaml'"):
         load(FULL, tmp_path / "none.yaml")
 
 

@@ -172,9 +172,10 @@ def test_a_key_that_was_removed_can_be_set_again_and_the_command_line_removes_to
         ),
         (
             "studies: {own: {variants: {a: null}}}",
-            "studies.own.reference: unknown name 'a'. Allowed: b, c (config.yaml:10)",
+            "studies.own.reference: unknown name 'a'. Allowed: b, c (null took out studies.own.v",
         ),
-        ("datasets: {digits: null}", "unknown name 'digits'. Allowed: other"),
+        ("datasets: {digits: null}", "unknown name 'digits'. Allowed: other (null took out datasets.digits)"),
+        ("datasets: {digits: null, other: null}", "unknown name 'digits'. There are none (null took out"),
         ("studies: {own: {varaints: null}}", "Did you mean 'variants'? (0.yaml:1)"),
     ],
 )
@@ -182,6 +183,70 @@ def test_null_on_what_is_needed_is_one_message_with_its_place(laid, text, messag
     with pytest.raises(ConfigError) as error:
         laid(text)
     assert message in str(error.value)
+
+
+SWEPT = """
+studies:
+  swept:
+    title: Swept
+    base: {data: {name: digits}, loss: {name: cross_entropy}, optimizer: {name: sgd, lr: 0.05}, batch_size: 8}
+    sweep: {model.name: [mlp], model.dropout: [0.1], zip: {epochs: [1, 20]}, names: "rows_{epochs}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [
+        (["studies", "onw"], "own"),
+        (["studies", "own", "variants", "aa"], "a"),
+        (["datasets", "othr"], "other"),
+        (["landscapes", "ll"], "l"),
+        (["prunings", "p", "methods", "aa"], "a"),
+        (["studies", "swept", "sweep", "model.droput"], "model.dropout"),
+        (["studies", "swept", "sweep", "zip", "epoch"], "epochs"),
+        (["studies", "swept", "variants", "rows_200"], "rows_20"),
+    ],
+)
+def test_null_under_a_name_that_no_earlier_file_has_is_refused_with_the_nearest(laid, path, nearest):
+    overlay = None
+    for key in reversed(path):
+        overlay = {key: overlay}
+    with pytest.raises(ConfigError) as error:
+        laid(SWEPT, "# mine\n" + yaml.safe_dump(overlay))
+    assert f"\n  {'.'.join(path)}: null takes out what an earlier file has" in str(error.value)
+    assert f"Did you mean {nearest!r}? (null in 1.yaml:{1 + len(path)})" in str(error.value)
+
+
+def test_a_variant_without_anything_after_its_name_is_not_left_out_silently(laid):
+    new = "studies: {new: {title: N, base: {epochs: 1}, variants: {full: }}}"
+    with pytest.raises(ConfigError, match=r"variants\.full: null .*; a variant without changes is {}"):
+        laid(new)
+
+
+def test_a_base_without_a_model_is_one_fault_however_many_variants_change_its_options(laid):
+    base, variants = "{base: {model: null}}", "variants: {d: {model: {dropout: 0.5}}}"
+    for study in (
+        base,
+        base.replace("}}", f"}}, {variants}}}"),
+        base.replace("}}", "}, sweep: {model.dropout: [0.1, 0.2]}}"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            laid(f"studies: {{rest: {study}}}")
+        fault = "studies.rest.base.model: required key is missing (null in 0.yaml:1)"
+        assert str(error.value) == f"1 fault in the configuration:\n  {fault}"
+
+
+def test_claims_about_what_an_overlay_has_removed_are_one_message_each_that_says_so(laid, tmp_path):
+    texts = [
+        f"{{id: {i}, statement: S., report: A, statistic: contrast, expect: above, contrast: {cells}}}"
+        for i, cells in ((1, "{rest/a: 1, rest/unselected: -1}"), (2, "{own/a: 1, rest/a: -1}"))
+    ]
+    (tmp_path / "claims.yaml").write_text(f"claims: [{', '.join(texts)}]\n")
+    config = laid("claims: claims.yaml", "studies: {rest: null}\nlandscapes: null")
+    with pytest.raises(ConfigError) as error:
+        claims.of(config)
+    unknown = "study: unknown name 'rest'. Allowed: own (null took out studies.rest)"
+    assert str(error.value).splitlines()[1:] == [f"  claims.yaml: claim {i}: {unknown}" for i in (1, 2)]
 
 
 def test_a_fault_names_the_file_and_line_of_the_key_or_of_the_mapping_that_lacks_it(laid):

@@ -74,6 +74,15 @@ def test_values_are_the_decimals_that_a_person_would_write(key, written, wanted,
             "lr_0.2-batch_size_6-epochs_1 lr_0.2-batch_size_6-epochs_2",
         ),
         ('model.dropout: [0.1, 0.2], names: "p{model.dropout}"', "p0.1 p0.2"),
+        (
+            "optimizer.lr: {from: 1e-5, to: 1e-1, count: 5, log: true}",
+            "lr_1e-5 lr_1e-4 lr_1e-3 lr_1e-2 lr_1e-1",
+        ),
+        (
+            "optimizer.weight_decay: {from: 0, to: 1e-4, step: 5e-5}",
+            "weight_decay_0 weight_decay_5e-5 weight_decay_1e-4",
+        ),
+        ("optimizer.lr: {from: 1e-4, to: 1e-3, count: 3, log: true}", "lr_0.0001 lr_0.000316 lr_0.001"),
     ],
 )
 def test_variants_are_named_by_the_last_part_of_keys_and_the_values(sweep, wanted, tmp_path):

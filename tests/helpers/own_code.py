@@ -1,5 +1,11 @@
 """Code as users have it, beside their config.yaml: copied into a folder as my_nets.py and parts.py."""
 
+import sys
+from contextlib import contextmanager
+
+from pj import own, syntax
+from pj.config import own as read
+
 NETS = '''
 import torch
 from torch import nn
@@ -64,6 +70,26 @@ def block(channels):
 """
 
 
+def forget_sources():
+    """Forget what was read of source files, as in another process."""
+    syntax.parsed.cache_clear()
+    read._content.cache_clear()
+
+
 def write(folder):
+    forget_sources()
     (folder / "my_nets.py").write_text(NETS)
     (folder / "parts.py").write_text(PARTS)
+
+
+@contextmanager
+def beside(folder, monkeypatch):
+    """Work in a folder that holds the code, and forget it afterwards."""
+    write(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name in ("my_nets", "parts"):
+        sys.modules.pop(name, None)
+    own.forget_losses()
+    own._function.cache_clear()

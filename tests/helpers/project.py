@@ -1,12 +1,11 @@
 """A copy of the project to run Snakemake in, and to edit."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
+
+from helpers.calls import call
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
@@ -42,14 +41,10 @@ def copy(target: Path) -> Path:
 
 
 def snakemake(project: Path, *arguments: str, config=("config.smoke.yaml", "small.yaml"), check=True):
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    command += ["--configfile", *config] if config else []
-    command += arguments
-    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
-    output = run.stdout + run.stderr
+    options = ["--cores", "2", *(["--configfile", *config] if config else []), *arguments]
+    status, output = call(project, project / "src", *options)
     if check:
-        assert run.returncode == 0, output
+        assert status == 0, output
     return output
 
 

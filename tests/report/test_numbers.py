@@ -18,7 +18,7 @@ from pj.config.words import Words
 from pj.errors import UserError
 from pj.report.pages.keep import keep
 from pj.report.pages.source import Source
-from pj.report.tables import numbers, studies
+from pj.report.tables import classes, numbers, probes, studies
 
 SLOW, FAST = (1050.0, 1052.0, 1054.0), (1040.0, 1049.0, 1046.0)  # thousands have a comma in no accuracy
 
@@ -73,6 +73,35 @@ def test_each_number_has_one_key_and_is_rounded_as_the_table_rounds_it(own, tmp_
     assert list(claim.values()) == [*signed, "3", "inconclusive", f"{p:.2g}"]
     table = (tmp_path / "results" / "studies" / "own" / "table.md").read_text()
     assert f"1052.00 ± {half:.2f}" in table and f"−7.00 ± {(high - low) / 2:.2f}" in table
+
+
+def test_the_accuracy_of_each_class_has_a_key_of_its_name_or_place(own, tmp_path):
+    names = ["007", "T-shirt/top", "a b", "ü", "100 %", "nan"]
+    right, wrong = [1, 1, 0, 3, 3, 3], [1, 2, 4, 0, 0, 0]  # the wrong ones are taken for the next class
+    rows = [
+        ["slow", name, names[(i + k) % 6], images, 100 * images / (right[i] + wrong[i])]
+        for i, name in enumerate(names)
+        for k, images in enumerate((right[i], wrong[i]))
+        if images
+    ]
+    path = tmp_path / "results" / "studies" / "own" / "classes.csv"
+    pd.DataFrame(rows, columns=classes.COLUMNS).to_csv(path, index=False)
+    text = written(own, tmp_path / "results")
+    assert {key: value for key, value in pairs(text) if "/class/" in key} == {
+        "own/slow/class/007": "50.00",
+        "own/slow/class/T-shirt/top": "33.33",
+        "own/slow/class/a b": "0.00",
+        "own/slow/class/number/3": "100.00",
+        "own/slow/class/number/4": "100.00",
+        "own/slow/class/nan": "100.00",
+    }
+    assert text.isascii()
+
+
+def test_a_table_of_probes_that_nothing_asks_for_any_more_has_no_keys(own, tmp_path):
+    row = dict.fromkeys(probes.KEYS, "k") | {"ratio": 1.5}
+    pd.DataFrame([row]).to_csv(tmp_path / "results" / "studies" / "own" / "probes_table.csv", index=False)
+    assert "probes" not in written(own, tmp_path / "results")
 
 
 def test_the_file_is_ascii_with_balanced_braces(own, tmp_path):

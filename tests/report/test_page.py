@@ -85,6 +85,20 @@ def test_the_table_by_class_of_a_study_opens_on_a_click(loaded, tmp_path):
     assert folded.findtext("p") == "By class." and folded.findtext(".//td") == "a | b"
 
 
+def test_what_a_study_had_with_former_settings_is_not_on_its_page(loaded, tmp_path):
+    """The figure of a sweep, a table of probes, and the table of modes, that nothing asks for any more."""
+    results(tmp_path)
+    Image.new("L", (30, 20)).save(tmp_path / "studies" / "own" / "sweep.png")
+    for folder, name in (("studies/own", "probes_table"), ("modes", "table")):
+        Sheet("Former.", pd.DataFrame({"a": ["1"]})).write(tmp_path / folder, name, pd.DataFrame({"a": [1]}))
+    settings = loaded.settings.model_copy(update={"modes": False})
+    now = Source(Evidence(tmp_path), replace(loaded, settings=settings))
+    for writer, name in ((html, "report.html"), (markdown, "report.md")):
+        writer.write([], [now], Words(), tmp_path / name)
+        text = (tmp_path / name).read_text()
+        assert "Former." not in text and "sweep" not in text and "curves" in text
+
+
 def test_the_page_asks_for_nothing_outside_itself(loaded, tmp_path):
     text = page(tmp_path, loaded, [contrast()])
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", text)

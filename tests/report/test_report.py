@@ -19,6 +19,7 @@ from pj.report.pages import markdown
 from pj.report.pages.keep import keep
 from pj.report.pages.source import Source
 from pj.report.tables import studies
+from pj.report.text.labels import number
 from pj.statistics import estimate
 
 
@@ -44,6 +45,25 @@ def test_one_value_has_no_interval_and_none_has_no_mean():
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=20))
 def test_values_that_are_not_finite_never_enter_a_mean(values):
     assert estimate([*values, math.nan, math.inf, None]) == estimate(values)
+
+
+@pytest.mark.parametrize(
+    ("value", "style", "wanted"),
+    [
+        (-0.004, "{:.2f}", "0.00"),
+        (-0.004, "{:+.2f}", "0.00"),
+        (0.0, "{:+.2f}", "0.00"),
+        (-0.0, "{:g}", "0"),
+        (-0.0004, "{:.1%}", "0.0 %"),
+        (-0.0001, "× {:.2f}", "× 0.00"),
+        (-0.006, "{:+.2f}", "−0.01"),
+        (0.006, "{:+.2f}", "+0.01"),
+        (-1e-9, "{:.2g}", "−1e−09"),
+        (float("-inf"), "{:.2f}", "−inf"),
+    ],
+)
+def test_what_is_rounded_to_zero_has_no_sign(value, style, wanted):
+    assert number(value, style) == wanted
 
 
 def test_a_table_shows_means_with_intervals_over_seeds(tmp_path):

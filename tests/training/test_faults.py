@@ -3,12 +3,14 @@
 import errno
 import hashlib
 import logging
+from collections import deque
 
 import pytest
 import torch
 
 from helpers.runs import assert_equal_runs, killed_after, train
 from pj.errors import UserError
+from pj.training.run import Training
 from pj.training.state import ResumeStates
 
 IDENTITY = {"spec": "{}", "seed": 0, "data": "d", "code": "c", "precision": "fp32"}
@@ -60,7 +62,21 @@ def test_a_state_that_is_none_gives_way_to_its_predecessor(odd, tmp_path, caplog
     ResumeStates(tmp_path, IDENTITY).save(5, {"x": 5})
     odd(tmp_path)
     assert ResumeStates(tmp_path, IDENTITY).newest() == {"x": 5}
-    assert "damaged and is not used" in caplog.text
+    assert "is not used" in caplog.text
+
+
+def test_a_state_that_cannot_be_loaded_is_refused_when_it_is_written_and_a_whole_one_is_never_deleted(
+    spec, digits, tmp_path, monkeypatch
+):
+    state = Training.state_dict
+    monkeypatch.setattr(Training, "state_dict", lambda self: state(self) | {"more": deque()})
+    with pytest.raises(UserError, match=r"holds collections\.deque; allowed in a state: tensors, Python's"):
+        train(spec(), digits, tmp_path / "run", resume=tmp_path / "r", save_every=0)
+    assert not list((tmp_path / "r").glob("*.pt"))
+    torch.save({"identity": IDENTITY, "state": {"more": deque()}}, tmp_path / "x.pt")
+    whole = tmp_path / f"000000009-{hashlib.sha256((tmp_path / 'x.pt').read_bytes()).hexdigest()}.pt"
+    (tmp_path / "x.pt").rename(whole)
+    assert ResumeStates(tmp_path, IDENTITY).newest() is None and whole.is_file()
 
 
 def test_a_state_that_does_not_fit_is_deleted_and_the_next_call_takes_the_one_before(

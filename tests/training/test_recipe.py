@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from helpers.runs import RECIPE, SAM, train
 from helpers.sources import source
 from pj import optim
-from pj.config.loading import _at_scale
+from pj.config.scaling import at_scale
 from pj.config.settings import Scale
 from pj.data import store
 from pj.runs import finished
@@ -163,7 +163,7 @@ def test_the_average_is_what_is_measured_selected_and_kept(spec, digits, tmp_pat
 def test_the_recipe_of_the_documentation_trains(spec, digits, tmp_path):
     page = (Path(__file__).parents[2] / "docs/how-to/add-a-study.md").read_text()
     block = re.search(r"## Train with a modern recipe.*?```yaml\n(.*?)```", page, re.DOTALL)[1]
-    run = _at_scale(spec(**MLP, **yaml.safe_load(block)), Scale(name="x", epochs=2), source("digits"), None)
+    run = at_scale(spec(**MLP, **yaml.safe_load(block)), Scale(name="x", epochs=2), source("digits"), None)
     assert train(run, digits, tmp_path) == "complete" and run.schedule.warmup == 0.1
 
 

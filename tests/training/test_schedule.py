@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import (
 
 from helpers.runs import train
 from helpers.sources import source
-from pj.config.loading import _at_scale
+from pj.config.scaling import at_scale
 from pj.config.settings import Scale
 from pj.data import store
 from pj.runs.records import read_metrics
@@ -130,9 +130,9 @@ def test_dessilbis_relative_thresholds_count_the_rates_that_the_run_takes(spec, 
 def test_milestones_and_warm_up_keep_their_share_of_a_shorter_run(spec):
     schedule = {"name": "multi_step", "milestones": [10, 30], "warmup": 5}
     run = spec(schedule=schedule, epochs=40)
-    small = _at_scale(run, Scale(name="small", epochs=4), source("digits"), None).schedule
+    small = at_scale(run, Scale(name="small", epochs=4), source("digits"), None).schedule
     assert (small.milestones, small.warmup) == ([1.0, 3.0], 0.5)
-    assert _at_scale(run, Scale(), source("digits"), None) == run
+    assert at_scale(run, Scale(), source("digits"), None) == run
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from helpers.project import PROBED, copy, edit, planned, snakemake
+from pj.config import loading
+from pj.config.analyses import ANALYSES
+from pj.report import inventory
 
 pytestmark = pytest.mark.workflow
 
@@ -19,9 +22,17 @@ def probed(tmp_path_factory) -> Path:
     return project
 
 
-def jobs(project: Path) -> set[str]:
-    """Return the rules of which a dry run of everything would start jobs."""
-    return set(planned(snakemake(project, "-n", config=())))
+def jobs(project: Path) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run of everything would start; it changes no file."""
+    before = state(project)
+    found = planned(snakemake(project, "-n", config=()))
+    assert state(project) == before
+    return found
+
+
+def state(project: Path) -> dict[Path, tuple[int, int]]:
+    found = [(path, path.stat()) for path in project.joinpath("results").rglob("*") if path.is_file()]
+    return {path: (status.st_mtime_ns, status.st_size) for path, status in found}
 
 
 def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):
@@ -52,9 +63,17 @@ def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):
         "tests.png",
     }
     assert "interpretations/inside/sheet.png" in page and "Grad-CAM at" in page
+    config = loading.load(probed / "config.yaml")
+    for kind, names in (
+        ("studies", config.settings.studies),
+        *((key, config.analyses(key)) for key in ANALYSES),
+    ):
+        for name in names:
+            files = {path.name for path in (probed / "results" / kind / name).iterdir()}
+            assert {file for file in files if "-seed" not in file} == inventory.of(config, kind, name)
     with_probes = {p.parent.parent.name for p in probed.glob("results/runs/*/seed0/probes.csv")}
     assert len(with_probes) == 2 and len(list(probed.glob("results/runs/*/seed0/run.json"))) == 5
-    assert jobs(probed) == set()
+    assert jobs(probed) == {}
 
 
 PAGES = {"report", "page"}  # the scorecard of no claims asks for nothing
@@ -99,7 +118,7 @@ OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
 def test_editing_an_analysis_runs_what_uses_it(probed, tmp_path, file, old, new, wanted):
     project = Path(shutil.copytree(probed, tmp_path / "project"))
     edit(project, file, old, new)
-    assert jobs(project) == wanted
+    assert jobs(project).keys() == wanted
 
 
 def test_measurements_say_themselves_by_which_code_and_settings_they_were_made(probed, tmp_path):
@@ -108,10 +127,10 @@ def test_measurements_say_themselves_by_which_code_and_settings_they_were_made(p
     shutil.rmtree(project / ".snakemake")
     assert "measure" not in jobs(project)
     edit(project, "src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4")
-    assert planned(snakemake(project, "-n", config=()))["measure"] == 2
+    assert jobs(project)["measure"] == 2
     edit(project, "src/pj/landscape/surface.py", "TOLERANCE = 1e-4", "TOLERANCE = 1e-3")
     edit(project, "config.yaml", "points: 3", "points: 5")
-    assert planned(snakemake(project, "-n", config=()))["measure"] == 2
+    assert jobs(project)["measure"] == 2
 
 
 def test_data_that_are_prepared_again_with_equal_content_train_and_measure_nothing_again(probed, tmp_path):

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from helpers.project import copy, edit, planned, snakemake
+from helpers.project import ROOT, copy, edit, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -244,3 +245,17 @@ def test_a_column_that_is_declared_and_not_written_is_one_clear_error(project):
     (project / "results" / "norms" / "own" / "table.md").unlink()
     output = snakemake(project, "--", "results/norms/own/table.md", config=(), check=False)
     assert "norms: pj.norms writes no column length, which is declared" in output
+
+
+def test_an_edited_workflow_is_in_force_at_the_next_call(tmp_path):
+    """Snakemake keeps copies of a workflow's files, and would take an old one from a folder that stays."""
+    options = [yaml.safe_load(path.read_text()) for path in ROOT.glob("profiles/*/config.yaml")]
+    assert len(options) == 2
+    caches = {key: value for found in options for key, value in found.items() if "cache" in key}
+    (tmp_path / "profile").mkdir()
+    (tmp_path / "profile" / "config.yaml").write_text(yaml.safe_dump(caches))
+    command = [sys.executable, "-m", "snakemake", "-n", "--profile", "profile"]
+    for word in ("first", "second"):
+        (tmp_path / "Snakefile").write_text(f"print('{word}')\nrule all:\n    input: []\n")
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert word in found.stdout

@@ -29,7 +29,7 @@ studies:
     base:
       data: {name: flowers, validation: 6}
       model: {class: "my_nets.py:TinyNet", options: {hidden: 4}}
-      loss: {name: cross_entropy}
+      loss: {class: "my_nets.py:focal"}
       optimizer: {name: sgd, lr: 0.01}
       select: best_validation
       epochs: 2
@@ -73,13 +73,16 @@ def test_nested_overrides_on_the_command_line_reach_the_runs(own):
     assert {s["optimizer"]["lr"] for s in specs} == {0.02, 0.1}
 
 
-def test_a_network_of_ones_own_is_built_once_and_trained_again_when_a_file_of_it_is_edited(own, tmp_path):
-    (check,) = (own / "results" / "networks").iterdir()
-    assert json.loads(check.read_text())["layers"] == ["conv1", "conv2", "linear1"]
+def test_ones_own_network_and_loss_are_tried_once_and_trained_again_when_a_file_of_them_is_edited(
+    own, tmp_path
+):
+    checks = list((own / "results" / "networks").glob("*.json"))
+    assert len(checks) == 2  # for two variants of two seeds
+    assert all(json.loads(p.read_text())["layers"] == ["conv1", "conv2", "linear1"] for p in checks)
     project = Path(shutil.copytree(own, tmp_path / "project"))
     edit(project, "parts.py", "padding=1", "padding=1, bias=False")
     jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
-    assert (jobs["network"], jobs["train"], jobs["evaluate"]) == (1, 4, 4) and "prepare_data" not in jobs
+    assert (jobs["network"], jobs["train"], jobs["evaluate"]) == (2, 4, 4) and "prepare_data" not in jobs
 
 
 def test_runs_record_the_file_their_data_came_from(own):

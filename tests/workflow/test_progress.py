@@ -82,11 +82,13 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(capsys, monkeypatch, tmp
 @pytest.mark.workflow
 def test_a_configuration_file_that_is_not_there_is_one_line_and_says_where_targets_go(tmp_path):
     (tmp_path / "Snakefile").write_text("rule all:\n    input: []\n")
+    (tmp_path / "mine.yaml").touch()
     command = ["-m", "snakemake", "-n", "--logger", "pj", "--configfile", "my.yaml", "results/table.md"]
     found = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True)
     lines = (found.stdout + found.stderr).splitlines()
     assert found.returncode == 1 and len(lines) == 2, found.stdout + found.stderr
-    assert "No such file or directory: 'my.yaml'" in lines[0] and "after `--`" in lines[1]
+    assert lines[0] == "--configfile: my.yaml: there is no such file. Did you mean 'mine.yaml'?"
+    assert "after `--`" in lines[1]
 
 
 def test_a_folder_without_config_yaml_gets_advice(capsys):
@@ -99,6 +101,23 @@ def test_a_target_that_is_none_gets_advice(capsys):
     _, say = handler(capsys)
     found = say("MissingRuleException: No rule to produce results/studies/x/table.md", level=logging.ERROR)
     assert "such as results/studies/<study>/table.md" in found
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("results/studies/own/sweep.png", "own gets table.md, curves.png "),
+        ("results/studies/own/sweep.png", "sweep.png of a study needs a sweep of one key, over numbers."),
+        ("results/studies/onw/table.md", "Did you mean 'results/studies/own/table.md'?"),
+        ("results/claimz.md", "results gets claims.md."),
+    ],
+)
+def test_a_target_that_is_none_is_answered_with_what_there_is(capsys, monkeypatch, target, said):
+    made = ["results/studies/own/table.md", "results/studies/own/curves.png", "results/claims.md"]
+    monkeypatch.setattr(outputs, "known", made)
+    _, say = handler(capsys)
+    found = say(f"MissingRuleException: No rule to produce {target} (if you", level=logging.ERROR)
+    assert said in found and "such as" not in found
 
 
 def test_jobs_that_ctrl_c_ended_before_snakemake_noticed_are_no_errors(capsys):

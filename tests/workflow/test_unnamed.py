@@ -13,7 +13,7 @@ from pj import cli, config
 from pj.cli.common import RESULTS
 from pj.config.analyses import ANALYSES
 from pj.runs import places, records
-from pj.workflow import dates, unnamed
+from pj.workflow import dates, unnamed, watched
 
 OTHER = """
 studies: {selected: null}
@@ -52,7 +52,7 @@ def project(tmp_path, monkeypatch):
     """A folder with the results of two configurations: config.yaml, and other.yaml of other runs and data."""
     (tmp_path / "p").mkdir()
     monkeypatch.chdir(tmp_path / "p")
-    write(tmp_path / "p" / "config.yaml", PROBED)
+    write(tmp_path / "p" / "config.yaml", f"modes: true\n{PROBED}")
     write(tmp_path / "p" / "other.yaml", SEEDS + OTHER)
     named, others = fill(config.load("config.yaml")), fill(config.load("config.yaml", "other.yaml"))
     return named, [path for path in others if path not in named]
@@ -104,6 +104,58 @@ def test_studies_and_analyses_of_no_configuration_are_listed_with_size_and_dates
     assert f"1.0 kB  2015-01-01  {run.parent}\n" in shown or f"2014-12-31  {run.parent}\n" in shown
     assert f"{measured.parent}\n" in shown
     assert "tables: 1, 1.0 kB, 2010-01-01 to 2010-01-01" in shown
+
+
+def test_what_a_study_had_with_former_settings_is_listed_and_deleted(project, capsys):
+    """Such as the figure of a sweep that was taken out; it belongs to a configuration that sweeps."""
+    named, others = project
+    sweeps = (
+        'studies: {probed: {variants: {unprobed: null, plain: null}, sweep: {"optimizer.lr": [0.01, 0.02]}}}'
+    )
+    write(RESULTS.parent / "swept.yaml", f"landscapes: null\n{sweeps}\n")
+    probed, selected = RESULTS / "studies" / "probed", RESULTS / "studies" / "selected"
+    former = [probed / "sweep.png", probed / "path.svg", selected / "probes_table.md"]
+    now = [probed / "probes.csv", selected / "weights.png", probed / "curves.svg", probed / "notes.txt"]
+    for path in former + now:
+        write(path)
+    clean("--also", "other.yaml", "--also", "swept.yaml")
+    listed = capsys.readouterr().out
+    assert [path for path in former + now if f"{path}\n" in listed] == former[1:]
+    clean("--delete", "--also", "other.yaml")
+    assert not any(path.exists() for path in former)
+    assert all(path.is_file() for path in named + others + now)
+
+
+def test_the_table_of_modes_is_listed_once_nothing_asks_for_it(project, capsys):
+    write(RESULTS.parent / "without.yaml", "modes: false\n")
+    clean("--configfile", "without.yaml", "--also", "other.yaml", "--also", "without.yaml")
+    assert "modes" not in capsys.readouterr().out  # other.yaml extends config.yaml, which asks for it
+    write(RESULTS.parent / "without2.yaml", f"modes: false\n{OTHER}")
+    clean("--configfile", "without.yaml", "--also", "without.yaml", "without2.yaml")
+    assert f"{RESULTS / 'modes' / 'table.md'}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["studies/old/table.md", "prunings/old/table.md", "runs/digits-mlp-01234567/seed0/run.json"]
+)
+def test_files_of_ones_own_in_a_listed_folder_stay(name, project, capsys):
+    made = write(RESULTS / name)
+    half = write(made.with_name(f".{made.name}.a1b2c3d4"))
+    mine = [write(made.parent / own) for own in ("figure.pdf", "notes.txt", "sub/table.md")]
+    for deleted in ((), ("--delete",)):
+        clean("--also", "other.yaml", *deleted)
+        assert f"kept, not written by pj: {mine[0]} and 2 more\n" in capsys.readouterr().out
+    assert all(path.is_file() for path in mine) and not made.exists() and not half.exists()
+    clean("--also", "other.yaml")
+    assert "nothing else" in capsys.readouterr().out
+
+
+def test_a_file_that_was_dated_as_old_has_no_date(project, capsys):
+    path = write(RESULTS / "networks" / "digits-mlp-01234567.json")
+    watched.set_back(path.parent)
+    clean("--also", "other.yaml")
+    shown = capsys.readouterr().out
+    assert f"1.0 kB              {path}\n" in shown and "checks of networks: 1, 1.0 kB\n" in shown
 
 
 @pytest.fixture
@@ -189,7 +241,7 @@ def test_of_a_link_only_the_link_goes(project, tmp_path):
     links[2].symlink_to(run.absolute())
     study = RESULTS / "studies" / "old"
     study.symlink_to(next(p for p in named if p.parent.parent.name == "studies").parent.absolute())
-    write(RESULTS / "runs" / "digits-mlp-00000009" / "seed0" / records.RUN).with_name("x").symlink_to(
+    write(RESULTS / "runs" / "digits-mlp-00000009" / "seed0" / records.RUN).with_name("steps.csv").symlink_to(
         run.absolute()
     )
     loop = RESULTS / "runs" / "digits-mlp-00000008"

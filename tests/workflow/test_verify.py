@@ -92,6 +92,10 @@ def test_what_is_as_it_was_made_has_no_findings(project, capsys):
             "studies/own: made with other variants or seeds",
         ),
         (
+            lambda own: table_of(own, "sweep.png").touch(),
+            "own/sweep.png: made with former settings; `pj clean --delete`",
+        ),
+        (
             lambda own: files_of_data(own.parents[2] / "data", sha256="another"),
             "trained on other data than there are now",
         ),
@@ -269,6 +273,43 @@ def test_tables_are_dated_back_if_one_of_them_was_deleted_until_they_are_made_ag
         os.utime(path)
     derived.note(project, RESULTS, 0.0)  # made again, by a pj that makes no classes.md
     assert dated_back(project) == set()
+
+
+def test_files_that_pj_does_not_make_keep_their_dates_and_deleting_former_ones_makes_nothing_again(
+    project, notes
+):
+    notes, swept = (RESULTS / "studies" / "own" / name for name in ("notes.txt", "sweep.png"))
+    notes.touch()
+    swept.touch()
+    seed(project).joinpath("metrics.csv").unlink()
+    assert dated_back(project) == TABLES
+    seed(project).joinpath("metrics.csv").touch()
+    for path in (RESULTS / "studies" / "own").iterdir():
+        os.utime(path)
+    derived.note(project, RESULTS, 0.0)
+    swept.unlink()
+    assert dated_back(project) == set()
+
+
+def test_dates_that_a_plan_gives_are_taken_back_unless_a_file_was_written_or_jobs_start(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dates, "_before", {})
+    monkeypatch.chdir(tmp_path)
+    for name in ("planned", "written"):
+        Path(name).touch()
+        os.utime(name, (1.3e9, 1.3e9))
+        dates.put(Path(name), 1.2e9)
+        dates.put(Path(name), 1.1e9)
+    os.utime("written", (1.4e9, 1.4e9))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")  # Snakemake leaves its --directory before it ends
+    dates._put_back()
+    assert [(tmp_path / name).stat().st_mtime for name in ("planned", "written")] == [1.3e9, 1.4e9]
+    dates.put(tmp_path / "planned", 1.1e9)
+    dates.keep()
+    dates._put_back()
+    assert (tmp_path / "planned").stat().st_mtime == 1.1e9
 
 
 def test_tables_are_dated_back_if_other_settings_name_other_runs(project, notes):

@@ -26,7 +26,7 @@ from pj.config import yaml_files
 from pj.config.analyses import ANALYSES
 from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.loading import Config, ConfigError
-from pj.config.messages import choice_fault, faults_of
+from pj.config.messages import choice_fault, faults_of, with_removed
 
 ABOUT = {  # statistics of a quantity
     get_args(kind.model_fields["statistic"].annotation)[0]
@@ -62,7 +62,7 @@ def load(path: Path, config: Config) -> list[Claim]:
             found.append(f"{path.name}: claim {claim.id}: its id is given twice")
         seen.add(claim.id)
     if found:
-        raise ConfigError(found)
+        raise ConfigError(with_removed(dict.fromkeys(found), config.removed))
     return claims
 
 

@@ -182,7 +182,7 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:
         return Result()
     half = estimated.half_width
     notes = [
-        f"over {len(found)} variants; correlation of their means {permuted.statistic:.2f}, "
+        f"over {len(found)} variants; correlation of their means {permuted.statistic:z.2f}, "
         f"permutation p {permuted.pvalue:.2f}"
     ]
     return Result(

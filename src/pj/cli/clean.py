@@ -43,16 +43,20 @@ def run(options: argparse.Namespace) -> None:
             if options.delete:
                 unnamed.delete(item)
             print(f"deleted {line}" if options.delete else line, flush=True)
-        days = sorted(date for *_, date in rows)
+            if item.others:
+                more = f" and {len(item.others) - 1} more" if item.others[1:] else ""
+                print(f"kept, not written by pj: {item.others[0]}{more}")
+        days = sorted(date for *_, date in rows if date is not None)
         size = sum(size for _, size, _ in rows)
-        totals.append(f"{kind}: {len(rows)}, {_size(size)}, {_day(days[0])} to {_day(days[-1])}")
+        dated = f", {_day(days[0])} to {_day(days[-1])}" if days else ""
+        totals.append(f"{kind}: {len(rows)}, {_size(size)}{dated}")
     print("\n" + "\n".join(totals))
     if not options.delete:
         print("Nothing was deleted; --delete does. --also FILE keeps what another configuration names.")
 
 
 def _shown(item: unnamed.Item) -> str:
-    path = item.paths[0]
+    path = item.place
     return f"{path} (a link)" if path.is_symlink() else str(path)
 
 
@@ -65,5 +69,6 @@ def _size(count: float) -> str:
     return f"{count:.1f} {unit}" if count < 10 and unit != "B" else f"{count:.0f} {unit}"
 
 
-def _day(date: float) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(date))
+def _day(date: float | None) -> str:
+    """Return a date as ``2026-01-31``; as many spaces if it is not known."""
+    return " " * 10 if date is None else time.strftime("%Y-%m-%d", time.localtime(date))

@@ -14,6 +14,7 @@ from pj.config.settings import Settings
 EXAMPLES = {
     "pj config --configfile my.yaml": "everything, as YAML: `lr: 0.1  # my.yaml:12`",
     "pj config studies.parts": "one study",
+    "pj config studies.parts.variants": "what each variant changes, those of a sweep too",
     "pj config studies.parts.variants.full": "all that decides the trainings of a variant, and their name",
     "pj config --defaults scale": "with the keys that no file sets",
     "pj config --config 'seeds=[0]'": "with a value of the command line, as for snakemake --config",

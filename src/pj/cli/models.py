@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
+from contextlib import redirect_stdout
 
 from pj.cli.common import RESULTS, load, print_table
 from pj.config.spec import network_name
@@ -37,7 +39,8 @@ def run(options: argparse.Namespace) -> None:
     for name, spec in specs.items():
         try:
             images = facts.shape(sources[spec.data.name], RESULTS / "data" / f"{spec.data.name}.npz")
-            found = network.describe(spec, images)
+            with redirect_stdout(sys.stderr):  # what a network prints is no part of the table
+                found = network.describe(spec, images)
         except UserError as error:
             faults.append(f"{spec.data.name}: {error}")
             continue

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from pj.config.cards import Card
 from pj.config.components import LOSSES, MODELS, OPTIMIZERS, SCHEDULES, SOURCES, counted
+from pj.config.messages import writable
 from pj.errors import UserError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _options(settings: type[BaseModel]) -> str:
     """Return the options of a component with their defaults, linked to the reference of all keys."""
     names = []
     for name, field in settings.model_fields.items():
-        if name in ("name", "source"):
+        if name in ("name", "source") or (field.alias or name) not in writable(settings):
             continue
         default = "" if field.is_required() else f" ({_plain(field.default)})"
         names.append(f"`{name}`{default}")

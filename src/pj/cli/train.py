@@ -11,7 +11,7 @@ from pathlib import Path
 from pj import files
 from pj.cli.common import RESULTS, load, study_argument, study_of, variants
 from pj.config.messages import choice_fault
-from pj.config.spec import RunSpec
+from pj.config.spec import RunSpec, checks
 from pj.errors import UserError
 from pj.runs import records
 from pj.runs.fingerprint import run_fingerprint
@@ -47,7 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train the run, or continue it."""
-    from pj.training import loop  # loads torch
+    from pj.data import store
+    from pj.training import loop, network  # loads torch
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     loaded = load(options)
@@ -65,6 +66,9 @@ def run(options: argparse.Namespace) -> None:
     if not options.data and not data.is_file():
         overlays = f" --configfile {shlex.join(map(str, options.configfile))}" if options.configfile else ""
         raise UserError(f"{data} is missing; create it with `snakemake --cores 1{overlays} -- {data}`")
+    if spec.own_parts:
+        for check in checks(spec).values():
+            network.check(check, store.load(data))
     loop.train(
         spec,
         options.seed,

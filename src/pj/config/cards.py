@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field, create_model
+from pydantic.json_schema import SkipJsonSchema
 
 from pj import syntax
 from pj.config import own
@@ -101,7 +102,7 @@ def read(
     return cards
 
 
-def union(cards: Mapping[str, Card], given: Collection[str], key: str = "name") -> Any:
+def union(cards: Mapping[str, Card], given: own.Given, key: str = "name") -> Any:
     """Return the type of a component that is one of these, or a class of the user's own."""
     members: Any = Union[tuple(card.settings for card in cards.values())]  # noqa: UP007
     completed = partial(own.completed, given=given, key=key)
@@ -131,8 +132,9 @@ def _card(
         if argument.arg in given or argument.arg == "self":
             continue
         where = f"{path}, line {argument.lineno}: option {argument.arg}"
+        annotation = _type(argument, where)
         fields[argument.arg.rstrip("_")] = (
-            _type(argument, where),
+            Annotated[annotation, SkipJsonSchema()] if argument.arg == own.CONTENT else annotation,
             _field(default, meanings.get(argument.arg), where),
         )
     facts: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pj import losses, models, optim
 from pj.config import cards, own
 from pj.config.cards import Component
+from pj.config.own import Given
 from pj.config.types import Count, Grid, Label, NonNegative, Strict, distinct
 from pj.data import sources
 from pj.errors import UserError
@@ -52,9 +53,11 @@ if TYPE_CHECKING:
     Schedule: TypeAlias = Component
     Source: TypeAlias = Component
 else:
-    Model, Loss = cards.union(MODELS, IMAGES), cards.union(LOSSES, BATCH)
-    Optimizer, Schedule = cards.union(OPTIMIZERS, PARAMS), cards.union(SCHEDULES, PROGRESS)
-    Source = cards.union(SOURCES, (), "source")
+    Model = cards.union(MODELS, Given(IMAGES))
+    Loss = cards.union(LOSSES, Given(BATCH, by_place=True, to_objects=True))
+    Optimizer = cards.union(OPTIMIZERS, Given(PARAMS, by_place=True))
+    Schedule = cards.union(SCHEDULES, Given(PROGRESS, by_place=True))
+    Source = cards.union(SOURCES, Given(()), "source")
 
 
 def facts(model: Component) -> dict[str, Any]:
@@ -73,7 +76,8 @@ def counted(model: Component) -> dict[str, int] | None:
     where, functions = f"model {model.name!r}: LAYERS", {"max": max, "min": min, "round": round}
     if not isinstance(layers, dict) or set(layers) != {"conv", "linear"}:
         raise UserError(f"{where} is {layers!r}; needed: a dictionary of conv and linear")
-    options, found = model.model_dump() | (getattr(model, "options", None) or {}), {}
+    defaults = own.defaults(getattr(model, own.CLASS)) if model.name == own.NAME else {}
+    options, found = defaults | model.model_dump() | (getattr(model, "options", None) or {}), {}
     for kind, number in layers.items():
         try:
             found[kind] = int(

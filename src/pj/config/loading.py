@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from pj.config import checks, overlays, sweeps, yaml_files
+from pj.config import checks, overlays, own, scaling, sweeps, yaml_files
 from pj.config.analyses.declaration import AnalysisSettings
 from pj.config.checks import label
 from pj.config.components import Source
-from pj.config.messages import NULL, choice_fault, faults_of
-from pj.config.settings import (
-    ANALYSED,
-    Analysed,
-    Head,
-    Scale,
-    Settings,
-    Study,
-    StudySettings,
-    Variant,
-)
+from pj.config.messages import NULL, choice_fault, faults_of, with_removed
+from pj.config.settings import ANALYSED, Analysed, Head, Settings, Study, StudySettings, Variant
 from pj.config.spec import RunSpec
 from pj.config.sweeps import Generated
+from pj.config.values import Place
 from pj.errors import UserError
 
 HEAD = ("title", "reported")  # keys of a variant that are not of its specification
@@ -79,6 +71,7 @@ class Config:
 
     settings: Settings
     variants: tuple[Variant, ...]
+    removed: tuple[Place, ...] = field(default=(), compare=False)  # by nulls of overlays
 
     def study(self, name: str) -> Study:
         """Return a study with its variants in the order of its table."""
@@ -101,8 +94,8 @@ class Config:
         return ANALYSED[key].model_validate(content | {"name": name})
 
     def _variants_of(self, study: str, names: Iterable[str]) -> tuple[Variant, ...]:
-        own = {v.name: v for v in self.variants if v.study == study}
-        return tuple(own[name] for name in names)
+        known = {v.name: v for v in self.variants if v.study == study}
+        return tuple(known[name] for name in names)
 
     def runs(self) -> dict[str, Run]:
         """Return the runs by name; variants with equal specifications share one."""
@@ -131,13 +124,16 @@ def load(path: str | Path, *files: str | Path, overrides: Mapping[str, Any] | No
     Raises ConfigError with *all* faults: key path, what is allowed, the nearest valid name.
     """
     merged, faults = overlays.read((path, *files), overrides)
+    removed = tuple(overlays.named_nulls(merged, Settings, ()))
     try:
         if not merged and faults:
             raise ConfigError(faults)
         merged, broken = sweeps.with_variants(merged)
-        return _resolve(overlays.without_nulls(merged, Settings), faults, broken)
+        resolved = overlays.without_nulls(merged, Settings)
+        return _resolve(resolved, faults, broken, removed, own.WRITTEN)
     except ConfigError as error:
-        raise ConfigError(error.faults, overlays.places((path, *files), overrides)) from None
+        there = overlays.places((path, *files), overrides)
+        raise ConfigError(with_removed(error.faults, removed), there) from None
 
 
 def of_settings(settings: Mapping[str, Any]) -> Config:
@@ -146,11 +142,17 @@ def of_settings(settings: Mapping[str, Any]) -> Config:
     return _resolve(dict(settings), [], sweeps.with_variants(settings)[1])
 
 
-def _resolve(merged: dict[str, Any], faults: list[str], broken: Mapping[str, list[str]]) -> Config:
+def _resolve(
+    merged: dict[str, Any],
+    faults: list[str],
+    broken: Mapping[str, list[str]],
+    removed: Sequence[Place] = (),
+    context: str | None = None,
+) -> Config:
     """Return the configuration; ``broken`` are the faults of sweeps, by study."""
-    faults = faults + [fault for own in broken.values() for fault in own]
+    faults = faults + [fault for found in broken.values() for fault in found]
     try:
-        settings = Settings.model_validate(merged)
+        settings = Settings.model_validate(merged, context=context)
     except ValidationError as error:
         faults += faults_of(error, Settings, ())
         raise ConfigError(faults + _variant_faults(merged, broken)) from None
@@ -160,7 +162,7 @@ def _resolve(merged: dict[str, Any], faults: list[str], broken: Mapping[str, lis
     faults += found + checks.faults(settings, variants)
     if faults:
         raise ConfigError(faults)
-    return Config(settings, tuple(variants))
+    return Config(settings, tuple(variants), tuple(removed))
 
 
 def _variant_faults(merged: dict[str, Any], broken: Iterable[str]) -> list[str]:
@@ -218,14 +220,17 @@ def _variants(settings: Settings) -> tuple[list[Variant], list[str]]:
             unknown = _dataset_faults(written, (*path, "sweep" if swept_data else "base"), settings)
             faults += unknown
             try:
-                full = RunSpec.model_validate(written)
+                full = RunSpec.model_validate(written, context=own.WRITTEN)
                 if unknown:
                     continue
-                spec = _at_scale(full, scale, settings.datasets[full.data.name], study.base.get("epochs"))
+                spec = scaling.at_scale(
+                    full, scale, settings.datasets[full.data.name], study.base.get("epochs")
+                )
             except ValidationError as error:
-                faults += faults_of(error, RunSpec, path, changes, name, keys if name in swept else ())
+                swept_keys = keys if name in swept else ()
+                faults += faults_of(error, RunSpec, path, changes, name, swept_keys, study.base)
                 continue
-            except _ScaleError as error:
+            except scaling.ScaleError as error:
                 where = (*path, "scale") if study.scale else ("scale",)
                 faults.append(f"{'.'.join(where)} of {study_name}/{name}: {error}")
                 continue
@@ -249,49 +254,3 @@ def _dataset_faults(merged: Mapping[str, Any], path: tuple[str, ...], settings: 
     if not isinstance(name, str) or name in settings.datasets:
         return []
     return [choice_fault((*path, "data", "name"), name, settings.datasets)]
-
-
-class _ScaleError(ValueError):
-    pass
-
-
-def _at_scale(spec: RunSpec, scale: Scale, source: Source, base_epochs: Any) -> RunSpec:
-    """Return the specification reduced to a scale, its dataset's key replaced by the label.
-
-    A variant keeps the ratio of its epochs to those of its study's base, if the base sets them.
-    """
-
-    def least(count: int | None, limit: int | None) -> int | None:
-        return min((c for c in (count, limit) if c is not None), default=None)
-
-    content = spec.model_dump()
-    data = content["data"]
-    data["name"] = label(data["name"], source)
-    data["train"] = least(data["train"], scale.train)
-    data["test"] = least(data["test"], scale.test)
-    if data["validation"]:
-        data["validation"] = least(data["validation"], scale.validation)
-    if scale.width is not None:
-        sizes = content["model"] if "width" in content["model"] else content["model"].get("options") or {}
-        if "width" not in sizes:
-            raise _ScaleError(f"the model {spec.network} has no width")
-        sizes["width"] *= scale.width
-    if scale.epochs is not None:
-        longer = spec.epochs / base_epochs if type(base_epochs) is int and base_epochs > 0 else 1
-        content["epochs"] = min(spec.epochs, max(1, round(scale.epochs * longer)))
-    _shorten(content["schedule"], content["epochs"] / spec.epochs)
-    try:
-        return RunSpec.model_validate(content)
-    except ValidationError as error:
-        reasons = [fault.removeprefix("the file: ") for fault in faults_of(error, RunSpec, ())]
-        raise _ScaleError("; ".join(reasons)) from None
-
-
-def _shorten(schedule: dict[str, Any], share: float) -> None:
-    """Let the learning rate change after the same shares of a run that has this share of its epochs."""
-    if "every" in schedule:
-        schedule["every"] = max(1, round(schedule["every"] * share))
-    if "milestones" in schedule:
-        schedule["milestones"] = [milestone * share for milestone in schedule["milestones"]]
-    if schedule["warmup"]:
-        schedule["warmup"] *= share

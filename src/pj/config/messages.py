@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from pj.config import yaml_files
 
 MISSING, NULL = "required key is missing", " (null)"
+_ABSENT = object()
 
 
 def faults_of(
@@ -21,10 +24,12 @@ def faults_of(
     changes: Mapping[str, Any] | None = None,
     variant: str = "",
     swept: Iterable[tuple[str, ...]] = (),
+    base: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Return pydantic's errors as messages.
 
-    With ``changes``, they name the base, the variant or, for the keys ``swept``, the sweep that is at fault.
+    With ``changes`` of a ``base``, they name the base, the variant or, for the keys ``swept``, the sweep that
+    is at fault.
     """
     faults = []
     for item in error.errors(include_url=False):
@@ -36,8 +41,17 @@ def faults_of(
             where = (*path, "variants", variant) if _holds(changes, keys) else (*path, "base")
             if keys and any(keys[: len(key)] == key[: len(keys)] for key in swept):
                 where = (*path, "sweep")
+            field = model.model_fields.get(keys[0]) if keys else None
+            needed = where[-1] == "sweep" or (field is not None and field.is_required())
+            if base is not None and needed and item["type"] == "union_tag_not_found":
+                where, item = (*path, "base"), _of_base(item, base.get(keys[0], _ABSENT))
         faults.append(f"{'.'.join((*where, *keys)) or 'the file'}: {_reason(item, model)}")
     return faults
+
+
+def _of_base(item: Any, given: Any) -> Any:
+    """Return the error of a component without a name as that of the base, which should name it."""
+    return item | ({"type": "missing"} if given is _ABSENT else {"input": given})
 
 
 def _holds(changes: Any, keys: tuple[str, ...]) -> bool:
@@ -93,7 +107,7 @@ def _shown(value: Any) -> str:
 
 def _allowed(given: str, choices: Iterable[str]) -> str:
     choices = list(choices)
-    return f"Allowed: {', '.join(choices)}{nearest(given, choices)}"
+    return f"Allowed: {', '.join(choices)}{nearest(given, choices)}" if choices else "There are none"
 
 
 def nearest(given: str, choices: Iterable[str]) -> str:
@@ -102,9 +116,11 @@ def nearest(given: str, choices: Iterable[str]) -> str:
     return f". Did you mean {near[0]!r}?" if near and near[0] != given else ""
 
 
-def choice_fault(path: tuple[str, ...], given: str, choices: Iterable[str]) -> str:
+def choice_fault(
+    path: tuple[str, ...], given: str, choices: Iterable[str], reason: str = "unknown name"
+) -> str:
     """Return the message about a name that is none of the choices."""
-    return f"{'.'.join(path)}: unknown name {given!r}. {_allowed(given, choices)}"
+    return f"{'.'.join(path)}: {reason} {given!r}. {_allowed(given, choices)}"
 
 
 def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:
@@ -125,7 +141,27 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
         annotation, _ = _inside(annotation, part)
     annotation = unwrapped(annotation)
     known = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return [field.alias or name for name, field in annotation.model_fields.items()] if known else []
+    return writable(annotation) if known else []
+
+
+def writable(model: type[BaseModel]) -> list[str]:
+    """Return the keys that a user may write of a model."""
+    return [
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if not any(type(mark) is SkipJsonSchema for mark in field.metadata)
+    ]
+
+
+def with_removed(faults: Iterable[str], removed: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return faults; those of an unknown name say if it is one that an overlay has removed."""
+    by_name = {path[-1]: ".".join(path) for path in removed}
+    return [
+        f"{fault} (null took out {by_name[found[1]]})"
+        if (found := re.search(r": unknown name '(.+?)'\.", fault)) and found[1] in by_name
+        else fault
+        for fault in faults
+    ]
 
 
 def unwrapped(annotation: Any) -> Any:

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from pj.config import yaml_files
-from pj.config.messages import tags, unwrapped
+from pj.config import sweeps, yaml_files
+from pj.config.messages import NULL, choice_fault, tags, unwrapped
+from pj.config.settings import Settings
+from pj.config.sweeps import Sweep
 
 REMOVED: Any = object()  # in a variant: the value of an earlier file that a later one has set to null
 COMMAND_LINE = "command line"
@@ -31,9 +33,13 @@ def read(
         content = _beside(file, content)
         alone = content.get("standalone") is True
         faults = found if alone else faults + found
+        before = {} if alone else merged
         merged = content if alone else _laid(merged, content)
+        faults += _removes_nothing(before, content, merged)
     if overrides:
-        merged = _laid(merged, yaml_files.parse_texts(overrides))
+        before, content = merged, yaml_files.parse_texts(overrides)
+        merged = _laid(before, content)
+        faults += _removes_nothing(before, content, merged)
     for study, name, variant in _variants(merged):
         merged["studies"][study]["variants"][name] = _left(variant)
     return merged, faults
@@ -72,6 +78,51 @@ def _left(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     return {key: _left(value) for key, value in content.items() if value is not REMOVED}
+
+
+def _removes_nothing(before: dict[str, Any], changes: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return a fault for each null whose name no earlier file has, such as that of a misspelt study."""
+    faults = []
+    for path in named_nulls(changes, Settings, ()):
+        *parents, name = path
+        there = _at(before, parents)
+        if is_variant := parents[::2] == ["studies", "variants"]:
+            swept = _at(after, [*parents[:2], "sweep"])
+            made = sweeps.variants(swept)
+            if swept and not made:  # a faulty sweep, which is reported
+                continue
+            there = {**made, **there}
+        if name not in there:
+            known = [str(key) for key, value in there.items() if value is not None]
+            hint = "; a variant without changes is {}" if is_variant else ""
+            reason = f"null takes out what an earlier file has{hint}. Unknown name"
+            faults.append(choice_fault(tuple(map(str, path)), str(name), known, reason) + NULL)
+    return faults
+
+
+def named_nulls(
+    content: Mapping[str, Any], annotation: Any, path: tuple[Any, ...]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the places of nulls in mappings by name: studies, variants, datasets, analyses, swept keys."""
+    kind = _kind(annotation, content)
+    fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+    inner = get_args(kind)[-1] if get_origin(kind) is dict else Any
+    named = not _nullable(inner)
+    if path[::2] == ("studies", "sweep") and path[3:] in ((), ("zip",)):
+        fields, named = Sweep.model_fields, True
+    for key, value in content.items():
+        of_key = fields[key].annotation if key in fields else inner
+        if isinstance(value, Mapping) and of_key is not Any:  # an anchor may lead back to itself
+            yield from named_nulls(value, of_key, (*path, key))
+        elif value is None and named and key not in fields:
+            yield (*path, key)
+
+
+def _at(content: Any, path: Iterable[Any]) -> dict[Any, Any]:
+    """Return the mapping at a place; an empty one if there is none."""
+    for key in path:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content if isinstance(content, dict) else {}
 
 
 def without_nulls(content: Any, annotation: Any) -> Any:

@@ -10,30 +10,44 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
+import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationInfo
+
 from pj import syntax
+from pj.config import modules, signatures
 from pj.config.messages import nearest
 from pj.errors import UserError
-from pj.syntax import Writer, parsed, statements, strip_inert
+from pj.syntax import Writer, parsed, strip_inert
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE, PYTHON = Path(__file__).resolve().parents[1], Path(os.__file__).parent
 NAME, CLASS, CONTENT = "own", "class", "content"
-INSTALLED = ("site-packages", "dist-packages")  # what lies in these folders is not a user's own
+WRITTEN = "written"  # the context of a validation of what a user has written
 
 
-def completed(raw: Any, given: Collection[str], key: str = "name") -> Any:
+@dataclass(frozen=True)
+class Given:
+    """Arguments that pj passes, and that are no options."""
+
+    names: tuple[str, ...]
+    by_place: bool = False  # the first ones, whatever they are called
+    to_objects: bool = False  # of a class; its constructor takes only options
+
+
+def completed(raw: Any, info: ValidationInfo, given: Given, key: str = "name") -> Any:
     """Return a component's settings; those with a ``class`` with the hash of its content.
 
     Args:
-        raw: as in a configuration, or with its content as in a specification.
-        given: arguments that are no options: the caller passes them.
+        raw: as a user writes it, or with its content as in a specification.
+        info: whose context is `WRITTEN` if a user has written it.
+        given: what is passed to it besides its options.
         key: which key names a component.
 
     Raises:
@@ -43,13 +57,27 @@ def completed(raw: Any, given: Collection[str], key: str = "name") -> Any:
     if not isinstance(raw, Mapping) or CLASS not in raw or raw.get(key, NAME) != NAME:
         return raw
     found = {key: NAME, **raw}
-    if CONTENT in raw or not isinstance(raw[CLASS], str):
+    if CONTENT in raw and info.context == WRITTEN:
+        raise ValueError(f"unknown key {CONTENT!r}; it is a hash of the file, which pj fills in itself")
+    if (
+        CONTENT in raw
+        or not isinstance(raw[CLASS], str)
+        or not isinstance(raw.get("options"), Mapping | None)
+    ):
         return found
     try:
         check_options(raw[CLASS], raw.get("options") or {}, given)
         return found | {CONTENT: content(raw[CLASS])}
     except UserError as error:
         raise ValueError(f"class: {error}") from None
+
+
+def without_content(settings: Any) -> Any:
+    """Return settings as a user writes them: without what pj fills in."""
+    if not isinstance(settings, Mapping):
+        return settings
+    hidden = (CONTENT,) if CLASS in settings else ()
+    return {key: without_content(value) for key, value in settings.items() if key not in hidden}
 
 
 def split(target: str) -> tuple[str, str]:
@@ -69,79 +97,115 @@ def path_of(target: str) -> Path:
             beside = [str(other) for other in sorted(path.parent.glob("*.py"))]
             raise UserError(f"{place} does not exist in {Path.cwd()}{nearest(place, beside)}")
         return path
-    search: Any = [str(Path.cwd()), *sys.path]
-    for i in range(len(parts := place.split("."))):
-        spec = PathFinder.find_spec(".".join(parts[: i + 1]), search)  # imports no package on the way
-        if spec is None:
-            raise UserError(f"there is no module {place}; a file is named with its ending, {place}.py:…")
-        search = spec.submodule_search_locations
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+    found = modules.located(place, [str(Path.cwd()), *sys.path])
+    if found is None:
+        _check_name(target, None)
+        raise UserError(f"there is no module {place}; a file is named with its ending, {place}.py:…")
+    if found.is_dir():
+        raise UserError(
+            f"the module {place} is a folder without __init__.py; name a file in it, {place}.file:…"
+        )
+    if found.suffix != ".py":
         raise UserError(f"the module {place} is no Python file")
-    return Path(spec.origin)
+    return found
 
 
-def _lineage(target: str) -> list[syntax.Definition]:
-    """Return a function, or a class and its bases in the file, as syntax; nothing if the module imports it.
+def _check_name(target: str, path: Path | None) -> None:
+    """UserError for a file or folder of the user's that an import cannot find: another module has its name.
+
+    Without a ``path``, no module was found.
+    """
+    place, _ = split(target)
+    top = Path(place).stem if place.endswith(".py") else place.partition(".")[0]
+    if path is None:
+        path = next((p for p in (Path.cwd() / top, Path.cwd() / f"{top}.py") if p.exists()), None)
+    if path is None or any(path.is_relative_to(folder) for folder in (PYTHON, PACKAGE)):
+        return
+    if set(modules.INSTALLED) & set(path.resolve().parts):
+        return
+    elsewhere = [folder for folder in sys.path if set(modules.INSTALLED) & set(Path(folder).parts)]
+    other = modules.located(top, elsewhere, hooks=False)
+    if top in sys.stdlib_module_names or other:
+        where = f"installed in {other.parent}" if other else "a module of Python"
+        raise UserError(f"{path}: {top} is also {where}, and one hides the other; rename yours")
+
+
+def _found(target: str) -> modules.Found | None:
+    """Return a class or function with its file; None if it comes from where its source is not found.
 
     UserError if it is not there.
     """
     path, (_, name) = path_of(target), split(target)
-    there = {}
-    for node in statements(parsed(path)):
-        if isinstance(node, syntax.Definition):
-            there[node.name] = node
-    if name not in there and not {name, "*"} & _bound(parsed(path)):
-        names = [n.name for n in parsed(path).body if isinstance(n, syntax.Definition)]
-        raise UserError(
-            f"{path} has no class or function {name}. It has: {', '.join(names)}{nearest(name, names)}"
-        )
-    return list(syntax.lineage(name, there))
+    defined = [node.name for node in parsed(path).body if isinstance(node, syntax.Definition)]
+    known = modules.names(path)
+    if known is not None and name not in known:
+        public = defined or sorted(other for other in known if not other.startswith("_"))
+        has = ", ".join(public) or "none"
+        raise UserError(f"{path} has no class or function {name}. It has: {has}{nearest(name, known)}")
+    return modules.find(path, name)
 
 
-def _bound(tree: ast.Module) -> set[str]:
-    """Return the names that a module imports or assigns."""
-    found = set()
-    for node in statements(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return found
+def _signature(target: str) -> signatures.Signature | None:
+    found = _found(target)
+    return signatures.of(found) if found else None
 
 
-def check_options(target: str, options: Mapping[str, Any], given: Collection[str]) -> None:
+def check_options(target: str, options: Mapping[str, Any], given: Given) -> None:
     """UserError for an option that the constructor does not take, or one that it needs and that is missing.
 
-    A constructor that is not in the same file, or that takes any keyword, is left to the job that calls it.
+    What cannot be read from the source is left to the job that calls it.
     """
-    lineage = _lineage(target)
-    function = syntax.constructor(lineage)
-    if function is None:
+    _check_name(target, path_of(target))
+    found = _found(target)
+    known = signatures.of(found) if found else None
+    if found is None or known is None:
         return
-    found = [(argument.arg, default) for argument, default in syntax.arguments(function)]
-    found = found[1:] if isinstance(lineage[0], ast.ClassDef) else found  # self
-    names = [name for name, _ in found]
-    taken = [name for name in names if name not in given]
+    to_it = () if given.to_objects and isinstance(found.node, ast.ClassDef) else given.names
+    placed = known.placed[: len(to_it)] if given.by_place else ()
+    if given.by_place and len(placed) < len(to_it) and not known.any_place:
+        count = f"{len(placed)} argument{'' if len(placed) == 1 else 's'}"
+        raise UserError(f"{target} takes {count} by place; it is given {', '.join(to_it)}")
+    passed = placed if given.by_place else to_it
+    taken = [name for name in known.named if name not in passed]
     for name in options:
-        if name in given or (name not in names and not function.args.kwarg):
+        if name in passed or (name not in taken and not known.any_name):
             has = ", ".join(taken) or "none"
-            raise UserError(f"{target} has no option {name!r}. It has: {has}{nearest(name, taken)}")
-    needed = [name for name, default in found if default is None]
-    if missing := [name for name in needed if name not in options and name not in given]:
+            raise UserError(f"{target} has no option {name!r}. It has: {has}{nearest(str(name), taken)}")
+    if missing := [name for name in known.needed if name not in options and name not in passed]:
         raise UserError(f"{target} needs the option {', '.join(missing)} (options: {{{missing[0]}: …}})")
 
 
+def named(target: str) -> tuple[str, ...]:
+    """Return the arguments that a constructor takes by name, as far as its source says, also by **kwargs."""
+    known = _signature(target)
+    return known.named if known else ()
+
+
+def defaults(target: str) -> dict[str, Any]:
+    """Return the defaults of a constructor's arguments that are literals, as far as its source says."""
+    known = _signature(target)
+    return known.defaults if known else {}
+
+
 def facts(target: str) -> dict[str, Any]:
-    """Return a class's attributes in capitals that are literals; none if its file is not here."""
+    """Return the attributes in capitals of a class, and of its bases in the same file, that are literals.
+
+    None if its file is not here.
+    """
     try:
-        lineage = _lineage(target)
+        found = _found(target)
     except UserError:
         return {}
-    found = {}
-    for name, value in (constant for node in reversed(lineage) for constant in syntax.constants(node)):
-        with suppress(ValueError):  # an attribute that is no fact
-            found[name] = ast.literal_eval(value)
-    return found
+    if found is None:
+        return {}
+    # a network that inherits from one of pj or torch may have other layers than that
+    here = [base for base in signatures.lineage(found) if base and base.path == found.path]
+    values = {}
+    for base in reversed(here):
+        for name, value in syntax.constants(base.node):
+            with suppress(ValueError):  # an attribute that is no fact
+                values[name] = ast.literal_eval(value)
+    return values
 
 
 def content(target: str) -> str:
@@ -160,7 +224,7 @@ def _content(path: Path) -> str:
         tree = copy.deepcopy(parsed(file))
         strip_inert(tree)
         seen[file] = Writer().text(tree)
-        if file.is_relative_to(PACKAGE) or not set(INSTALLED) & set(file.parts):
+        if file.is_relative_to(PACKAGE) or not set(modules.INSTALLED) & set(file.parts):
             pending += _beside(tree, file, path.parent)
     text = "\n".join(sorted(seen.values()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -177,15 +241,18 @@ def _beside(tree: ast.Module, file: Path, root: Path) -> Iterator[Path]:
     places = list(dict.fromkeys((root, file.parent, Path.cwd(), above, PACKAGE.parent)))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            modules, folders = [alias.name for alias in node.names], places
+            names, folders = [alias.name for alias in node.names], places
         elif isinstance(node, ast.ImportFrom):
             # a name may be a module of its own: from nets import blocks
             stem = node.module or ""
-            modules = [stem, *(f"{stem}.{alias.name}".strip(".") for alias in node.names)]
+            names = [stem, *(f"{stem}.{alias.name}".strip(".") for alias in node.names)]
             folders = [file.parents[node.level - 1]] if node.level else places
+        elif isinstance(node, ast.Call) and (called := _literally_imported(node)):
+            level = len(called) - len(called.lstrip("."))
+            names, folders = [called.lstrip(".")], [file.parents[level - 1]] if level else places
         else:
             continue
-        for module in filter(None, modules):
+        for module in filter(None, names):
             for folder in folders:
                 parts = module.split(".")
                 for i in range(len(parts)):  # the packages on the way, and the module
@@ -193,3 +260,12 @@ def _beside(tree: ast.Module, file: Path, root: Path) -> Iterator[Path]:
                     for found in (place.with_suffix(".py"), place / "__init__.py"):
                         if found.is_file():
                             yield found.resolve()
+
+
+def _literally_imported(call: ast.Call) -> str | None:
+    """Return ``nets`` of ``importlib.import_module("nets")``."""
+    function = getattr(call.func, "attr", getattr(call.func, "id", None))
+    if function not in ("import_module", "__import__") or not call.args:
+        return None
+    name = call.args[0]
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from pj.config import loading, sweeps
+from pj.config import loading, own, sweeps, yaml_files
 from pj.config.flat import Path, leaves
 from pj.config.loading import Config
 from pj.config.messages import choice_fault
-from pj.config.settings import Variant
+from pj.config.settings import StudySettings, Variant
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 
@@ -25,6 +25,8 @@ DEFAULT = "default"
 def whole(raw: Mapping[str, Any], config: Config, places: Places, key: str, *, defaults: bool) -> str:
     """Return a configuration, or the part below a key, as YAML that loads again to the same.
 
+    Asked for the variants of a study, it shows those of its sweep as well.
+
     Args:
         raw: what all files hold, laid over one another.
         config: what that means.
@@ -33,10 +35,34 @@ def whole(raw: Mapping[str, Any], config: Config, places: Places, key: str, *, d
         defaults: also show the keys of settings that no file has.
 
     """
-    content = config.settings.model_dump(mode="json") if defaults else raw
-    written = dict(leaves(raw))
+    content = own.without_content(config.settings.model_dump(mode="json")) if defaults else dict(raw)
+    written = {path: places.get(path, DEFAULT) for path, _ in leaves(raw)}
+    for study, frame in config.settings.studies.items():
+        if frame.sweep and f"{key}.".startswith(f"studies.{study}.variants."):
+            content, made = _with_swept(content, study, frame, places)
+            written |= made
     found = _part(content, key, ()) if key else content
-    return _text(found, lambda path: places.get(path, DEFAULT) if path in written else DEFAULT)
+    return _text(found, lambda path: written.get(path, DEFAULT))
+
+
+def _with_swept(
+    content: dict[str, Any], study: str, frame: StudySettings, places: Places
+) -> tuple[dict[str, Any], dict[Path, str]]:
+    """Return a configuration with a sweep's variants written out, and where their values are set."""
+    shown, made = dict(frame.variants), {}
+    for name, generated in sweeps.variants(frame.sweep).items():
+        if name in shown:  # and is not removed
+            shown[name] = yaml_files.merge(generated.changes, frame.variants[name])
+            for path, _ in leaves(generated.changes):
+                made["studies", study, "variants", name, *path] = _place_of_sweep(study, path, places)
+    studies = content["studies"]
+    return {**content, "studies": {**studies, study: {**studies[study], "variants": shown}}}, made
+
+
+def _place_of_sweep(study: str, path: Path, places: Places) -> str:
+    """Return where the values of a swept key were set."""
+    keys = [("studies", study, "sweep", *inside, ".".join(path)) for inside in ((), ("zip",))]
+    return next((places[key] for key in keys if key in places), DEFAULT)
 
 
 def variant(variant: Variant, config: Config, places: Places) -> str:
@@ -46,9 +72,9 @@ def variant(variant: Variant, config: Config, places: Places) -> str:
     changes = loading.changes_of(study, variant.name, swept)
     merged = loading.specified(config.settings, study.base, changes)
     full = dict(leaves(RunSpec.model_validate(merged).model_dump(mode="json")))
-    own, written = dict(leaves(changes)), dict(leaves(merged))
+    changed, written = dict(leaves(changes)), dict(leaves(merged))
     of_sweep = dict(leaves(swept[variant.name].changes)) if variant.name in swept else {}
-    spec = variant.spec.model_dump(mode="json", exclude_none=True)
+    spec = own.without_content(variant.spec.model_dump(mode="json", exclude_none=True))
     final = dict(leaves(spec))
     scale = places.get((*key, "scale"), places.get(("scale",)))
 
@@ -56,9 +82,8 @@ def variant(variant: Variant, config: Config, places: Places) -> str:
         if full.get(path) != final[path]:
             return f"label of datasets.{full[path]}" if path == ("data", "name") else f"scale in {scale}"
         if path in of_sweep:
-            keys = [(*key, "sweep", *inside, ".".join(path)) for inside in ((), ("zip",))]
-            return next((places[k] for k in keys if k in places), DEFAULT)
-        if path in own:
+            return _place_of_sweep(variant.study, path, places)
+        if path in changed:
             return places.get((*key, "variants", variant.name, *path), DEFAULT)
         if path in written:
             return places.get((*key, "base", *path), places.get(path, DEFAULT))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -74,10 +74,11 @@ class RunSpec(Strict):
                 raise ValueError(f"optimizer.momentum is allowed with {key}: sgd only; {inside} has betas")
         if self.model.name in LIBRARIES:
             try:
+                options = self.model.options or ()
                 stem = bool(getattr(self.model, "cifar_stem", False))
-                libraries.check(self.model.name, self.model.arch, cifar_stem=stem)
+                libraries.check(self.model.name, self.model.arch, options, cifar_stem=stem)
             except UserError as error:
-                raise ValueError(f"model.arch: {error}") from None
+                raise ValueError(f"model.{error}") from None
         if not hasattr(self.optimizer, "lr"):
             raise ValueError("optimizer.options needs lr, the learning rate, which the schedule multiplies")
         if self.batch_size == 1 and self.has_batch_norm:
@@ -165,6 +166,12 @@ class RunSpec(Strict):
             return own.split(getattr(self.model, own.CLASS))[1]
         return str(getattr(self.model, "arch", self.model.name))
 
+    @property
+    def own_parts(self) -> list[str]:
+        """Which of the network, the loss, the optimizer and the schedule are a user's own."""
+        parts = ("model", "loss", "optimizer", "schedule")
+        return [key for key in parts if getattr(self, key).name == own.NAME]
+
     @cached_property
     def json_text(self) -> str:
         """Canonical JSON. What is switched off (None) is left out, so a new optional part renames no run."""
@@ -200,3 +207,28 @@ def of_network(spec: RunSpec) -> RunSpec:
             "batch_size": 2,
         }
     )
+
+
+def checks(spec: RunSpec) -> dict[str, RunSpec]:
+    """Return what to try before a run because only its job knows it: the network, then the other own parts.
+
+    Each is a specification without what the check does not depend on, by a name that runs share.
+    """
+    found = {network_name(spec): of_network(spec)} if spec.layers is None else {}
+    parts = [key for key in spec.own_parts if key != "model"]
+    content: dict[str, Any] = {key: getattr(spec, key).model_dump() for key in parts}
+    data: dict[str, Any] = {"name": spec.data.name}
+    if "loss" in parts:
+        data |= {name: getattr(spec.data, name).model_dump() for name in spec.data.mixing}
+    if "optimizer" in parts:
+        content["decay_norms_and_biases"] = spec.decay_norms_and_biases
+    if "schedule" in parts:
+        content |= {"epochs": spec.epochs, "batch_size": spec.batch_size}
+        data |= {"train": spec.data.train, "validation": spec.data.validation}
+    if spec.layers is None and spec.probe and spec.probe.ics:
+        content["probe"] = {"every": 1, "ics": spec.probe.ics}
+    if content:
+        whole = of_network(spec).model_dump() | content | {"data": data}
+        asked = RunSpec.model_validate(whole)
+        found[asked.run] = asked
+    return found

@@ -107,7 +107,7 @@ def read(written: Any, path: Place, faults: list[str]) -> list[Value]:
         if found.length > MOST:
             faults.append(f"{place}: has {found.length:,} values; allowed: at most {MOST:,}")
             return []
-        return [Value(number, text(number)) for number in found.numbers()]
+        return _in_one_style(found.numbers())
     if not isinstance(written, list):
         faults.append(f"{place}: {written!r}; allowed: a list of values, or a range with from and to")
         return []
@@ -119,6 +119,16 @@ def read(written: Any, path: Place, faults: list[str]) -> list[Value]:
         elif not isinstance(value, bool | int | float | str | None):
             faults.append(f"{place}: {value!r}; allowed: numbers, texts, true, false and null")
     return [_value(value) for value in written]
+
+
+def _in_one_style(numbers: list[float]) -> list[Value]:
+    """Return the numbers of a range; if one is written with an exponent, all are: 1e-5, 1e-4, 1e-3."""
+    if any("e" in text(number) for number in numbers):
+        scientific = [f"{_decimal(number).normalize():e}".replace("e+", "e") for number in numbers]
+        return [
+            Value(number, how if number else "0") for number, how in zip(numbers, scientific, strict=True)
+        ]
+    return [Value(number, text(number)) for number in numbers]
 
 
 def _value(written: Any) -> Value:

@@ -20,7 +20,9 @@ DEEPEST, MOST = 20, 2**20  # keys above a key, and keys of a file, whose lines a
 
 def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return a YAML file's mapping and its faults (unreadable, malformed, a key given twice)."""
-    if path.exists() and not _is_usable(path):
+    if not path.exists():
+        return {}, [no_file(path)]
+    if not _is_usable(path):
         return {}, [f"{path}: is not a YAML file of at most {LARGEST >> 20} MB"]
     try:
         text = path.read_text(encoding="utf-8")
@@ -39,6 +41,13 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     if not isinstance(content, dict | None):
         return {}, [f"{path}: holds a {type(content).__name__} at the top; allowed: a mapping"]
     return content or {}, faults
+
+
+def no_file(path: Path) -> str:
+    """Return the fault of a file that is not there, with the nearest name of a YAML file beside it."""
+    from pj.config.messages import nearest  # which imports this module
+
+    return f"{path}: there is no such file{nearest(str(path), map(str, sorted(path.parent.glob('*.y*ml'))))}"
 
 
 def _is_usable(path: Path) -> bool:

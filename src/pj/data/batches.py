@@ -105,6 +105,12 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
     return parts
 
 
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """Return the number of batches of an epoch."""
+    # batch norm cannot normalise a last batch of one image: that image waits for the next epoch
+    return -(-images // batch_size) - (1 if images % batch_size == 1 and images > 1 else 0)
+
+
 class TrainingBatches:
     """Shuffled, augmented batches as a function of (seed, epoch, step) alone.
 
@@ -120,8 +126,7 @@ class TrainingBatches:
             raise DataError(f"batch_size {batch_size} is larger than the {count} training images")
         self.batch_size, self.seed, self.crop, self.flip = batch_size, seed, data.crop, data.flip
         self.normalise, self.labels, self.size, self.count = normalise, split.labels, size, count
-        # batch norm cannot normalise a last batch of one image: that image waits for the next epoch
-        self.steps = -(-count // batch_size) - (1 if count % batch_size == 1 and count > 1 else 0)
+        self.steps = steps_per_epoch(count, batch_size)
         self.sizes = [min(batch_size, count - step * batch_size) for step in range(self.steps)]
         pad = (0, 0, data.crop, data.crop, data.crop, data.crop)
         self.images = torch.nn.functional.pad(split.images, pad)  # black, before normalising

@@ -43,8 +43,8 @@ def torchvision(
         given = {"image_size": image_size} | given
     try:
         network: nn.Module = models.get_model(arch, weights=None, num_classes=num_classes, **given)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"torchvision's {arch} with {given}: {error}") from None
+    except Exception as error:  # options that do not fit fail in as many ways as there are builders
+        raise UserError(f"torchvision's {arch} with {given}: {_reason(error)}") from None
     if cifar_stem:
         _shrink_stem(network)
     if in_channels != 3:
@@ -71,10 +71,14 @@ def timm(
         network: nn.Module = timm.create_model(
             arch, pretrained=False, num_classes=num_classes, in_chans=in_channels, **(options or {})
         )
-    except (TypeError, RuntimeError, AssertionError) as error:
+    except Exception as error:
         did = nearest(arch, timm.list_models())
-        raise UserError(f"timm's {arch} with {options or {}}: {error}{did}") from None
+        raise UserError(f"timm's {arch} with {options or {}}: {_reason(error)}{did}") from None
     return network
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _shrink_stem(network: Any) -> None:

@@ -26,7 +26,7 @@ from pj.runs.provenance import provenance
 from pj.training.device import configure
 from pj.training.progress import Progress
 from pj.training.run import Training
-from pj.training.state import ResumeStates
+from pj.training.state import ResumeStates, UnreadableStateError
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 60.0  # seconds between resume states
@@ -178,6 +178,8 @@ def _save(training: Training, states: ResumeStates, *, needed: bool) -> None:
     conditions = [*_other_conditions(training), training.conditions.describe()]
     try:
         states.save(training.steps_done, training.state_dict() | {"conditions_before": conditions})
+    except UnreadableStateError:
+        raise
     except (OSError, RuntimeError, UserError) as error:  # of a full disk, torch's own is a RuntimeError
         free = shutil.disk_usage(states.folder).free / 2**20
         reason = (

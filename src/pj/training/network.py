@@ -1,20 +1,23 @@
-"""A network built once, before the runs that train it: its size and layers, and whether it fits the data."""
+"""What only building it can check, tried once before the runs: a network, and all parts of a user's own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pj import files
+from pj.config.messages import choice_fault
 from pj.config.spec import RunSpec
 from pj.data import store
+from pj.data.batches import steps_per_epoch
 from pj.errors import UserError
 from pj.models import layer_names
 from pj.own import traceback_of_others
 from pj.pruning import networks
-from pj.training import build
+from pj.training import build, own_parts, schedule
 from pj.training.build import Images
 
 
@@ -55,6 +58,30 @@ def describe(spec: RunSpec, dataset: Images) -> dict[str, Any]:
     }
 
 
+def check(spec: RunSpec, dataset: store.Dataset) -> dict[str, Any]:
+    """Return what `describe` finds, and try all parts that are the user's own; UserError for a fault in one.
+
+    Args:
+        spec: of `pj.config.spec.checks`.
+        dataset: of its runs.
+
+    """
+    found = describe(spec, dataset)
+    if spec.probe:
+        _check_layers(spec.probe.ics, found["layers"])
+    if "schedule" in spec.own_parts:
+        images = spec.data.train or len(dataset.y_train) - spec.data.validation
+        schedule.check(spec.schedule, spec.epochs, steps_per_epoch(images, spec.batch_size))
+    own_parts.check(spec, dataset)
+    return found
+
+
+def _check_layers(asked: Sequence[str], known: Sequence[str]) -> None:
+    for name in asked:
+        if name not in known:
+            raise UserError(choice_fault(("probe", "ics"), name, known))
+
+
 def write(spec: RunSpec, data: Path, output: Path) -> None:
-    """Write what `describe` finds of a prepared dataset's images."""
-    files.write_json(output, describe(spec, store.load(data)))
+    """Write what `check` finds of a prepared dataset's images."""
+    files.write_json(output, check(spec, store.load(data)))

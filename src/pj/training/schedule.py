@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pj import registry
 from pj.config.types import Count, Fraction, Grid, Positive, Probability
+from pj.errors import UserError
 
 if TYPE_CHECKING:
     from pj.config.cards import Component
@@ -39,6 +40,15 @@ def factor(schedule: Component, progress: float, epochs: int) -> float:
     if progress < warmup:
         return WARMUP_START + (1 - WARMUP_START) * progress / warmup
     return float(function(progress - warmup, epochs - warmup, **schedule.arguments({"name", "warmup"})))
+
+
+def check(schedule: Component, epochs: int, steps: int) -> None:
+    """Compute the factors of all epochs of ``steps`` steps each; UserError names the first bad one."""
+    for step in range(epochs * steps):
+        try:
+            factor(schedule, step / steps, epochs)
+        except UserError as error:
+            raise UserError(f"schedule, step {step + 1} of {epochs * steps}: {error}") from None
 
 
 def constant(progress: float, epochs: float) -> float:

@@ -10,16 +10,22 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from pj.errors import UserError
 from pj.files import make_folder, replaced, sha256
 
 log = logging.getLogger(__name__)
 KEPT = 2
+READABLE = "allowed in a state: tensors, Python's own numbers, strings, lists, tuples and dictionaries"
 
 
 class RunningElsewhereError(UserError):
     """Another process is training this run."""
+
+
+class UnreadableStateError(UserError):
+    """A whole resume state that torch does not load, because of what is in it."""
 
 
 class ResumeStates:
@@ -59,6 +65,8 @@ class ResumeStates:
         with replaced(self.folder / "writing.pt") as temporary:
             with temporary.open("wb") as file:
                 torch.save({"identity": self.identity, "state": state}, file)
+            if not self.own:  # the first; parts keep the same kinds of things in all
+                _readable(temporary)
             digest = sha256(temporary)
         path = (self.folder / "writing.pt").replace(self.folder / f"{steps:09d}-{digest}.pt")
         self.own = [path, *(old for old in self.own if old != path)]
@@ -70,7 +78,11 @@ class ResumeStates:
         """Return the newest state that is undamaged and of this run, or None; log why others are refused."""
         found = None
         for path in sorted(self.folder.glob("[0-9]*-*.pt"), reverse=True):
-            identity = _identity(path)
+            try:
+                identity = _identity(path)
+            except UnreadableStateError as error:
+                log.warning("%s; it is not used", error)
+                continue
             if identity is None:
                 log.warning("the resume state %s is damaged and is not used", path)
                 if path.is_file():
@@ -87,11 +99,25 @@ class ResumeStates:
 
 
 def _identity(path: Path) -> dict[str, Any] | None:
-    """Return which run a state is of; None if it is not a state that was written whole."""
+    """Return which run a state is of; None if it is not a file that was written whole.
+
+    UnreadableStateError for one that was written whole, and that is no state or cannot be loaded.
+    """
     try:
         if sha256(path) != path.stem.partition("-")[2]:
             return None
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return dict(content["identity"]) if "state" in content else None
-    except Exception:  # a file of another content fails in as many ways as there are contents
+    except OSError:
         return None
+    return _readable(path)
+
+
+def _readable(path: Path) -> dict[str, Any]:
+    """Return which run a state is of, its tensors not being read; UnreadableStateError if it is none."""
+    try:
+        if names := get_unsafe_globals_in_checkpoint(str(path)):
+            raise UnreadableStateError(f"the resume state {path} holds {', '.join(names)}; {READABLE}")
+        return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["identity"])
+    except UnreadableStateError:
+        raise
+    except Exception as error:  # a file of another content fails in as many ways as there are contents
+        raise UnreadableStateError(f"the resume state {path} cannot be read: {error!r}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 OLD = 946_684_800  # 2000-01-01, as seconds since 1970: of what nothing is to be made again for
 SKEW = 60.0  # seconds
 SHIFT = 1_200_000_000  # seconds: dates a file before its inputs, which may be as old as `OLD`
+_before: dict[Path, tuple[os.stat_result, int]] | None = None  # what files were, and which date they got
 
 
 def outdate(path: Path, outdated: bool) -> float:
@@ -41,4 +43,28 @@ def future(date: float) -> bool:
 
 def put(path: Path, date: float) -> None:
     """Set the date of a file, in seconds since 1970."""
+    before = path.stat()
     os.utime(path, (date, date))
+    if _before is not None:
+        first, _ = _before.get(path.absolute(), (before, 0))
+        _before[path.absolute()] = first, path.stat().st_mtime_ns
+
+
+def for_now() -> None:
+    """Have files that get a date get their own again when this process ends, unless `keep` is called."""
+    global _before
+    _before = {}
+    atexit.register(_put_back)
+
+
+def keep() -> None:
+    """Leave all files as they are dated now."""
+    global _before
+    _before = None
+
+
+def _put_back() -> None:
+    for path, (before, date) in (_before or {}).items():
+        with suppress(OSError):
+            if path.stat().st_mtime_ns == date:  # else another process has written it meanwhile
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

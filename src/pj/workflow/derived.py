@@ -7,7 +7,6 @@ lost with that folder and do not travel with files that are copied: `mark` makes
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pj.config.settings import Variant
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import json_of, write_json
+from pj.report import inventory
 from pj.runs import kept, places, records
 from pj.runs.fingerprint import run_fingerprint
 from pj.workflow import dates, location
@@ -28,7 +28,6 @@ from pj.workflow.dates import OLD
 
 NOTED = ".tables.json"  # below results: of which files each table and figure was made
 STAMP = ".stamp"  # below results: its date is `OLD`
-MEASURED = re.compile(r"-seed\d+\.json$")  # `records.measured_name`
 NEEDED = (records.RUN, records.METRICS, records.EVALUATION)  # a checkpoint may be deleted to save space
 NOTES = Path(".snakemake/metadata")  # Snakemake's: what each file was made by
 OUTDATED = "made by other code, of other weights or with other settings than today's"
@@ -136,15 +135,15 @@ def date_back(config: Config, results: Path) -> None:
     dates.put(stamp, OLD)
     lost = not (NOTES.is_dir() and any(NOTES.iterdir()))
     noted = json_of(results / NOTED)
-    for folder, needed in [*_needs(config, results), (results, []), (results / "modes", [])]:
+    pages: list[tuple[Path, set[str], list[Path]]] = [(results, inventory.PAGES, [])]
+    pages.append((results / "modes", inventory.table("table"), []))
+    for folder, names, needed in [*_needs(config, results), *pages]:
         state = _state(needed)
-        there = list(filter(_is_made_of_many, folder.glob("*.*")))
-        names = {str(path.relative_to(results)) for path in there}
-        lacks = any(
-            str(Path(name).parent) == str(folder.relative_to(results)) for name in noted.keys() - names
-        )
-        for path in there:
-            other = state is None or lacks or noted.get(str(path.relative_to(results)), state) != state
+        made = {path: str(path.relative_to(results)) for path in map(folder.joinpath, names)}
+        there = {path: name for path, name in made.items() if path.is_file()}
+        lacks = any(name in noted for path, name in made.items() if path not in there)
+        for path, name in there.items():
+            other = state is None or lacks or noted.get(name, state) != state
             if lost or other or dates.future(path.stat().st_mtime):
                 dates.put(path, OLD - 1)
 
@@ -152,10 +151,10 @@ def date_back(config: Config, results: Path) -> None:
 def note(config: Config, results: Path, since: float) -> None:
     """Note of which files of runs tables and figures are that were made ``since`` (seconds since 1970)."""
     noted = json_of(results / NOTED)
-    for folder, needed in _needs(config, results):
+    for folder, names, needed in _needs(config, results):
         state = _state(needed)
-        for path in filter(_is_made_of_many, folder.glob("*.*")):
-            if path.stat().st_mtime >= since:
+        for path in map(folder.joinpath, names):
+            if path.is_file() and path.stat().st_mtime >= since:
                 noted[str(path.relative_to(results))] = state
     noted = {name: state for name, state in noted.items() if (results / name).is_file()}
     with suppress(OSError, UserError):  # without it, tables are taken as they are
@@ -177,19 +176,15 @@ def _state(needed: Sequence[Path]) -> str | None:
     return digest.hexdigest()[:16]
 
 
-def _is_made_of_many(path: Path) -> bool:
-    """Whether a file is a table, a figure or a page, and not what was measured of one run."""
-    return path.is_file() and not path.name.startswith(".") and not MEASURED.search(path.name)
-
-
-def _needs(config: Config, results: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield the folders of tables and figures, with the files of runs that each is made from."""
+def _needs(config: Config, results: Path) -> Iterator[tuple[Path, set[str], list[Path]]]:
+    """Yield the folders of tables and figures, their names, and the files of runs that they are made from."""
     for study in config.settings.studies:
         runs = [run for variant in config.study(study).variants for run in variant.runs]
         folders = [places.folder(results / "runs", *run) for run in runs]
-        yield results / "studies" / study, [folder / name for folder in folders for name in NEEDED]
+        names = inventory.of(config, "studies", study)
+        yield results / "studies" / study, names, [folder / name for folder in folders for name in NEEDED]
     for key in ANALYSES:
         for name in config.analyses(key):
             folder = results / key / name
             runs = [run for variant in config.analysed(key, name).variants for run in variant.runs]
-            yield folder, [folder / records.measured_name(*run) for run in runs]
+            yield folder, inventory.of_analysis(key), [folder / records.measured_name(*run) for run in runs]

@@ -8,8 +8,17 @@ from pathlib import Path
 from pj.config import sweeps
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
+from pj.config.messages import nearest
 
 FOLDER = "results"
+NEEDS = {  # of figures and tables that only some studies have
+    "sweep": "a sweep of one key, over numbers",
+    "probes": "the key probes",
+    "probes_table": "the key probes",
+    "path": "the key path",
+    "weights": "the key path",
+}
+known: list[str] = []  # files that may be asked for; the Snakefile fills it
 
 
 def tables(config: Config) -> list[str]:
@@ -47,6 +56,18 @@ def figures(config: Config) -> list[str]:
 def pages_asked() -> bool:
     """Whether the pages are among what was asked for; the Snakefile replaces this, which alone knows."""
     return False
+
+
+def instead(target: str) -> str:
+    """Return what there is instead of a target that no rule makes; nothing if no name is near."""
+    path = Path(target)
+    beside = [Path(name).name for name in known if Path(name).parent == path.parent]
+    if not beside:
+        return nearest(target, known).removeprefix(". ")
+    more = " (tables also as .tex, .csv and .json, figures as .svg)"
+    made = f"{path.parent} gets {', '.join(beside)}{more if path.parent != Path(FOLDER) else ''}."
+    needs = path.parent.parent == Path(FOLDER, "studies") and path.stem in NEEDS and path.name not in beside
+    return f"{made} {path.name} of a study needs {NEEDS[path.stem]}." if needs else made
 
 
 def closing_lines(since: float = 0.0) -> list[str]:

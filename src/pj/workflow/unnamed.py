@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +20,19 @@ from filelock import FileLock, Timeout
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
-from pj.config.spec import network_name
+from pj.config.spec import checks
 from pj.files import json_of, remove_empty
-from pj.runs import places, records
+from pj.report import inventory
+from pj.runs import kept, places, records
 from pj.workflow import dates
 from pj.workflow.running import alive
 
 RUN = re.compile(r".+-[0-9a-f]{8}")  # the name of a run; what is named otherwise is not ours to delete
 SEED = re.compile(r"seed\d+")
 MEASURED = re.compile(r"(.+-[0-9a-f]{8})-(seed\d+)\.json")  # `records.measured_name`
-TABLES = (
-    "table.md",
-    "runs.csv",
-    "curves.png",
-    "probes_table.md",
-    "path.png",
-)  # a folder with one is of a study
+HALF = re.compile(r"\.(.+)\.[^.]{8}")  # a file that was being written (`pj.files.replaced`)
+OF_A_STUDY = ("table.md", "runs.csv", "curves.png", "probes_table.md", "path.png")  # a folder with one
+OF_RUNS = {*kept.FILES, records.EVALUATION}
 SNAKEMAKE = Path(".snakemake/locks")  # lists of the files that a running workflow reads and writes
 
 
@@ -47,12 +44,24 @@ class Item:
         kind: of what it is, in the plural.
         paths: its folder or files, which are deleted together.
         run: the run (name, seed) that it belongs to, if it is one that may be in training.
+        folder: of its files, if all that the rules make there belongs to it.
 
     """
 
     kind: str
     paths: tuple[Path, ...]
     run: tuple[str, str] | None = None
+    folder: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """What it is called: its folder, or its first file."""
+        return self.folder or self.paths[0]
+
+    @property
+    def others(self) -> list[Path]:
+        """What is in its folder beside its files: somebody's own, which stays."""
+        return [path for path in _entries(self.folder) if path not in self.paths] if self.folder else []
 
     def files(self) -> Iterator[os.stat_result]:
         """Yield the state of each file, links as such."""
@@ -68,14 +77,14 @@ class Item:
         return sum(found.st_size for found in self.files())
 
     @property
-    def date(self) -> float:
-        """The date of its newest file, in seconds since 1970."""
-        return max((_date(found.st_mtime) for found in self.files()), default=0.0)
+    def date(self) -> float | None:
+        """The date of its newest file, in seconds since 1970; None if pj has dated all of them as old."""
+        return max(filter(None, (_date(found.st_mtime) for found in self.files())), default=None)
 
 
-def _date(date: float) -> float:
-    """Return when a file was written, however pj has dated it for Snakemake (`pj.workflow.dates`)."""
-    return date + dates.SHIFT if date < dates.OLD else date
+def _date(date: float) -> float | None:
+    """Return when a file was written, if that is known, however Snakemake sees it (`pj.workflow.dates`)."""
+    return None if date in (dates.OLD, dates.OLD - 1) else date + dates.SHIFT if date < dates.OLD else date
 
 
 def items(configs: Sequence[Config], results: Path) -> Iterator[Item]:
@@ -125,9 +134,11 @@ def _named(configs: Iterable[Config], results: Path) -> Iterator[Path]:
             for seed in run.seeds:
                 yield places.folder(results / "runs", name, seed)
                 yield from (results / ".resume").glob(f"{name}-*/seed{seed}")
-            yield results / "networks" / f"{network_name(run.spec)}.json"
+            yield from (results / "networks" / f"{check}.json" for check in checks(run.spec))
         for study in config.settings.studies:
-            yield results / "studies" / study
+            former = inventory.ANY_STUDY - inventory.of(config, "studies", study)
+            there = _entries(results / "studies" / study)
+            yield from (path for path in there if path.name not in former)
         for key in ANALYSES:
             for name in config.analyses(key):
                 folder = results / key / name
@@ -143,7 +154,8 @@ def _named(configs: Iterable[Config], results: Path) -> Iterator[Path]:
             yield from _data(results, label)
             yield from (Path(path) for key, path in source if key == "path")
         yield from (path for path in _entries(results) if path.is_file())  # pages
-        yield results / "modes"
+        if config.settings.modes:
+            yield results / "modes"
 
 
 def _data(results: Path, label: str) -> tuple[Path, ...]:
@@ -166,15 +178,22 @@ def _unnamed(configs: Sequence[Config], results: Path) -> Iterator[Item]:
                     yield Item(kind, (run,))
                 continue
             for seed in _entries(run):
-                if SEED.fullmatch(seed.name) and (name, seed.name) not in runs:
-                    yield Item(kind, (seed,), (name, seed.name.removeprefix("seed")))
+                if not SEED.fullmatch(seed.name) or (name, seed.name) in runs:
+                    continue
+                known = name, seed.name.removeprefix("seed")
+                if kind == "runs":
+                    yield from _made(kind, seed, OF_RUNS, known)
+                else:
+                    yield Item(kind, (seed,), known)
     studies = {name for config in configs for name in config.settings.studies}
     for folder in _entries(results / "studies"):
-        if folder.name not in studies and any((folder / name).is_file() for name in TABLES):
-            yield Item("tables", (folder,))
+        if folder.name not in studies and any((folder / name).is_file() for name in OF_A_STUDY):
+            yield from _made("tables", folder, inventory.ANY_STUDY)
+    for path in former(configs, results):
+        yield Item("tables", (path,))
     for key in ANALYSES:
         yield from _unnamed_analyses(key, configs, results)
-    networks = {network_name(run.spec) for config in configs for run in config.runs().values()}
+    networks = {name for config in configs for run in config.runs().values() for name in checks(run.spec)}
     for path in _entries(results / "networks"):
         if path.suffix == ".json" and RUN.fullmatch(path.stem) and path.stem not in networks:
             yield Item("checks of networks", (path,))
@@ -198,7 +217,42 @@ def _unnamed_analyses(key: str, configs: Sequence[Config], results: Path) -> Ite
                 if path.name not in named[folder.name] and not folder.is_symlink():
                     yield Item("measurements", (path,))
         elif measured or (folder / "table.md").is_file():
-            yield Item("measurements", (folder,))
+            yield from _made("measurements", folder, inventory.of_analysis(key), pattern=MEASURED)
+
+
+def former(configs: Sequence[Config], results: Path) -> Iterator[Path]:
+    """Yield the tables and figures that studies had with former settings, such as a sweep."""
+    now: dict[str, set[str]] = {}
+    for config in configs:
+        for name in config.settings.studies:
+            now.setdefault(name, set()).update(inventory.of(config, "studies", name))
+    for name, made in now.items():
+        folder = results / "studies" / name
+        there = [] if folder.is_symlink() else _entries(folder)
+        yield from (path for path in there if path.name in inventory.ANY_STUDY - made)
+    if not any(config.settings.modes for config in configs):
+        yield from (path for path in _entries(results / "modes") if path.name in inventory.table("table"))
+
+
+def _made(
+    kind: str,
+    folder: Path,
+    names: Container[str],
+    run: tuple[str, str] | None = None,
+    pattern: re.Pattern[str] | None = None,
+) -> Iterator[Item]:
+    """Yield what the rules make in a folder as one item; a folder with other files alone is none."""
+
+    def ours(name: str) -> bool:
+        half = HALF.fullmatch(name)
+        whole = half[1] if half else name
+        return whole in names or bool(pattern and pattern.fullmatch(whole))
+
+    there = _entries(folder)
+    if folder.is_symlink() or not there:
+        yield Item(kind, (folder,), run)
+    elif paths := tuple(path for path in there if ours(path.name)):
+        yield Item(kind, paths, run, folder)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -209,7 +263,7 @@ def in_use(item: Item, results: Path) -> bool:
     """Whether its run is in training, or a running workflow reads or writes its run or its files."""
     if item.run and _in_training(*item.run, results):
         return True
-    paths = [*item.paths, *([places.folder(results / "runs", *item.run)] if item.run else ())]
+    paths = [item.place, *item.paths, *([places.folder(results / "runs", *item.run)] if item.run else ())]
     return any(line == str(path) or line.startswith(f"{path}/") for line in _locked() for path in paths)
 
 
@@ -237,11 +291,13 @@ def _is_held(lock: Path) -> bool:
 
 
 def delete(item: Item) -> None:
-    """Delete an item, links as such, and the folders above it within results that are empty then."""
+    """Delete an item, links as such, its folder, and that of its run, if they are empty then."""
     for path in item.paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-        if item.run:
-            remove_empty(path.parent)
+    if item.folder:
+        remove_empty(item.folder)
+    if item.run:
+        remove_empty(item.place.parent)

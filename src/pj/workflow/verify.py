@@ -20,7 +20,7 @@ from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import json_of
 from pj.runs import kept, places, records
-from pj.workflow import dates, derived, watched
+from pj.workflow import dates, derived, unnamed, watched
 
 CODE, DATA = "trained by other code than today's", "trained on other data than there are now"
 
@@ -95,9 +95,9 @@ def findings(config: Config, results: Path, also: Sequence[Config] = ()) -> Iter
                 yield f"{folder}: {late[name, seed]}"
     for folder in others(config, results):
         yield from _of_run(folder)
-    if unnamed := others(config, results, also):
+    if left := others(config, results, also):
         yield (
-            f"finished runs that this configuration does not name: {len(unnamed)}, such as {unnamed[0]} "
+            f"finished runs that this configuration does not name: {len(left)}, such as {left[0]} "
             "(if another configuration's are expected here, name it with --also)"
         )
     yield from watched.conflicts(config.sources(), results)
@@ -109,6 +109,8 @@ def findings(config: Config, results: Path, also: Sequence[Config] = ()) -> Iter
         if not made.fits():
             yield f"{made.path}: {derived.OUTDATED}"
     yield from _of_tables(config, results)
+    for path in unnamed.former([config, *also], results):
+        yield f"{path}: made with former settings; `pj clean --delete` deletes it"
 
 
 def damaged(config: Config, results: Path) -> set[tuple[str, int]]:

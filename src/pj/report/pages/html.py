@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +24,7 @@ from pj.claims.schema import Probed, cells, of_runs, study_of
 from pj.claims.verdicts import Judgement
 from pj.config.analyses import ANALYSES
 from pj.config.words import Words
+from pj.report import inventory
 from pj.report.figures import style
 from pj.report.pages import forest
 from pj.report.pages.markdown import PATHS, PROBES
@@ -157,7 +158,7 @@ def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
             row
             | {
                 "cell": names.cell(cell, source.config),
-                "value": "" if row["value"] is None else f"{row['value']:.4g}",
+                "value": labels.number(row["value"], "{:.4g}"),
             }
             for cell in found.cells
             for row in source.evidence.behind(cell, quantity)
@@ -191,21 +192,27 @@ def _sections(source: Source) -> Iterator[Section]:
         frames: dict[str, Any] = getattr(source.config.settings, kind)
         for name, frame in sorted(frames.items(), key=lambda item: item[1].report or "~"):
             own = source.folder / kind / name
-            tables = [own / "table.json", *sorted(own.glob("*_table.json"))]
             if not (own / "table.md").is_file():
                 continue
+            # others may be left of a sweep or of probes that the settings had once
+            made = {own / file for file in inventory.of(source.config, kind, name)}
+            tables = [own / "table.json", *made & {own / "probes_table.json"}]
             identity = _id(source, kind, name)
             yield Section(
                 id=identity,
                 title=frame.title,
                 where=", ".join(filter(None, (_kind(kind), frame.report, source.name))),
                 text=_explained(kind, frame),
-                sheets=_sheets(tables),
+                sheets=_sheets(filter(Path.is_file, tables)),
                 folded=_sheets(filter(Path.is_file, [own / f"{classes.NAME}.json"])),
-                pictures=list(_pictures(own, frame.title, identity, captions.of(kind))),
+                pictures=[
+                    _picture(path, f"{identity}-{figure}", f"{frame.title}: {text}")
+                    for figure, text in captions.of(kind).items()
+                    if (path := own / f"{figure}.png") in made and path.is_file()
+                ],
             )
     modes = source.folder / "modes" / "table.json"
-    if modes.is_file():
+    if source.config.settings.modes and modes.is_file():
         yield Section(
             _id(source, "modes", "table"), "train() and eval()", source.name, "", _sheets([modes]), [], []
         )
@@ -224,13 +231,6 @@ def _explained(kind: str, frame: Any) -> str:
 
 def _sheets(paths: Iterable[Path]) -> list[Sheet]:
     return [Sheet.read(path) for path in paths]
-
-
-def _pictures(folder: Path, title: str, section: str, shown: Mapping[str, str]) -> Iterator[Picture]:
-    for name, text in shown.items():
-        path = folder / f"{name}.png"
-        if path.is_file():
-            yield _picture(path, f"{section}-{name}", f"{title}: {text}")
 
 
 def _picture(path: Path, identity: str, text: str) -> Picture:

@@ -60,7 +60,7 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
                     analyses.write(key, analysed, measured, own, figure, style.SMALL)
     if (results / looks.FILE).is_file():
         files.write_text(folder / looks.FILE, (results / looks.FILE).read_text(encoding="utf-8"))
-    for path in sorted((results / "modes").glob("table.*")):
+    for path in sorted((results / "modes").glob("table.*")) if config.settings.modes else ():
         files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
     if kept:
         source = Source(Evidence(folder), config)

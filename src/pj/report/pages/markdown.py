@@ -144,7 +144,7 @@ def _source(source: Source, words: Words, level: str, page: Path) -> Iterator[st
             for figure, declared in analysis.figures.items():
                 yield _image(f"{frame.title}: {declared.shows}", folder / f"{figure}.png", page, source)
     modes = source.folder / "modes" / "table.md"
-    if modes.is_file():
+    if source.config.settings.modes and modes.is_file():
         yield f"{level} train() and eval()\n\n{_table(modes)}"
 
 

@@ -61,9 +61,14 @@ def sheet(study: Study, found: pd.DataFrame, evaluations: Evaluations) -> Sheet:
     return Sheet(head, pd.DataFrame(rows, columns=columns))
 
 
-def _extremes(own: pd.DataFrame) -> tuple[str, str, str]:
+def accuracies(own: pd.DataFrame) -> pd.Series:
+    """Return the accuracy of each class in percent, by its name, from the `pairs` of one variant."""
     correct = own[own["class"] == own["predicted"]].set_index("class")["percent"]
-    by_class = correct.reindex(own["class"].unique(), fill_value=0.0).sort_values(kind="stable")
+    return correct.reindex(own["class"].unique(), fill_value=0.0)
+
+
+def _extremes(own: pd.DataFrame) -> tuple[str, str, str]:
+    by_class = accuracies(own).sort_values(kind="stable")
     best, worst = (f"{by_class.index[place]}: {by_class.iloc[place]:.2f}" for place in (-1, 0))
     wrong = own[own["class"] != own["predicted"]].sort_values("percent", kind="stable")
     if wrong.empty:

@@ -20,7 +20,7 @@ from pj.config.settings import Reported
 from pj.config.words import Words
 from pj.errors import UserError
 from pj.report.pages.source import Source
-from pj.report.tables import claims, probes, studies
+from pj.report.tables import claims, classes, probes, studies
 from pj.report.text.labels import TWO_DECIMALS, number, unsigned
 from pj.report.text.sheet import latex
 from pj.statistics import estimate
@@ -39,6 +39,7 @@ SIGNS = str.maketrans(
         **{",": "{,}", "%": r"\%", "\N{NARROW NO-BREAK SPACE}": r"\,"},
     }
 )
+PLAIN = r"[\w.,+*/()-]+( [\w.,+*/()-]+)*"  # what a key may have of a class's name
 Numbers = Iterator[tuple[str, str]]  # keys, and texts as tables have them
 
 
@@ -58,7 +59,8 @@ def write(judgements: Sequence[Judgement], sources: Sequence[Source], words: Wor
 
 def _all(judgements: Sequence[Judgement], evidence: Evidence, config: Config) -> Numbers:
     for name in config.settings.studies:
-        for key, text in (*_study(evidence, name), *_probes(evidence, name)):
+        probed = _probes(evidence, name) if config.settings.studies[name].probes else ()
+        for key, text in (*_study(evidence, name), *_classes(evidence, name), *probed):
             yield f"{name}/{key}", mathematics(text)
     for key in ANALYSES:
         for name in config.analyses(key):
@@ -88,6 +90,17 @@ def _study(evidence: Evidence, name: str) -> Numbers:
         for column in Reported.model_fields:
             style = studies.STYLES["difference"] if column == "difference" else studies.REPORTED
             yield f"{place}/paper/{column}", number(row.get(f"reported_{column}"), style)
+
+
+def _classes(evidence: Evidence, name: str) -> Numbers:
+    """Yield the accuracy of each class, by variant; by its place where LaTeX has no key of its name."""
+    found = evidence.table("studies", name, classes.NAME + ".csv", needed=classes.COLUMNS)
+    if found is None:
+        return
+    for variant, own in found.groupby("variant", sort=False):
+        for place, (title, percent) in enumerate(classes.accuracies(own).items()):
+            key = title if re.fullmatch(PLAIN, str(title), re.ASCII) else f"number/{place}"
+            yield f"{variant}/class/{key}", number(percent, TWO_DECIMALS)
 
 
 def _quantity(key: str, mean: Any, half_width: Any, style: str) -> Numbers:

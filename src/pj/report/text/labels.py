@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,16 @@ def has_reported(study: Study) -> bool:
 
 
 def number(value: Any, style: str) -> str:
-    """Return a number in a style such as ``{:.2f}``, with a real minus sign; empty text for None and NaN."""
+    """Return a number in a style such as ``{:.2f}``, with a real minus sign; empty text for None and NaN.
+
+    What is rounded to zero has no sign: that of a difference would claim a direction.
+    """
     if value is None or pd.isna(value):
         return ""
-    return "∞" if np.isposinf(value) else style.format(float(value)).replace("-", "−").replace("%", " %")
+    if np.isposinf(value):
+        return "∞"
+    text = style.format(float(value)).replace("%", " %")
+    return text.replace("-", "−") if re.search("[1-9]|inf", text) else re.sub("[+-]", "", text)
 
 
 def interval(found: Estimate | None, style: str) -> str:
