@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""Times and numbers of things as people write them."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def duration(seconds: float) -> str:
     if minutes < 2 * 24 * 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes // (24 * 60)} days {minutes // 60 % 24} h"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return such as ``1 claim`` or ``3 claims``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -73,8 +73,7 @@ def of_claim(claim: Claim, finished: Finished) -> Look:
     """Return the runs that a claim is about, and the seeds that all those have which have any."""
     looks: list[Look] = []
     for cell in cells(claim):
-        first, name, variant = (*cell.split("/"), "", "")[:3]
-        table, variant = (first, name) if of_runs(cell) else (f"{first}/{name}", variant)
+        table, variant = _place(cell)
         looks += [look for own, look in finished.get(table, {}).items() if variant in ("", own)]
     runs = frozenset[str]().union(*(look.runs for look in looks))
     return Look(runs, frozenset.intersection(*(look.seeds for look in looks)) if looks else frozenset())
@@ -89,11 +88,18 @@ def finished(claims: Iterable[Claim], evidence: Evidence, config: Config) -> Fin
             continue
         runs = evidence.runs(study)
         names = {str(own): str(run) for own, run in zip(runs["variant"], runs["run"], strict=True)}
-        key = study if of_runs(cell) else "/".join(cell.split("/")[:2])
-        table = runs if of_runs(cell) else evidence.table(*key.split("/"), "table.csv")
-        if table is not None and key not in found:
-            found[key] = _by_variant(table, names)
+        key, variant = _place(cell)
+        table = runs if key == study else evidence.table(*key.split("/"), "table.csv")
+        if table is not None:
+            there = found.setdefault(key, {})
+            there |= {own: look for own, look in _by_variant(table, names).items() if variant in ("", own)}
     return found
+
+
+def _place(cell: str) -> tuple[str, str]:
+    """Return the table that a cell is in, and its variant; no variant if it means a whole study."""
+    first, name, variant = (*cell.split("/"), "", "")[:3]
+    return (first, name) if of_runs(cell) else (f"{first}/{name}", variant)
 
 
 def _by_variant(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Look]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train one run of a study into a folder, without Snakemake",
     "runs": "list every run: the variants that use it, its state and its test accuracy",
     "models": "list the networks: parameters, operations, layers",
+    "plan": "say what is left to run, how long it takes, and what each claim lacks",
     "watch": "show the progress of all runs in training",
     "compare": "compare two variants: settings, accuracies, learning curves",
     "table": "print a study's table from the runs finished so far",

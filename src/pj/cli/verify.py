@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pj.cli.common import RESULTS, also, also_argument, load
+from pj.durations import counted
 
 EXAMPLES = {
     "pj verify": "all of results/, for config.yaml",
@@ -21,7 +22,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found, one line each; the exit status is 1 if there is something."""
-    from pj.report.text import labels
     from pj.workflow import verify
 
     loaded, found = load(options), 0
@@ -29,6 +29,6 @@ def run(options: argparse.Namespace) -> int:
         print(line, flush=True)
         found += 1
     runs = len(list((RESULTS / "runs").glob("*/seed*/run.json")))
-    said = labels.counted(found, "finding") if found else "all as their records say"
-    print(f"{labels.counted(runs, 'finished run')}: {said}")
+    said = counted(found, "finding") if found else "all as their records say"
+    print(f"{counted(runs, 'finished run')}: {said}")
     return int(found > 0)

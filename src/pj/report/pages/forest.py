@@ -16,8 +16,9 @@ from typing import Any
 from pj.claims.schema import Best, Contrast, Diverged, Probed, RankCorrelation, cells, of_runs
 from pj.claims.verdicts import ACCURACIES, Judgement
 from pj.config.analyses import ANALYSES
+from pj.durations import counted
 from pj.report.tables import claims
-from pj.report.text.labels import counted, number
+from pj.report.text.labels import number
 from pj.runs.records import SUPPORT
 
 POINTS, RATIO, CORRELATION, COSINES = "percentage points", "ratio", "correlation", "difference of cosines"

@@ -11,9 +11,10 @@ import pandas as pd
 from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells, single_cells
 from pj.claims.verdicts import Judgement, Verdict
 from pj.config.words import Words
+from pj.durations import counted
 from pj.report.pages.source import Source
 from pj.report.text import names
-from pj.report.text.labels import counted, number
+from pj.report.text.labels import number
 from pj.report.text.sheet import Sheet
 
 ORDER = get_args(Verdict)

@@ -8,9 +8,8 @@ import pandas as pd
 
 from pj.claims.schema import cells, checks, study_of
 from pj.claims.verdicts import Judgement
-from pj.durations import duration
+from pj.durations import counted, duration
 from pj.report.pages.source import Source
-from pj.report.text.labels import counted
 
 COLUMNS = {
     "processor": "processors",

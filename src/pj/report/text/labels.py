@@ -61,8 +61,3 @@ def interval(found: Estimate | None, style: str) -> str:
         return ""
     half = number(found.half_width, style)
     return number(found.mean, style) + (f" ± {half}" if half else "")
-
-
-def counted(count: int, noun: str) -> str:
-    """Return such as ``1 claim`` or ``3 claims``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 
 from pj.claims.verdicts import HELD, NOT_TESTABLE, Judgement
-from pj.durations import duration
+from pj.durations import counted, duration
 from pj.report.pages.source import Source
 from pj.report.text import caveats
-from pj.report.text.labels import counted
 
 UNTESTED = (NOT_TESTABLE, "not run")
 SHOWN = 6  # titles of studies, of more the rest is counted

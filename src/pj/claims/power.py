@@ -1,0 +1,139 @@
+"""How many seeds a verdict needs: the power of the tests that judge claims, from the spread over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import log
+from statistics import median, stdev
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri, ndtr, stdtrit
+
+from pj.claims.looks import spent
+from pj.claims.schema import Claim, Contrast
+from pj.claims.verdicts import Judgement
+
+POWER = 0.8
+MOST = 200  # seeds that are considered
+NODES = (np.arange(400) + 0.5) / 400  # quantiles over which the unknown standard deviation is averaged
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many seeds a claim needs for a verdict with a power of 80 %; None: more than `MOST`.
+
+    ``effect`` and ``spread`` are what was assumed, ``why`` says where from.
+    """
+
+    seeds: int | None
+    effect: float
+    spread: float
+    why: str
+
+
+def difference(effect: float, spread: float, seeds: int, alpha: float) -> float:
+    """Return the power of a two-sided t test of paired differences.
+
+    Args:
+        effect: their true mean.
+        spread: their true standard deviation over seeds, above zero.
+        seeds: number of differences, two or more.
+        alpha: level of the test.
+
+    """
+    critical = float(stdtrit(seeds - 1, 1 - alpha / 2))
+    shift, ratios = effect / spread * seeds**0.5, _deviations(seeds)
+    return float(np.mean(ndtr(shift - critical * ratios) + ndtr(-shift - critical * ratios)))
+
+
+def equivalence(effect: float, spread: float, seeds: int, alpha: float, margin: float) -> float:
+    """Return the power of two one-sided t tests (TOST, Schuirmann 1987) against a margin on either side."""
+    critical = float(stdtrit(seeds - 1, 1 - alpha))
+    error, ratios = spread / seeds**0.5, _deviations(seeds)
+    inside = ndtr((margin - effect) / error - critical * ratios) - ndtr(
+        -(margin + effect) / error + critical * ratios
+    )
+    return float(np.mean(np.maximum(inside, 0.0)))
+
+
+def precision(spread: float, seeds: int, half_width: float) -> float:
+    """Return the probability that half a mean's 95 % interval is at most ``half_width``."""
+    halves = stdtrit(seeds - 1, 0.975) * spread / seeds**0.5 * _deviations(seeds)
+    return float(np.mean(halves <= half_width))
+
+
+def _deviations(seeds: int) -> NDArray[np.float64]:
+    """Return quantiles of the measured standard deviation, divided by the true one."""
+    return np.sqrt(chdtri(seeds - 1, 1 - NODES) / (seeds - 1))
+
+
+def needed(found: Judgement, family: int, spreads: Sequence[float] = ()) -> Needed | None:
+    """Return how many seeds a claim about a difference needs; None for others, or if no spread is known.
+
+    The effect is the paper's number if it prints one, else what was measured, else the margin; for a claim of
+    sameness none. The spread is the claim's own from two seeds on, else the median of ``spreads``, those of
+    other claims. The level is what looks so far leave, divided by the number of the study's claims
+    (``family``), the strictest of Holm's.
+    """
+    claim = found.claim
+    if not isinstance(claim, Contrast):
+        return None
+    own = [log(v) if claim.ratio else v for v in found.values.values()]
+    if len(own) > 1 and stdev(own):
+        spread, of = stdev(own), f"spread of its {len(own)} seeds"
+    elif spreads and median(spreads) and not claim.ratio:
+        spread, of = median(spreads), "spread of other claims"
+    else:
+        return None
+    effect, why = _effect(found, claim, own)
+    power = _power(claim, effect, spread, family)
+    before = len(own)
+    for seeds in range(2, MOST + 1):
+        left = spent(seeds) - (spent(before) if seeds > before else 0.0)
+        if power(seeds, left) >= POWER:
+            return Needed(seeds, effect, spread, f"{why}, {of}")
+    return Needed(None, effect, spread, f"{why}, {of}")
+
+
+def _effect(found: Judgement, claim: Contrast, own: Sequence[float]) -> tuple[float, str]:
+    into: Callable[[float], float] = log if claim.ratio else float
+    if claim.expect == "same":
+        return 0.0, "no difference"
+    if claim.expect == "reached":
+        return 0.0, f"interval within ± {claim.margin:g}"
+    if claim.reported is not None and (not claim.ratio or claim.reported > 0):
+        return into(claim.reported) - into(claim.than), "difference of the paper"
+    if len(own) > 1:
+        return sum(own) / len(own) - into(claim.than), "difference measured so far"
+    return log(1 + claim.margin) if claim.ratio else claim.margin, "difference of the margin"
+
+
+def _power(claim: Contrast, effect: float, spread: float, family: int) -> Callable[[int, float], float]:
+    margin = log(1 + claim.margin) if claim.ratio else claim.margin
+    if claim.expect == "same":  # tests of equivalence are not adjusted
+        return lambda seeds, alpha: equivalence(effect, spread, seeds, alpha, margin)
+    if claim.expect == "reached":
+        return lambda seeds, alpha: precision(spread, seeds, margin)
+    return lambda seeds, alpha: difference(effect, spread, seeds, alpha / family)
+
+
+def chance(found: Judgement, needs: Needed, seeds: int, family: int) -> float:
+    """Return the probability of a verdict with so many seeds, under the assumptions of ``needs``."""
+    assert isinstance(found.claim, Contrast)
+    power = _power(found.claim, needs.effect, needs.spread, family)
+    return power(
+        seeds, spent(seeds) - spent(len(found.values)) if seeds > len(found.values) else spent(seeds)
+    )
+
+
+def families(claims: Sequence[Claim], study: Callable[[Claim], str | None]) -> dict[str | None, int]:
+    """Return how many claims with a p value each study has."""
+    from pj.claims.verdicts import TESTED
+
+    counts: dict[str | None, int] = {}
+    for claim in claims:
+        if isinstance(claim, TESTED):
+            counts[study(claim)] = counts.get(study(claim), 0) + 1
+    return counts

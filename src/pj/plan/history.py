@@ -1,0 +1,233 @@
+"""How long runs took: finished ones here, those kept of another machine, and measured steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pj.config.loading import Config
+from pj.config.spec import RunSpec
+from pj.files import json_of
+
+FILE = ".plan.json"  # below results: what `pj plan --measure` measured
+OPTIMIZER = " by "
+
+
+@dataclass(frozen=True)
+class Known:
+    """A dataset's training and test images, their shape as text, and its number of classes."""
+
+    train: int
+    test: int
+    shape: str
+    classes: int = 10
+
+
+Images = Mapping[str, Known]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many images a run trains on and evaluates after each epoch."""
+
+    train: int
+    evaluated: int
+
+    def steps(self, spec: RunSpec) -> int:
+        """Return the number of steps of a run."""
+        return spec.epochs * ceil(self.train / spec.batch_size)
+
+    def passes(self, spec: RunSpec) -> float:
+        """Return the forward passes of single images of a run; a backward pass counts as two, SAM twice."""
+        return spec.epochs * (3.0 * self.train * gradients(spec) + self.evaluated)
+
+
+@dataclass(frozen=True)
+class Took:
+    """A finished run.
+
+    Args:
+        run: its name.
+        kind: what determines the time of its step: network, optimizer, batch size.
+        device: where it ran.
+        passes: forward passes of single images (`Size.passes`).
+        steps: how many it took.
+        seconds: how long.
+
+    """
+
+    run: str
+    kind: str
+    device: str
+    passes: float
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured step.
+
+    Args:
+        kind: of run.
+        device: where it was measured.
+        seconds: how long a step takes.
+        forward: seconds of one image's forward pass.
+        operations: floating-point operations of the step.
+        gradients: how many the step computes.
+
+    """
+
+    kind: str
+    device: str
+    seconds: float
+    forward: float
+    operations: float
+    gradients: int = 1
+
+
+def gradients(spec: RunSpec) -> int:
+    """Return how often a step computes the gradient."""
+    return 2 if spec.optimizer.name == "sam" else 1
+
+
+def network(spec: RunSpec, images: Images) -> str:
+    """Return what determines the operations of one image's forward pass."""
+    known = images.get(spec.data.name)
+    options = spec.model.model_dump(mode="json", exclude_none=True)
+    if "dropout" in options:  # its rate costs nothing
+        options["dropout"] = bool(options["dropout"])
+    return f"{json.dumps(options, sort_keys=True)} {known.shape if known else spec.data.name}"
+
+
+def kind(spec: RunSpec, images: Images) -> str:
+    """Return what determines the time of a run's step: network, batch size and optimizer."""
+    return f"{network(spec, images)} {spec.batch_size}{OPTIMIZER}{spec.optimizer.name}"
+
+
+def without_optimizer(kind: str) -> str:
+    """Return the part of a kind that determines most of its time: network and batch size."""
+    return kind.rpartition(OPTIMIZER)[0]
+
+
+def images_of(config: Config, results: Path) -> Images:
+    """Return what is known of the images of each dataset; nothing of those that must be prepared first."""
+    from pj.data import facts
+    from pj.errors import UserError
+
+    found: dict[str, Known] = {}
+    for label, source in config.sources().items():
+        prepared = results / "data" / f"{label}.npz"
+        there = facts.counts(source, prepared)
+        try:
+            shape = facts.shape(source, prepared)
+        except UserError:
+            continue
+        if there:
+            found[label] = Known(*there, f"{shape.channels}x{shape.image_size}", shape.classes)
+    return found
+
+
+def size(spec: RunSpec, images: Images) -> Size | None:
+    """Return how many images a run reads per epoch; None for a dataset of unknown size."""
+    if not (known := images.get(spec.data.name)):
+        return None
+    held = spec.data.validation or 0
+    train = min(spec.data.train or known.train, known.train - held)
+    return Size(train, held + min(spec.data.test or known.test, known.test))
+
+
+def finished(results: Path, images: Images) -> Iterator[Took]:
+    """Yield the complete and diverged runs in a folder of results, of whatever configuration."""
+    for path in sorted((results / "runs").glob("*/seed*/run.json")):
+        record = json_of(path)
+        try:
+            spec = RunSpec.model_validate(record["spec"])
+            read = dict(record["images"])
+            found = Size(read.pop("train"), sum(read.values()))
+            spec = spec.model_copy(update={"epochs": record["epochs"]})  # of a diverged one, those it had
+            device = of_device(record["provenance"], record["threads"])
+            yield Took(
+                path.parent.parent.name,
+                kind(spec, images),
+                device,
+                found.passes(spec),
+                found.steps(spec),
+                record["seconds"],
+            )
+        except (KeyError, TypeError, ValueError, ValidationError):
+            continue  # `pj verify` says what is wrong with it
+
+
+def of_device(made: Mapping[Any, Any], threads: int) -> str:
+    """Return the device of a record in words; on a CPU the time depends on the threads, too."""
+    if str(made.get("device")) not in ("cpu", "None", "nan"):
+        return str(made["device"])
+    return f"{made.get('processor')}, {'1 thread' if threads == 1 else f'{threads} threads'}"
+
+
+def kept(folder: Path) -> Iterator[Took]:
+    """Yield the runs in the tables of a folder that `pj keep` wrote."""
+    from pj.report.pages import source
+
+    found = source.kept(folder)
+    images = dict(images_of(found.config, folder))
+    for label in found.config.sources():  # such as cifar10-jpeg, whose file is elsewhere
+        for name, known in (
+            ("cifar10", Known(50_000, 10_000, "3x32")),
+            ("mnist", Known(60_000, 10_000, "1x28")),
+        ):
+            if name in label:
+                images.setdefault(label, known)
+    for study in found.config.settings.studies:
+        table = found.evidence.runs(study)
+        specs = {variant.name: variant.spec for variant in found.config.study(study).variants}
+        for row in map(dict, table[table["state"] != "missing"].to_dict("records")):
+            spec = specs.get(row["variant"])
+            there = spec and size(spec, images)
+            if spec and there and row["seconds"] == row["seconds"]:
+                spec = spec.model_copy(update={"epochs": int(row["epochs"])})
+                device = of_device(row, int(row["threads"]))
+                yield Took(
+                    row["run"],
+                    kind(spec, images),
+                    device,
+                    there.passes(spec),
+                    there.steps(spec),
+                    row["seconds"],
+                )
+
+
+def measured(results: Path) -> list[Measured]:
+    """Return what `pj plan --measure` kept."""
+    found = json_of(results / FILE).get("steps", [])
+    return [Measured(**entry) for entry in found]
+
+
+def operations(results: Path) -> dict[str, float]:
+    """Return the floating-point operations of one image's forward pass, by network, as counted before."""
+    return dict(json_of(results / FILE).get("operations", {}))
+
+
+def devices(took: Iterable[Took]) -> list[str]:
+    """Return the devices of runs, the most frequent first."""
+    counts: dict[str, int] = {}
+    for run in took:
+        counts[run.device] = counts.get(run.device, 0) + 1
+    return sorted(counts, key=lambda name: -counts[name])
+
+
+def most_different(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Return specifications in the order in which to measure them: first one of each network."""
+    seen: dict[str, int] = {}
+    ranked = []
+    for spec in specs:
+        seen[spec.model.name] = seen.get(spec.model.name, 0) + 1
+        ranked.append((seen[spec.model.name], spec))
+    return [spec for _, spec in sorted(ranked, key=lambda one: one[0])]

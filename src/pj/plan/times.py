@@ -1,0 +1,263 @@
+"""How long each job takes, from the best source there is, and how long all of them take side by side."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from pj.config.analyses import ANALYSES
+from pj.config.loading import Config
+from pj.config.spec import RunSpec
+from pj.files import json_of
+from pj.plan import history
+from pj.plan.history import Images, Measured, Took
+from pj.plan.work import Job
+
+SAME, NETWORK, STEPS, MODEL = (
+    "finished runs of equal settings",
+    "finished runs of the same network",
+    "measured steps",
+    "operations",
+)
+UNKNOWN = "not known"
+NOTES = Path(".snakemake/metadata")  # Snakemake's: when each job began and ended
+# Seconds of a job without its work, on two cores of an AMD EPYC; those of finished jobs come first.
+FIXED = {
+    **{"train": 2.2, "evaluate": 0.1, "measure": 2.3, "prepare_data": 1.3, "network": 2.5},
+    **{"table": 1.2, "figure": 1.9, "page": 2.0},
+}
+RULES = {  # Snakemake's rules, which `pj.plan.work` groups
+    **{"train_probed": "train", "tables": "table", "probes_table": "table", "analysis_table": "table"},
+    **{"figures": "figure", "analysis_figure": "figure", "paths": "figure", "sweep": "figure"},
+    **{"probes": "figure", "scorecard": "page", "report": "page", "numbers": "page", "modes": "table"},
+}
+START, EACH = 4.0, 0.1  # seconds of Snakemake itself: to plan, and for each job
+MOST = 300  # jobs of a rule whose times are read
+RUN = re.compile(r"results/runs/([^/]+)/seed(\d+)/run\.json")
+MEASURED = re.compile(r"results/([^/]+)/([^/]+)/([^/]+)-seed(\d+)\.json")
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Seconds of a job and where they are known from; None if they are not."""
+
+    seconds: float | None
+    source: str
+
+
+@dataclass
+class Jobs:
+    """How long finished jobs took: by rule without their work, and of measurements by what and run."""
+
+    fixed: dict[str, float] = field(default_factory=lambda: dict(FIXED))
+    measurements: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass
+class Times:
+    """What is known of the time that jobs take on one device."""
+
+    config: Config
+    images: Images
+    took: Sequence[Took]
+    steps: Sequence[Measured]
+    operations: dict[str, float]  # of one image's forward pass, by network
+    jobs: Jobs
+    points: Sequence[tuple[float, float]] = ()  # further measured steps: operations, seconds
+
+    def __post_init__(self) -> None:
+        """Group what finished runs took."""
+        self._runs = self.config.runs()
+        self._same: dict[str, list[float]] = defaultdict(list)
+        self._per_pass: dict[str, list[float]] = defaultdict(list)
+        for run in self.took:
+            self._same[run.run].append(run.seconds)
+            for kind in (run.kind, history.without_optimizer(run.kind)) if run.passes else ():
+                self._per_pass[kind].append(run.seconds / run.passes)
+        self._steps = {step.kind: step for step in self.steps}
+        self._steps |= {history.without_optimizer(step.kind): step for step in self.steps}
+        self._model = self._fit()
+
+    def run(self, name: str, spec: RunSpec) -> Duration:
+        """Return how long a run trains, without its job's fixed cost."""
+        if name in self._same:
+            return Duration(median(self._same[name]), SAME)
+        size, exact = history.size(spec, self.images), history.kind(spec, self.images)
+        if size is None:
+            return Duration(None, UNKNOWN)
+        kinds = (exact, history.without_optimizer(exact))
+        for kind in kinds:
+            if kind in self._per_pass:
+                return Duration(median(self._per_pass[kind]) * size.passes(spec), NETWORK)
+        for kind in kinds:
+            if step := self._steps.get(kind):
+                per_step = step.seconds * history.gradients(spec) / step.gradients
+                evaluated = step.forward * size.evaluated * spec.epochs
+                return Duration(per_step * size.steps(spec) + evaluated, STEPS)
+        forward = self.operations.get(history.network(spec, self.images))
+        if forward is None or self._model is None:
+            return Duration(None, UNKNOWN)
+        overhead, per_operation = self._model
+        total = overhead * size.steps(spec) + per_operation * forward * size.passes(spec)
+        return Duration(total, MODEL)
+
+    def job(self, job: Job) -> Duration:
+        """Return how long a job takes, with its fixed cost."""
+        fixed = self.jobs.fixed[job.rule]
+        if job.rule == "train":
+            found = self.run(job.run, self._runs[job.run].spec)
+            return Duration(None if found.seconds is None else found.seconds + fixed, found.source)
+        if job.rule == "measure":
+            return self._measurement(job)
+        return Duration(fixed, SAME)
+
+    def _measurement(self, job: Job) -> Duration:
+        kind, _, name = job.part[0].partition("/")
+        known = self.jobs.measurements
+        for key, source in (
+            ((kind, name, job.run), SAME),
+            ((kind, "", job.run), NETWORK),
+            ((kind, name, ""), NETWORK),
+        ):
+            if key in known:
+                return Duration(median(known[key]), source)
+        return Duration(None, UNKNOWN)
+
+    def _fit(self) -> tuple[float, float] | None:
+        """Return seconds per step and per operation, fitted to all that was measured; None without any.
+
+        Least squares of the relative errors, neither of the two below zero.
+        """
+        from scipy.optimize import nnls
+
+        points = [*self.points]
+        for step in self.steps:
+            points.append((step.operations, step.seconds))
+        forward = {run.kind: self._forward(run) for run in self.took}
+        points += [
+            (forward[run.kind] * run.passes / run.steps, run.seconds / run.steps)
+            for run in self.took
+            if forward[run.kind] and run.steps > 20 and run.seconds > 1
+        ]
+        points = [(operations, seconds) for operations, seconds in points if operations > 0 < seconds]
+        if not points:
+            return None
+        rows = np.array([[1 / seconds, operations / seconds] for operations, seconds in points])
+        scale = rows.max(axis=0)
+        found = nnls(rows / scale, np.ones(len(points)))[0] / scale
+        return float(found[0]), float(found[1])
+
+    def _forward(self, run: Took) -> float:
+        return next((n for name, n in self.operations.items() if run.kind.startswith(name)), 0.0)
+
+
+def known(config: Config, results: Path, like: Path | None = None) -> tuple[Times, str]:
+    """Return what is known of the time of jobs here, or as on another machine, and the device's name.
+
+    Args:
+        config: whose runs are planned.
+        results: the folder of finished runs.
+        like: a folder that `pj keep` wrote, whose times are taken instead; with benchmarks/gpu.py's
+            step_times.json, if it is there.
+
+    """
+    images = history.images_of(config, results)
+    operations = history.operations(results)
+    if like:
+        took = list(history.kept(like))
+        device = next(iter(history.devices(took)), like.name)
+        points = [
+            (entry["tflops"] * 1e12 * entry["seconds_per_step"], entry["seconds_per_step"])
+            for name, entry in json_of(like / "step_times.json").items()
+            if name.endswith(" eager")
+        ]
+        own = [run for run in took if run.device == device]
+        return Times(config, images, own, [], operations, jobs(config), points), device
+    took, steps = list(history.finished(results, images)), history.measured(results)
+    device = here(config, took, steps)
+    own, measured = [run for run in took if run.device == device], [s for s in steps if s.device == device]
+    return Times(config, images, own, measured, operations, jobs(config)), device
+
+
+def here(config: Config, took: Sequence[Took], steps: Sequence[Measured]) -> str:
+    """Return the device of this machine's runs: a GPU if there is one and it is not excluded."""
+    from pj.runs.provenance import provenance
+    from pj.workflow import slots
+
+    cpu = history.of_device(provenance(), config.settings.threads)
+    if config.settings.device == "cpu" or not slots.visible_devices():
+        return cpu
+    seen = [*history.devices(took), *(step.device for step in steps)]
+    gpus = [name for name in seen if " thread" not in name]
+    return gpus[0] if gpus else "GPU"
+
+
+def jobs(config: Config) -> Jobs:
+    """Return how long finished jobs took, from Snakemake's notes."""
+    found = Jobs()
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for path, rule, took in _noted():
+        if RUN.fullmatch(path):
+            trained = json_of(Path(path)).get("seconds")
+            if (
+                isinstance(trained, int | float) and 0 <= took - trained < 120
+            ):  # not of a run in several parts
+                seconds["train"].append(took - trained)
+        elif (measured := MEASURED.fullmatch(path)) and measured[1] in ANALYSES:
+            kind, name, run_name, _ = measured.groups()
+            for key in ((kind, name, run_name), (kind, "", run_name), (kind, name, "")):
+                found.measurements[key].append(took)
+        elif rule not in ("train", "train_probed", "measure"):
+            seconds[RULES.get(rule, rule)].append(took)
+    found.fixed |= {rule: median(values) for rule, values in seconds.items() if rule in FIXED}
+    return found
+
+
+def _noted() -> Iterator[tuple[str, str, float]]:
+    """Yield output, rule and seconds of finished jobs; of each rule not all, there may be many."""
+    counts: dict[str, int] = defaultdict(int)
+    for file in sorted(NOTES.glob("*")) if NOTES.is_dir() else ():
+        try:
+            path = base64.b64decode(file.name).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            continue  # of a path that is too long for a name
+        shape = re.sub(r"[^/]+(?=/)", "*", re.sub(r".*-seed\d+", "", path))
+        if path.startswith("results/runs") and not path.endswith(("run.json", "evaluation.json")):
+            continue
+        counts[shape] += 1
+        if counts[shape] > MOST:
+            continue
+        note = json_of(file)
+        if note.get("starttime") and note.get("endtime") and not note.get("incomplete"):
+            yield path, str(note.get("rule")), note["endtime"] - note["starttime"]
+
+
+def side_by_side(jobs: Iterable[tuple[Job, float]], computing: int, cores: int) -> float:
+    """Return the seconds that jobs take if so many compute at once and others have a core each.
+
+    The longest begins first; pages wait for everything.
+    """
+    phases = (
+        ("prepare_data", "network"),
+        ("train", "evaluate"),
+        ("measure",),
+        ("table", "figure"),
+        ("page",),
+    )
+    jobs, total = list(jobs), 0.0
+    for rules in phases:
+        own = sorted((seconds + EACH for job, seconds in jobs if job.rule in rules), reverse=True)
+        workers = [0.0] * (computing if {"train", "measure"} & set(rules) else cores)
+        for seconds in own:
+            heapq.heapreplace(workers, workers[0] + seconds)
+        total += max(workers)
+    return total + (START if jobs else 0.0)

@@ -1,0 +1,139 @@
+"""What is left to do: runs, their evaluations, measurements, tables and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pj.config.analyses import ANALYSES
+from pj.config.loading import Config
+from pj.config.spec import network_name
+from pj.errors import UserError
+from pj.runs import places, records
+from pj.workflow import derived, outputs, verify
+
+PAGES = ("report.md", "report.html", "claims.md", "numbers.tex")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that is left.
+
+    Args:
+        rule: ``train``, ``evaluate``, ``measure``, ``prepare_data``, ``network``, ``table``, ``figure``,
+            ``page``.
+        target: its output, from the project's folder.
+        run, seed: what it trains, evaluates or measures.
+        part: what asks for it: the keys of studies, of analyses (``kind/name``) and datasets.
+
+    """
+
+    rule: str
+    target: str
+    run: str = ""
+    seed: int = 0
+    part: tuple[str, ...] = ()
+
+
+def left(config: Config, results: Path) -> list[Job]:
+    """Return the jobs that are left, in the order in which they can run."""
+    runs = list(_runs(config, results))
+    measured = list(_measurements(config, results, {(job.run, job.seed) for job in runs}))
+    late = {part for job in (*runs, *measured) for part in job.part}
+    drawn = list(_tables(late, config, results))
+    pages = [Job("page", str(results / name)) for name in PAGES if drawn or not (results / name).is_file()]
+    return [*_before(config, results, {job.run for job in runs}), *runs, *measured, *drawn, *pages]
+
+
+def chosen(jobs: Iterable[Job], targets: Iterable[str], config: Config) -> list[Job]:
+    """Return the jobs that these targets need: studies, analyses (``prunings/lenet``), runs, or their files.
+
+    UserError for a target that none of the configuration's jobs makes.
+    """
+    jobs, wanted = list(jobs), [target.removeprefix("results/").strip("/") for target in targets]
+    known = {*config.settings.studies, *config.runs()}
+    known |= {f"{key}/{name}" for key in ANALYSES for name in config.analyses(key)}
+    keys: set[str] = set()
+    for target in wanted:
+        parts = target.split("/")
+        names = ["/".join(parts[:2]), parts[0], *parts[1:2]] if parts[0] != "report.html" else []
+        found = [name for name in names if name in known]
+        if target in PAGES or target == "all":
+            return jobs
+        if not found:
+            raise UserError(
+                f"{target!r} is no study, analysis or run of this configuration (`pj plan` lists them)"
+            )
+        keys.add(found[0])
+    runs = {job.run for job in jobs if job.run in keys or keys & set(job.part)}
+    for key in keys:
+        kind, _, name = key.partition("/")
+        if name:
+            runs |= {variant.spec.run for variant in config.analysed(kind, name).variants}
+    data = {config.runs()[run].spec.data.name for run in runs if run in config.runs()}
+    return [
+        job
+        for job in jobs
+        if keys & set(job.part)
+        or (job.rule in ("train", "evaluate") and job.run in runs)
+        or (job.rule in ("prepare_data", "network") and (data | runs) & set(job.part))
+    ]
+
+
+def _runs(config: Config, results: Path) -> Iterator[Job]:
+    """Yield the runs that are not trained by today's code on today's data, and those not evaluated."""
+    late = verify.outdated(config, results)
+    for name, run in config.runs().items():
+        part = tuple(dict.fromkeys(study for study, _ in run.serves))
+        for seed in run.seeds:
+            folder = places.folder(results / "runs", name, seed)
+            try:
+                trained = records.state(folder) != "missing" and (name, seed) not in late
+            except records.RecordError:
+                trained = False
+            if not trained:
+                yield Job("train", f"{folder}/{records.RUN}", name, seed, part)
+            found = derived.evaluation(run.spec, seed, results)
+            if not trained or not (found and found.fits()):
+                yield Job("evaluate", f"{folder}/{records.EVALUATION}", name, seed, part)
+
+
+def _measurements(config: Config, results: Path, waiting: set[tuple[str, int]]) -> Iterator[Job]:
+    for key in ANALYSES:
+        for name in config.analyses(key):
+            for variant in config.analysed(key, name).variants:
+                run = variant.spec.run
+                for seed in variant.seeds:
+                    found = derived.measurement(config, key, name, variant, seed, results)
+                    if (run, seed) in waiting or not (found and found.fits()):
+                        target = results / key / name / records.measured_name(run, seed)
+                        yield Job("measure", str(target), run, seed, (f"{key}/{name}",))
+
+
+def _tables(late: set[str], config: Config, results: Path) -> Iterator[Job]:
+    """Yield tables and figures of what is late, and missing ones."""
+    for rule, files in (("table", outputs.tables(config)), ("figure", outputs.figures(config))):
+        for file in files:
+            path = results / Path(file).relative_to(outputs.FOLDER)
+            kind, name = path.relative_to(results).parts[:2]
+            part = name if kind == "studies" else f"{kind}/{name}"
+            if part in late or not path.is_file():
+                yield Job(rule, str(path), part=(part,))
+
+
+def _before(config: Config, results: Path, waiting: set[str]) -> Iterator[Job]:
+    """Yield the datasets to prepare and the networks to check before runs."""
+    runs = config.runs()
+    for label in dict.fromkeys(runs[name].spec.data.name for name in runs if name in waiting):
+        path = results / "data" / f"{label}.npz"
+        if not path.is_file():
+            yield Job("prepare_data", str(path), part=(label,))
+    networks: dict[str, list[str]] = {}
+    for name in waiting:
+        if runs[name].spec.layers is None:
+            networks.setdefault(network_name(runs[name].spec), []).append(name)
+    for network, names in networks.items():
+        path = results / "networks" / f"{network}.json"
+        if not path.is_file():
+            yield Job("network", str(path), part=tuple(names))

@@ -1,0 +1,254 @@
+"""What is left, how long it takes and what settles claims, of planted runs."""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import results
+from pj import cli, config
+from pj.claims import looks
+from pj.plan import claims, history, times, work
+from pj.plan.history import Known, Measured, Took
+from pj.plan.times import Duration, Jobs, Times
+from pj.plan.work import Job
+
+RESULTS = Path("results")
+MB = {"digits": Known(1437, 360, "3x32")}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Two variants, three seeds, one claim; nothing is finished."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text(results.CONFIG)
+    Path("claims.yaml").write_text(results.CLAIMS)
+    return config.load("config.yaml")
+
+
+def write(project, variant, seed, accuracy=80.0, **record):
+    """Write a finished run of the project; ``record`` adds what run.json says of its training."""
+    (chosen,) = [v for v in project.study("own").variants if v.name == variant]
+    results.write_run(RESULTS / "runs", chosen, seed, accuracy)
+    path = RESULTS / "runs" / chosen.spec.run / f"seed{seed}" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | record))
+    return chosen.spec
+
+
+def trained(spec, seconds, processor="P", threads=1, **changes):
+    return {
+        "spec": json.loads(spec.json_text) | changes,
+        "images": {"train": 1337, "validation": 100, "test": 360},
+        "epochs": changes.get("epochs", spec.epochs),
+        "seconds": seconds,
+        "threads": threads,
+        "provenance": {"device": "cpu", "processor": processor},
+    }
+
+
+def rules(jobs):
+    return [job.rule for job in jobs]
+
+
+def test_what_is_left_is_what_has_not_finished(project):
+    every = work.left(project, RESULTS)
+    assert rules(every).count("train") == rules(every).count("evaluate") == 6
+    assert rules(every)[0] == "prepare_data" and rules(every)[-1] == "page"
+    write(project, "slow", 0)
+    left = work.left(project, RESULTS)
+    spec = project.study("own").variants[0].spec
+    assert rules(left).count("train") == 5 and (spec.run, 0) not in {(job.run, job.seed) for job in left}
+
+
+def test_targets_are_studies_runs_and_files_and_unknown_ones_are_named(project):
+    every, run = work.left(project, RESULTS), project.study("own").variants[0].spec.run
+    for target in (run, f"results/runs/{run}/seed0/evaluation.json"):
+        found = work.chosen(every, [target], project)
+        assert {job.run for job in found if job.run} == {run} and "prepare_data" in rules(found)
+    assert rules(work.chosen(every, ["results/studies/own/table.md"], project)).count("train") == 6
+    assert work.chosen(every, ["results/report.html"], project) == every
+    with pytest.raises(Exception, match="'owm' is no study, analysis or run of this configuration"):
+        work.chosen(every, ["owm"], project)
+
+
+def the_spec(project, **changes):
+    return project.study("own").variants[0].spec.model_copy(update=changes)
+
+
+def test_the_time_of_a_run_is_known_from_the_best_source_that_there_is(project):
+    spec = the_spec(project)
+    kind, steps, passes = history.kind(spec, MB), 268, 2 * (3 * 1337 + 460)
+    size = history.size(spec, MB)
+    assert (size.steps(spec), size.passes(spec)) == (steps, passes)
+    same = Took(spec.run, kind, "P", passes, steps, 10.0)
+    network = Took("other", kind, "P", passes / 2, steps / 2, 4.0)
+    other_optimizer = Took("other", kind.replace("sgd", "adam"), "P", passes, steps, 6.0)
+    step = Measured(kind, "P", 0.01, 0.001, 3e6)
+    operations = {history.network(spec, MB): 1e5}
+
+    def known(took=(), steps=(), operations=operations, points=()):
+        return Times(project, MB, took, steps, operations, Jobs(), points).run(spec.run, spec)
+
+    assert known([same, network], [step]) == Duration(10.0, times.SAME)
+    assert known([network, other_optimizer], [step]) == Duration(pytest.approx(8.0), times.NETWORK)
+    assert known([other_optimizer], [step]) == Duration(pytest.approx(6.0), times.NETWORK)
+    assert known([], [step]) == Duration(pytest.approx(0.01 * steps + 0.001 * 460 * 2), times.STEPS)
+    assert known() == Duration(None, times.UNKNOWN)
+    modelled = known([], [], operations, [(1e9, 1.1), (2e9, 2.1)])  # 0.1 s a step and 1e-9 s an operation
+    assert modelled.source == times.MODEL
+    assert modelled.seconds == pytest.approx(0.1 * steps + 1e-9 * 1e5 * passes, rel=1e-6)
+
+
+def test_a_step_that_computes_two_gradients_counts_twice(project):
+    sam = the_spec(project)
+    sam = sam.model_copy(update={"optimizer": sam.optimizer.model_copy(update={"name": "sam"})})
+    size = history.size(sam, MB)
+    assert size.passes(sam) == 2 * (6 * 1337 + 460)
+    step = Measured(history.kind(the_spec(project), MB), "P", 0.01, 0.0, 1e6)
+    assert Times(project, MB, [], [step], {}, Jobs()).run("x", sam).seconds == pytest.approx(0.02 * 268)
+
+
+def test_only_runs_of_this_device_tell_its_time(project):
+    spec = the_spec(project)
+    write(project, "slow", 0, **trained(spec, 10.0, processor="Q"))
+    write(project, "slow", 1, **trained(spec, 20.0, processor="P"))
+    found = list(history.finished(RESULTS, MB))
+    assert {(run.device, run.seconds) for run in found} == {("Q, 1 thread", 10.0), ("P, 1 thread", 20.0)}
+    assert {run.passes for run in found} == {2 * (3 * 1337 + 460)}
+
+
+def test_jobs_side_by_side_take_as_long_as_the_busiest_worker_and_pages_wait():
+    jobs = [(Job("train", str(i)), seconds) for i, seconds in enumerate((30.0, 10.0, 10.0, 10.0))]
+    jobs.append((Job("page", "p"), 5.0))
+    each, start = times.EACH, times.START
+    assert times.side_by_side(jobs, 2, 2) == pytest.approx(start + 30 + 2 * each + 5, abs=0.5)
+    assert times.side_by_side(jobs, 1, 2) == pytest.approx(start + 60 + 5 * each + 5)
+    assert times.side_by_side([], 1, 1) == 0.0
+
+
+def test_the_fixed_cost_of_a_job_is_what_finished_ones_took_without_training(project):
+    spec = write(project, "slow", 0, seconds=7.0)
+    times.NOTES.mkdir(parents=True)
+    for path, rule, took in (
+        (f"results/runs/{spec.run}/seed0/run.json", "train", 10.0),
+        ("results/studies/own/table.md", "tables", 1.5),
+        ("results/prunings/p/x-seed0.json", "measure", 4.0),
+    ):
+        note = {"rule": rule, "starttime": 100.0, "endtime": 100.0 + took, "incomplete": False}
+        (times.NOTES / base64.b64encode(path.encode()).decode()).write_text(json.dumps(note))
+    found = times.jobs(project)
+    assert (found.fixed["train"], found.fixed["table"], found.fixed["page"]) == (
+        3.0,
+        1.5,
+        times.FIXED["page"],
+    )
+    assert found.measurements["prunings", "p", "x"] == [4.0]
+
+
+def claim_of(project):
+    from pj.claims.loading import of
+
+    return of(project)
+
+
+def test_a_claim_lacks_its_runs_and_its_verdict_is_not_shown_before_they_have_finished(project):
+    for seed in range(3):
+        write(project, "slow", seed, 70.0)
+        if seed < 2:
+            write(project, "fast_1.5", seed, 80.0 + seed)
+    (found,) = claims.judged(claim_of(project), work.left(project, RESULTS), project, RESULTS)
+    assert found.verdict == claims.OPEN and {(job.rule, job.seed) for job in found.lacking} == {
+        ("train", 2),
+        ("evaluate", 2),
+    }
+    assert not (RESULTS / looks.FILE).exists()
+    write(project, "fast_1.5", 2, 80.5)
+    (found,) = claims.judged(claim_of(project), work.left(project, RESULTS), project, RESULTS)
+    assert found.verdict == "reproduced" and not found.lacking
+    assert (RESULTS / looks.FILE).exists()  # this was a look
+
+
+def test_a_budget_settles_most_verdicts_per_second_and_shared_runs_count_once():
+    def one(id, chance, *runs):
+        jobs = tuple(Job("train", f"results/runs/{run}/seed0/run.json", run) for run in runs)
+        return claims.Open(id, claims.OPEN, jobs, 1, None, chance)
+
+    def seconds(jobs):
+        jobs = list(jobs)
+        return None if any(job.run == "unknown" for job in jobs) else 10.0 * len(jobs)
+
+    a, b, c = one("a", 0.9, "x", "y"), one("b", 0.8, "y"), one("c", 0.9, "z", "u", "v")
+    lost, finished = one("lost", 1.0, "unknown"), one("finished", 1.0)
+    found = claims.within([a, b, c, lost, finished], seconds, 30.0)
+    assert [(open_.found, cost) for open_, cost in found] == [("b", 10.0), ("a", 10.0)]
+    assert [open_.found for open_, _ in claims.within([a, b, c], seconds, 50.0)] == ["b", "a", "c"]
+    assert claims.within([a, c], seconds, 15.0) == []
+
+
+def test_the_targets_of_a_budget_are_written_for_a_shell():
+    jobs = [
+        Job("train", "results/runs/r/seed0/run.json", "r", 0),
+        Job("evaluate", "results/runs/r/seed0/evaluation.json", "r", 0),
+        Job("evaluate", "results/runs/r/seed3/evaluation.json", "r", 3),
+        Job("measure", "results/prunings/p/r-seed1.json", "r", 1),
+    ]
+    assert claims.targets(jobs) == [
+        "results/runs/r/seed{0,3}/evaluation.json",
+        "results/prunings/p/r-seed1.json",
+    ]
+
+
+def test_the_command_says_what_is_left_what_is_not_known_and_what_each_claim_lacks(project, capsys):
+    assert cli.main(["plan", "--cores", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"own +6 runs +\? +not known", printed) and "Time: not known for 6 jobs" in printed
+    assert re.search(r"3 +open +6 +\? +3", printed)
+    for seed in range(2):
+        write(project, "slow", seed, 70.0, **trained(the_spec(project), 10.0))
+    assert cli.main(["plan", "own", "--cores", "2", "--like", "nowhere"]) == 1
+
+
+def test_a_budget_is_answered_by_a_command_or_by_what_it_lacks(project, capsys):
+    assert cli.main(["plan", "--budget", "1h"]) == 1
+    assert "settles no claim: no claim lacks runs of known time" in capsys.readouterr().err
+    made = times.here(project, [], []).rpartition(",")[0]
+    write(project, "slow", 0, 70.0, **trained(the_spec(project), 10.0, processor=made))
+    assert cli.main(["plan", "--budget", "1h", "--cores", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 claim in" in printed and "snakemake --cores 1 --resources gpu=1 --keep-going -- " in printed
+    assert f"results/runs/{the_spec(project).run}/seed{{1,2}}/evaluation.json" in printed
+    with pytest.raises(SystemExit):
+        cli.main(["plan", "--budget", "soon"])
+    assert "'soon'; allowed: a number and one of s, m, min, h, d, such as 2h" in capsys.readouterr().err
+
+
+def test_a_plan_of_5000_runs_takes_less_than_10_seconds_and_no_torch(project):
+    """The whole configuration is of one study here; the time is that of the processor."""
+    text = results.CONFIG.replace("      slow:", "      v: {}\n      slow:")
+    many = "".join(f"      v{i}: {{optimizer: {{lr: {0.001 + i / 1e6:.6f}}}}}\n" for i in range(1664))
+    Path("config.yaml").write_text(text.replace("      v: {}\n", many))
+    program = (
+        "import resource, sys; from pj import cli; cli.main(['plan']); assert 'torch' not in sys.modules; "
+    )
+    program += "print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "4998 train" in found.stdout and float(found.stdout.split()[-1]) < 10
+
+
+def test_steps_are_measured_for_each_kind_and_kept(project, capsys):
+    assert cli.main(["plan", "--measure"]) == 0
+    printed = capsys.readouterr().out
+    assert "Timing 1 kind of runs" in printed and "measured steps" in printed
+    kept = json.loads((RESULTS / history.FILE).read_text())
+    spec = the_spec(project)
+    images = history.images_of(project, RESULTS)
+    step = next(step for step in kept["steps"] if step["kind"] == history.kind(spec, images))
+    weights = 3 * 32 * 32 * 1024 + 1024 * 10
+    assert kept["operations"][history.network(spec, images)] == 2 * weights
+    assert step["operations"] == 6 * weights * spec.batch_size and 0 < step["seconds"] < 1
+    assert cli.main(["plan", "--measure"]) == 0
+    assert "nothing to measure" in capsys.readouterr().out
