@@ -19,7 +19,7 @@ EXAMPLES = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    text = 'an optional extra of pj: pip install "pj[tensorboard]" or "pj[mlflow]"'
+    text = "a package that pj does not need otherwise: pip install tensorboard, or mlflow"
     parser.add_argument("program", choices=tuple(REGISTRY), help=text)
     parser.add_argument("folder", type=Path, help="new, or empty")
     study = parser.add_argument("--study", help="only the runs of this study")
@@ -41,6 +41,6 @@ def run(options: argparse.Namespace) -> None:
     try:
         shown = resolve_name(REGISTRY[options.program])(found, folder)
     except ModuleNotFoundError as error:
-        library, extra = str(error.name).split(".")[0], f'pip install "pj[{options.program}]"'
+        library, extra = str(error.name).split(".")[0], f"pip install {options.program}"
         raise UserError(f"{library} is not installed; it is an optional extra: {extra}") from None
     print(f"{len(found)} runs written to {folder}; to see them: {shown}")

@@ -55,7 +55,7 @@ def torchvision(
 def timm(
     *, num_classes: int, in_channels: int, image_size: int, arch: str, options: dict | None = None
 ) -> nn.Module:
-    """Return a network of timm, without pretrained weights; needs ``pip install "pj[timm]"``.
+    """Return a network of timm, without pretrained weights; needs ``pip install timm``.
 
     Args:
         num_classes: K.
