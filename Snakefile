@@ -29,6 +29,7 @@ rule all:
 
 
 outputs.known += [*TABLES, *rules.all.input]
+why.workflow = why.Known(CONFIG, RUNS, Path("results"))
 # The targets are not known yet while this file is read.
 outputs.pages_asked = lambda: not workflow.dag_settings.targets
 
@@ -55,6 +56,7 @@ onstart:
     except UserError as error:
         sys.exit(f"pj: {error}")
     again.keep(planned, CONFIG, Path("results"))
+    why.note_code(Path("results"))
     jobs.stop_at_signals()
 
 

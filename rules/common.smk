@@ -20,7 +20,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.spec import checks, network_name
     from pj.runs.fingerprint import fingerprint, run_fingerprint
     from pj.workflow import again, dates, derived, jobs, outputs, running
-    from pj.workflow import slurm, verify, watched
+    from pj.workflow import slurm, verify, watched, why
 except UserError as error:
     sys.exit(f"pj: {error}")
 

@@ -52,14 +52,6 @@ studies, with the --configfile of your call.""",
 If no other snakemake is at work in this folder: `snakemake --unlock`, then call again.""",
 }
 STOPPED_JOB = ("exit status 130", "Signals.SIGINT")  # of a job that Ctrl-C ended before Snakemake noticed it
-REASONS = {  # Snakemake's, of a dry run
-    "Missing output files": "not made yet",
-    "Updated input files": "older than what it is made from",
-    "Input files updated by another job": "made from files of the jobs above",
-    "Params have changed since last execution": "other settings or code",
-    "Set of input files has changed since last execution": "made from other files",
-    "Forced execution": "forced",
-}
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
 STOPPED = """\
@@ -196,11 +188,11 @@ class LogHandler(LogHandlerBase):
         self.started[int(str(job["jobid"]))] = rule, title, time.monotonic()
         if not self.common_settings.dryrun:
             return None
-        reasons = dict.fromkeys(reason.split(":")[0].strip() for reason in str(job["reason"]).split(";"))
-        words = [REASONS.get(reason, reason) for reason in reasons]
-        if "Missing output files" in reasons:  # the others are of files that are made from it
-            words = ["not made yet"]
-        return f"  {title}  ({', '.join(words)})"
+        from pj.workflow import why  # here, since a faulty component makes this fail
+
+        reason = str(job["reason"])
+        words = why.words(rule, named, reason, why.workflow) if why.workflow else reason
+        return f"  {title}  ({words})"
 
     def _finish(self, job: int) -> None:
         now = time.monotonic()

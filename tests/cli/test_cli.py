@@ -15,6 +15,7 @@ import yaml
 
 from pj import cli
 from pj.cli import watch
+from pj.plan import progress
 from pj.runs.records import read_run
 
 ROOT = Path(__file__).parents[2]
@@ -71,21 +72,22 @@ def test_a_table_of_missing_runs_names_them(here, capsys):
 def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "results" / ".progress"
     folder.mkdir(parents=True)
-    progress = {"run": "digits-mlp-1", "seed": 2, "epochs": 4, "epoch": 1, "step": 5, "steps": 10}
-    progress |= {"seconds": 30.0, "last": {"test_accuracy": 42.0}, "time": 1000.0, "host": "another"}
-    (folder / "a.json").write_text(json.dumps(progress))
+    said = {"run": "digits-mlp-1", "seed": 2, "epochs": 4, "epoch": 1, "step": 5, "steps": 10}
+    said |= {"seconds": 30.0, "last": {"test_accuracy": 42.0}, "time": 1000.0, "host": "another"}
+    (folder / "a.json").write_text(json.dumps(said))
     (folder / "b.json").write_text("half a fi")
-    line = watch.progress_lines(folder, 1001.0)[0]
+    (line,) = watch.lines(progress.running(folder, 1001.0), None)
     for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "50 s left"):
         assert part in line
-    assert "no update for 600 s (killed or stuck?)" in watch.progress_lines(folder, 1600.0)[0]
+    (line,) = watch.lines(progress.running(folder, 1600.0), None)
+    assert "no update for 600 s (killed or stuck?)" in line
     monkeypatch.chdir(tmp_path)
     cli.main(["watch", "--once"])
     assert "digits-mlp-1" in capsys.readouterr().out
 
 
 def test_watch_says_when_nothing_is_in_training(tmp_path):
-    assert watch.progress_lines(tmp_path, 0.0) == ["no run is in training"]
+    assert watch.lines(progress.running(tmp_path, 0.0), None) == ["no run is in training"]
 
 
 def test_help_lists_the_commands(capsys):
@@ -262,15 +264,15 @@ def test_broken_and_stale_files_are_no_state(here, capsys):
     folder = here / "results" / "runs" / name / "seed0"
     folder.mkdir(parents=True)
     (folder / "evaluation.json").write_text("{}")
-    progress = here / "results" / ".progress"
-    progress.mkdir()
-    (progress / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
+    said = here / "results" / ".progress"
+    said.mkdir()
+    (said / f"{name}-seed0.json").write_text(json.dumps({"time": 1.0}))
     assert cli.main(["runs", "--configfile", "config.smoke.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "damaged"]
     (folder / "evaluation.json").unlink()
     assert cli.main(["runs", "--configfile", "config.smoke.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == [name, "0", "-"]
-    assert watch.progress_lines(progress, 2.0) == ["no run is in training"]
+    assert watch.lines(progress.running(said, 2.0), None) == ["no run is in training"]
 
 
 def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from helpers import results
 from pj import cli, config
 from pj.claims import looks
-from pj.plan import claims, history, times, work
+from pj.cli import watch
+from pj.plan import claims, history, progress, times, work
 from pj.plan.history import Known, Measured, Took
 from pj.plan.times import Duration, Jobs, Times
 from pj.plan.work import Job
@@ -252,3 +254,44 @@ def test_steps_are_measured_for_each_kind_and_kept(project, capsys):
     assert step["operations"] == 6 * weights * spec.batch_size and 0 < step["seconds"] < 1
     assert cli.main(["plan", "--measure"]) == 0
     assert "nothing to measure" in capsys.readouterr().out
+
+
+def test_the_progress_of_the_whole_counts_done_running_waiting_and_failed_runs(project, capsys):
+    write(project, "slow", 0)
+    spec = the_spec(project)
+    (RESULTS / ".progress").mkdir()
+    said = {"run": spec.run, "seed": 1, "epochs": 2, "epoch": 1, "step": 0, "steps": 100, "seconds": 30.0}
+    said |= {"last": {}, "time": time.time(), "host": "another"}
+    (RESULTS / ".progress" / "a.json").write_text(json.dumps(said))
+    logs = RESULTS / "logs" / "train"
+    logs.mkdir(parents=True)
+    entry = "2026-01-01 10:00:00,000 {} something\nTraceback\n  of it\n"
+    (logs / f"{spec.run}-seed2.log").write_text(entry.format("INFO") + entry.format("ERROR"))
+    other = project.study("own").variants[1].spec.run
+    (logs / f"{other}-seed0.log").write_text(entry.format("ERROR") + entry.format("INFO"))  # it goes on
+    assert cli.main(["watch", "--once"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 of 6 runs done (16 %), 1 in training, 3 waiting, 1 failed; time left not known" in printed
+    assert f"failed: results/logs/train/{spec.run}-seed2.log" in printed and "30 s left" in printed
+
+
+def test_the_time_left_is_that_of_the_same_estimates_as_the_plan(project):
+    spec = the_spec(project)
+    known = times.Times(
+        project, MB, [Took(spec.run, history.kind(spec, MB), "P", 1e4, 10, 50.0)], [], {}, Jobs()
+    )
+    found = progress.whole(project, RESULTS, known, 0.0, 1)
+    jobs = work.left(project, RESULTS)
+    timed = [(job, known.job(job).seconds) for job in jobs]
+    assert found.left == pytest.approx(times.side_by_side(timed, 1, 1)) and found.left > 300
+
+
+def test_a_terminal_is_shown_bars(project):
+    from rich.console import Console
+
+    run = progress.Running("digits-mlp-1", "2", 0.5, 2, 4, 42.0, 50.0)
+    console = Console(width=120, force_terminal=True, record=True)
+    console.print(watch.shown([run], progress.Whole(3, 1, 2, (), 90.0)))
+    text = console.export_text()
+    assert "3 of 6 runs done (50 %), 1 in training, 2 waiting, 0 failed; 1:30 min left" in text
+    assert "━" in text and "epoch 2/4" in text

@@ -1,62 +1,110 @@
-"""pj watch: the progress of all runs in training."""
+"""pj watch: the progress of all runs, and of those in training."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pj.cli.common import RESULTS
-from pj.durations import duration
-from pj.files import json_of
-from pj.workflow.running import alive
+from pj.cli.common import RESULTS, load
+from pj.durations import counted, duration
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from pj.plan.progress import Running, Whole
 
 EXAMPLES = {
-    "pj watch": "refreshed every two seconds, until Ctrl-C",
+    "pj watch": "refreshed in place, until Ctrl-C",
     "pj watch --once": "once, for scripts",
+    "pj watch --configfile my.yaml": "of config.yaml with an overlay",
 }
-
-FIRST = 0.005  # share of a run before which the time left would be a guess
+SHOWN = 5  # failed runs whose logs are named
+REFRESH, SHARE = 2.0, 0.05  # seconds between two looks, and the most of the time that they may take
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--once", action="store_true", help="print once instead of every two seconds")
+    parser.add_argument("--once", action="store_true", help="print once instead of refreshing")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the progress once, or every two seconds."""
-    while True:
-        lines = progress_lines(RESULTS / ".progress", time.time())
-        if options.once or not sys.stdout.isatty():
-            print("\n".join(lines))
-            return
-        print("\x1b[2J\x1b[H" + "\n".join(lines), flush=True)
-        try:
-            time.sleep(2)
-        except KeyboardInterrupt:
-            return
+    """Print the progress once, or refresh it in place until Ctrl-C."""
+    from pj.plan import progress, times
+
+    loaded = load(options) if Path("config.yaml").is_file() or options.configfile else None
+    known = times.known(loaded, RESULTS)[0] if loaded else None
+    cores = len(os.sched_getaffinity(0))
+
+    def look() -> tuple[list[Running], Whole | None]:
+        now = time.time()
+        whole = progress.whole(loaded, RESULTS, known, now, cores) if loaded and known else None
+        return progress.running(RESULTS / ".progress", now), whole
+
+    if options.once or not sys.stdout.isatty():
+        print("\n".join(lines(*look())))
+        return
+    from rich.live import Live
+
+    with Live(auto_refresh=False) as live:
+        while True:
+            began = time.monotonic()
+            live.update(shown(*look()), refresh=True)
+            took = time.monotonic() - began
+            try:
+                time.sleep(max(REFRESH, took / SHARE))
+            except KeyboardInterrupt:
+                return
 
 
-def progress_lines(folder: Path, now: float) -> list[str]:
-    """Return one line per run in training, from the progress files that they write."""
-    lines = []
-    for path in sorted(folder.glob("*.json")):
-        p = json_of(path)
-        if not p.keys() >= {"run", "seed", "epoch", "epochs", "step", "steps", "seconds", "time", "last"}:
-            continue  # it has just ended
-        done = (p["epoch"] + p["step"] / p["steps"]) / p["epochs"]
-        bar = "█" * round(20 * done)
-        left = p["seconds"] * (1 - done) / done if done > FIRST else float("nan")
-        last = p["last"].get("test_accuracy")
-        parts = [
-            f"{p['run']:40} seed {p['seed']:<3} {bar:20} {100 * done:5.1f} %",
-            f"epoch {p['epoch'] + 1}/{p['epochs']}",
-            *([] if last is None else [f"test {last:.2f} %"]),
-            f"{duration(left)} left"
-            if alive(p, now)
-            else f"no update for {now - p['time']:.0f} s (killed or stuck?)",
-        ]
-        lines.append("  ".join(parts))
-    return lines or ["no run is in training"]
+def lines(running: list[Running], whole: Whole | None) -> list[str]:
+    """Return the progress as plain text: one line for all runs, and one per run in training."""
+    found = [*([] if whole is None else _total(whole)), *(f"  {' '.join(_cells(run))}" for run in running)]
+    return found if running else [*found, "no run is in training"]
+
+
+def shown(running: list[Running], whole: Whole | None) -> Group:
+    """Return the same for a terminal, with bars."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for run in running:
+        name, share, *rest = _cells(run)
+        bar = ProgressBar(total=1.0, completed=run.share, width=20)
+        table.add_row(Text(name), bar, Text(share), Text("  ".join(rest)))
+    if not running:
+        table.add_row(Text("no run is in training"))
+    return Group(*map(Text, [] if whole is None else _total(whole)), table)
+
+
+def _total(whole: Whole) -> list[str]:
+    """Return the line for all runs, and the logs of failed ones."""
+    total = whole.done + whole.running + whole.waiting + len(whole.failed)
+    left = (
+        "time left not known (`pj plan` says of what)"
+        if whole.left is None
+        else f"{duration(whole.left)} left"
+    )
+    done = f"{whole.done} of {counted(total, 'run')} done ({100 * whole.done // max(total, 1)} %)"
+    rest = f"{whole.running} in training, {whole.waiting} waiting, {len(whole.failed)} failed"
+    found = [f"{done}, {rest}; {left}"]
+    found += [f"  failed: {log}" for log in whole.failed[:SHOWN]]
+    if len(whole.failed) > SHOWN:
+        found.append(f"  failed: {len(whole.failed) - SHOWN} more")
+    return found
+
+
+def _cells(run: Running) -> list[str]:
+    """Return what is said of a run in training."""
+    accuracy = "" if run.accuracy is None else f"test {run.accuracy:.2f} %"
+    left = f"{duration(run.left)} left"
+    if run.silent is not None:
+        left = f"no update for {run.silent:.0f} s (killed or stuck?)"
+    name, epoch = f"{run.name} seed {run.seed}", f"epoch {run.epoch}/{run.epochs}"
+    return [name, f"{100 * run.share:5.1f} %", epoch, *([accuracy] if accuracy else []), left]

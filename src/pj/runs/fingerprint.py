@@ -75,7 +75,18 @@ def check_unchanged(entry: Path, spec: RunSpec, code: str) -> None:
         raise UserError("pj's source was edited while this run was loading it; run the command again")
 
 
+def parts(code: str) -> dict[str, str]:
+    """Return a hash of the own content of each module behind a fingerprint of this process, by file."""
+    return _PARTS[code]
+
+
+def computed() -> list[str]:
+    """Return the fingerprints that this process has computed."""
+    return list(_PARTS)
+
+
 _CONTENTS: dict[Path, bytes] = {}  # of every file that was read
+_PARTS: dict[str, dict[str, str]] = {}  # of every fingerprint
 
 
 def _content(path: Path) -> bytes:
@@ -99,7 +110,13 @@ def _fingerprint(entry: Path, choices: tuple[tuple[str, str], ...], targets: tup
         dumps.add(dump)
         pending += imports
     # sorted, so that the hash depends on no name and no order; an empty __init__ does not count
-    return hashlib.sha256("\n".join(sorted(filter(None, dumps))).encode()).hexdigest()[:16]
+    code = hashlib.sha256("\n".join(sorted(filter(None, dumps))).encode()).hexdigest()[:16]
+    _PARTS[code] = {_place(path): _identity(path) for path in seen}
+    return code
+
+
+def _place(path: Path) -> str:
+    return str(path.relative_to(PACKAGE.parent)) if path.is_relative_to(PACKAGE.parent) else path.name
 
 
 def module_name(path: Path) -> str | None:
