@@ -318,7 +318,17 @@ def test_the_table_by_class_names_the_runs_whose_classes_are_others_and_leaves_t
     edit_run(tmp_path / "runs", a, 0, **mistakes((1, 1), (0, 2), classes=("cat", "dog")))
     edit_run(tmp_path / "runs", a, 1, **mistakes((1, 1), (0, 2), classes=("dog", "emu")))
     edit_run(tmp_path / "runs", a, 2, **mistakes((1, 1, 0), (0, 2, 0), (0, 0, 1)))
+    edit_run(tmp_path / "runs", a, 3, **(mistakes((1, 1), (0, 2)) | {"classes": None}))  # with no names
     studies.write(study(a), tmp_path / "runs", tmp_path / "out")
     text = (tmp_path / "out" / "classes.md").read_text()
     assert cells(text)[0]["seeds"] == "1" and cells(text)[0]["worst class (%)"] == "cat: 50.00"
     assert "Left out: a, seed 1 (other classes), a, seed 2 (other classes), a, seed 3 (an older pj)." in text
+
+
+def test_runs_that_an_older_pj_evaluated_have_no_table_by_class_and_fail_nothing(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path / "runs", a, 0, 50.0)
+    edit_run(tmp_path / "runs", a, 0, **(mistakes((1, 1), (0, 2)) | {"classes": None}))
+    studies.write(study(a), tmp_path / "runs", tmp_path / "out")
+    text = (tmp_path / "out" / "classes.md").read_text()
+    assert cells(text)[0]["seeds"] == "0" and "Left out: a, seed 0 (an older pj)." in text

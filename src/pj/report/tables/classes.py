@@ -42,10 +42,14 @@ def pairs(study: Study, evaluations: Evaluations) -> pd.DataFrame:
 
 
 def _measured(study: Study, variant: Variant, evaluations: Evaluations) -> dict[int, Mapping[str, Any]]:
-    """Return the evaluations of a variant by seed, without those whose classes are not the study's."""
+    """Return the evaluations of a variant by seed, without those whose classes are not the study's.
+
+    Evaluations of an older pj say nothing of their classes.
+    """
     names = next((one["classes"] for one in evaluations.values() if one.get("classes")), None)
     own = {seed: evaluations[variant.name, seed] for seed in variant.seeds}
-    return {seed: one for seed, one in own.items() if "confusion" in one and one.get("classes") == names}
+    named = {seed: one for seed, one in own.items() if "confusion" in one and one.get("classes")}
+    return {seed: one for seed, one in named.items() if one["classes"] == names}
 
 
 def sheet(study: Study, found: pd.DataFrame, evaluations: Evaluations) -> Sheet:
@@ -85,7 +89,7 @@ def _left_out(study: Study, evaluations: Evaluations) -> Iterator[str]:
         there = _measured(study, variant, evaluations)
         for seed in variant.seeds:
             if "selected" in evaluations[variant.name, seed] and seed not in there:
-                why = "other classes" if "confusion" in evaluations[variant.name, seed] else "an older pj"
+                why = "other classes" if evaluations[variant.name, seed].get("classes") else "an older pj"
                 yield f"{variant.title}, seed {seed} ({why})"
 
 
