@@ -14,6 +14,7 @@ from helpers import results
 from pj import cli, config
 from pj.claims import looks
 from pj.cli import watch
+from pj.config.analyses import ANALYSES
 from pj.plan import claims, history, progress, times, work
 from pj.plan.history import Known, Measured, Took
 from pj.plan.times import Duration, Jobs, Times
@@ -172,6 +173,31 @@ def test_a_claim_lacks_its_runs_and_its_verdict_is_not_shown_before_they_have_fi
     (found,) = claims.judged(claim_of(project), work.left(project, RESULTS), project, RESULTS)
     assert found.verdict == "reproduced" and not found.lacking
     assert (RESULTS / looks.FILE).exists()  # this was a look
+
+
+CONV1 = {"layers": ["conv1"]}
+VIEW = {"feature_maps": ["conv1"], "grad_cam": ["conv1"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "passes"),
+    [
+        (
+            "prunings",
+            {"layers": ["conv1"], "percents": [0, 50], "draws": 3, "methods": ["magnitude", "random"]},
+            8000,
+        ),
+        ("landscapes", {"images": 10, "points": 5, "side": 3}, 10 * (5 + 9 + 240)),
+        (
+            "interpretations",
+            {"feature_maps": ["conv1"], "grad_cam": ["conv1"], "images": 10, "draws": 3},
+            1050,
+        ),
+    ],
+)
+def test_the_time_of_a_measurement_is_counted_in_passes_of_images(key, asked, passes):
+    analysis = ANALYSES[key]
+    assert analysis.passes(analysis.asked.model_validate(asked), 1000) == passes
 
 
 def test_a_budget_settles_most_verdicts_per_second_and_shared_runs_count_once():

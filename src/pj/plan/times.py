@@ -130,7 +130,30 @@ class Times:
         ):
             if key in known:
                 return Duration(median(known[key]), source)
-        return Duration(None, UNKNOWN)
+        spec, variant = self._runs[job.run].spec, self._variant(kind, name, job.run)
+        images = self.images.get(spec.data.name)
+        per_pass = self._pass(spec)
+        if images is None or per_pass.seconds is None:
+            return Duration(None, UNKNOWN)
+        asked = self.config.analyses(kind)[name].asked(variant)
+        passes = ANALYSES[kind].passes(asked, min(spec.data.test or images.test, images.test))
+        return Duration(self.jobs.fixed["measure"] + passes * per_pass.seconds, per_pass.source)
+
+    def _variant(self, kind: str, name: str, run: str) -> str:
+        return next(v.name for v in self.config.analysed(kind, name).variants if v.spec.run == run)
+
+    def _pass(self, spec: RunSpec) -> Duration:
+        """Return the seconds of one image's forward pass."""
+        exact = history.kind(spec, self.images)
+        for kind in (exact, history.without_optimizer(exact)):
+            if kind in self._per_pass:
+                return Duration(median(self._per_pass[kind]), NETWORK)
+            if step := self._steps.get(kind):
+                return Duration(step.forward, STEPS)
+        forward = self.operations.get(history.network(spec, self.images))
+        if forward is None or self._model is None:
+            return Duration(None, UNKNOWN)
+        return Duration(self._model[1] * forward, MODEL)
 
     def _fit(self) -> tuple[float, float] | None:
         """Return seconds per step and per operation, fitted to all that was measured; None without any.

@@ -85,6 +85,8 @@ class Analysis:
         title, text: heading and introduction of its tables on the pages.
         cells: how claims refer to its numbers.
         faults: yields what is wrong with settings, given a variant and its specification.
+        passes: about how many forward passes of single images a measurement takes, of what is asked and the
+            number of test images; a backward pass counts as two (for the time that `pj plan` expects).
 
     """
 
@@ -99,6 +101,7 @@ class Analysis:
     cells: Cells
     precision: Literal["fp32"] | None = None
     faults: Callable[[str, Any, str, RunSpec, int | None], Iterable[str]] = lambda *_: ()
+    passes: Callable[[Any, int], float] = lambda _, test_images: float(test_images)
 
     def made(self, code: str, asked: Strict) -> dict[str, Any]:
         """Return what a measurement records of how it was made, beside the run's own."""

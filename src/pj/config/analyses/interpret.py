@@ -56,6 +56,14 @@ def _faults(
         yield f"{path}.view.images: {view.images}; allowed: 2 to {test_images}, the test images"
 
 
+SHARES = 21  # shares of an image's pixels at which a deletion curve is measured
+
+
+def _passes(asked: View, test_images: int) -> float:
+    """Return the points of the deletion curves: by layer of its own map, another image's and random ones."""
+    return float(asked.images * SHARES * len(asked.grad_cam) * (2 + asked.draws))
+
+
 INTERPRET = Analysis(
     key="interpretations",
     settings=InterpretSettings,
@@ -94,4 +102,5 @@ from the last layer back to the first; a map that stays the same does not depend
         choices=lambda settings, variant: [list(settings.view.grad_cam)],
     ),
     faults=_faults,
+    passes=_passes,
 )

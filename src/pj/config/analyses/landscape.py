@@ -31,6 +31,14 @@ class LandscapeSettings(AnalysisSettings):
         return self.slices
 
 
+ITERATIONS = 40  # of the power iteration, as many as a trained network took
+
+
+def _passes(asked: Slices, test_images: int) -> float:
+    """Return the points of line and plane, and the products with the Hessian, which take six passes each."""
+    return float(asked.images * (asked.points + asked.side**2 + 6 * ITERATIONS))
+
+
 LANDSCAPE = Analysis(
     key="landscapes",
     settings=LandscapeSettings,
@@ -53,4 +61,5 @@ batch norm, its running mean and its deviation by c), so for a comparison of net
 norm it says less than the slices.
 """,
     cells=Cells(rows=(), values=("loss", "eigenvalue", "loss_at_the_ends"), choices=lambda *_: []),
+    passes=_passes,
 )

@@ -78,6 +78,12 @@ def _faults(
             yield choice_fault((path, "settings", "layers"), layer, spec.prunable)
 
 
+def _passes(asked: Pruned, test_images: int) -> float:
+    """Return the evaluations of the test set: one per order and percentage."""
+    orders = len(asked.methods) + (asked.draws - 1 if "random" in asked.methods else 0)
+    return float(orders * len(asked.percents) * test_images)
+
+
 PRUNING = Analysis(
     key="prunings",
     settings=PruningSettings,
@@ -108,4 +114,5 @@ removed filters, computes the same function.
         ],
     ),
     faults=_faults,
+    passes=_passes,
 )
