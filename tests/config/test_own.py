@@ -287,5 +287,5 @@ def test_networks_of_libraries_are_known_by_name_without_importing_them(monkeypa
     with pytest.raises(ValueError, match="cifar_stem is known for resnet"):
         network(arch="vgg11", cifar_stem=True)
     monkeypatch.setattr(libraries, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r'timm is not installed: pip install timm'):
+    with pytest.raises(ValueError, match=r"timm is not installed: pip install timm"):
         RunSpec.model_validate(spec | {"model": {"name": "timm", "arch": "resnet18"}})

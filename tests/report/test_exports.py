@@ -43,7 +43,7 @@ def test_an_export_without_its_extra_is_one_message_that_says_how_to_install_it(
     for loaded in (f"pj.report.exports.{program}", "torch.utils.tensorboard"):
         monkeypatch.delitem(sys.modules, loaded, raising=False)
     assert cli.main(["export", program, "out"]) == 1
-    said = f'pj: {program} is not installed; it is an optional extra: pip install {program}\n'
+    said = f"pj: {program} is not installed; it is an optional extra: pip install {program}\n"
     assert capsys.readouterr().err == said and not (tmp_path / "out").exists()
 
 

@@ -29,7 +29,7 @@ def check(name: str, arch: str, options: Collection[str] = (), *, cifar_stem: bo
     What timm takes, only timm knows; the job says it.
     """
     if find_spec(name) is None:
-        raise UserError(f'arch: {name} is not installed: pip install {name}')
+        raise UserError(f"arch: {name} is not installed: pip install {name}")
     if name == "torchvision" and arch not in classifiers():
         did = nearest(arch, classifiers()) or "."
         raise UserError(
