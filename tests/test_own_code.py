@@ -49,6 +49,53 @@ def test_a_run_of_ones_own_code_is_that_of_torch_and_killed_it_ends_in_the_same_
     assert [float(row.split(",")[column]) for row in rates[1:]] == [0.01, 0.005]
 
 
+LATE = """
+
+class Late(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=lr)
+        self.k, self.calls = 0, 0
+
+    def step(self, closure=None):
+        self.calls += 1
+        if self.calls > 2:
+            self.k = self.calls
+        for group in self.param_groups:
+            group["lr"] = 0.1 / (1 + self.k)
+        return super().step(closure)
+
+
+class LateLoss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls, self.scale = 0, torch.ones(())
+
+    def forward(self, logits, target):
+        self.calls += 1
+        if self.calls > 2:
+            self.scale = self.scale * 0.9
+        return self.scale * nn.functional.cross_entropy(logits, target)
+"""
+
+
+def test_what_a_part_keeps_later_than_the_try_sees_is_in_the_resume_state(
+    folder, spec, digits, tmp_path, monkeypatch
+):
+    with (folder / "my_nets.py").open("a") as file:
+        file.write(LATE)
+    parts = {
+        "optimizer": {"class": "my_nets.py:Late", "options": {"lr": 0.1}},
+        "loss": {"class": "my_nets.py:LateLoss"},
+    }
+    run = spec(**parts, data={"name": "digits", "train": 128, "test": 50}, batch_size=32, epochs=2)
+    train(run, digits, tmp_path / "whole")
+    own_components.forget_losses()  # as in another process
+    killed_after(3, monkeypatch, run, digits, tmp_path / "cut", tmp_path / "resume", save_every=0)
+    own_components.forget_losses()
+    train(run, digits, tmp_path / "cut", resume=tmp_path / "resume")
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
 def test_a_loss_that_is_a_class_of_torch_is_that_of_pj(spec, digits, tmp_path):
     for name, loss in (
         ("own", {"class": "torch.nn:CrossEntropyLoss", "options": {"label_smoothing": 0.1}}),

@@ -31,7 +31,9 @@ ADVICE = {
     "optimizer": "keep it in self.state or in param_groups, or let state_dict return it",
     "loss": "a loss must keep nothing between calls, and it is called with validation and test images, too",
 }
-APART = {"seconds", "resumed_at", "conditions_before"}  # of the state: differ without harm
+NO_GRADIENT = """
+If the step is under torch.no_grad(), call its closure with `with torch.enable_grad(): loss = closure()`."""
+APART = {"seconds", "resumed_at", "conditions_before", "own"}  # of the state: differ without harm
 
 
 def check(spec: RunSpec, images: Images) -> None:
@@ -55,12 +57,15 @@ def check(spec: RunSpec, images: Images) -> None:
         state = _stored(whole)
         kept, numbers = _end(whole)
         resumed = _begin(tiny, images)
+        state.pop("own", None)  # what a state may not know is to be found here
         resumed.load_state_dict(state)
         kept_again, numbers_again = _end(resumed)
     except UserError:
         raise
-    except Exception:
-        raise UserError(f"{parts}: a training of {STEPS} steps fails:\n{own.traceback_of_others()}") from None
+    except Exception as error:
+        hint = NO_GRADIENT if "does not require grad" in str(error) and "optimizer" in tiny.own_parts else ""
+        fails = f"{parts}: a training of {STEPS} steps fails:\n{own.traceback_of_others()}"
+        raise UserError(fails + hint) from None
     faults = []
     for key in kept:
         if lost := list(unsaved.differing(kept[key], kept_again[key])):
@@ -190,7 +195,7 @@ def _end(training: Training) -> tuple[dict[str, Any], dict[str, Any]]:
     training.train_step()
     training.end_epoch()
     training.selected()
-    things = {"model": training.model, "optimizer": training.optimizer}
+    things: dict[str, Any] = {"model": training.model, "optimizer": training.optimizer}
     if "loss" in training.spec.own_parts:
         things["loss"] = _made(training.spec)
     kept = {key: unsaved.attributes(things[key], saved=key != "loss") for key in training.spec.own_parts}

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from pj import own
 from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
@@ -17,7 +18,7 @@ from pj.losses.targets import label_mass
 from pj.models import layer_names
 from pj.randomness import derive, seed_draws
 from pj.runs.records import SUPPORT
-from pj.training import build, observers
+from pj.training import build, observers, unsaved
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
@@ -200,7 +201,24 @@ class Training:
             "averaged": self.averaged.state_dict() if self.averaged else None,
             "probing": self.probing.state_dict() if self.probing else None,
             **{name: getattr(self, name) for name in self.STATE},
+            **self._kept_by_own_parts(),
         }
+
+    def _kept_by_own_parts(self) -> dict[str, Any]:
+        """Return what a user's own parts keep in attributes that the states above do not hold.
+
+        What changes in the first steps is refused before (`pj.training.own_parts`), so this changes later.
+        """
+        if not self.spec.own_parts:
+            return {}
+        parts = self._own_parts().items()
+        return {"own": {key: unsaved.simple(part, saved=key != "loss") for key, part in parts}}
+
+    def _own_parts(self) -> dict[str, Any]:
+        parts: dict[str, Any] = {"model": self.model, "optimizer": self.optimizer}
+        if "loss" in self.spec.own_parts:
+            parts["loss"] = own.loss_object(self.conditions.device, **build.options(self.spec.loss))
+        return {key: parts[key] for key in self.spec.own_parts if key in parts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
@@ -214,3 +232,5 @@ class Training:
             self.probing.load_state_dict(state["probing"])
         for name in self.STATE:
             setattr(self, name, state[name])
+        for key, values in state.get("own", {}).items():
+            unsaved.restore(self._own_parts()[key], values)

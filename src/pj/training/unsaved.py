@@ -39,6 +39,26 @@ def attributes(thing: Any, *, saved: bool) -> dict[str, Any]:
     return found
 
 
+def simple(thing: Any, *, saved: bool) -> dict[str, Any]:
+    """Return those of the `attributes` that are a number, a text, none or a tensor, but no parameter."""
+    found: dict[str, Any] = {}
+    for name, value in attributes(thing, saved=saved).items():
+        if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+            found[name] = value.detach()
+        elif type(value) in (str, bool, int, float, type(None)):
+            found[name] = value
+    return found
+
+
+def restore(thing: Any, values: Mapping[str, Any]) -> None:
+    """Set attributes that `simple` returned; tensors go to the device of those that are there."""
+    for path, value in values.items():
+        where, _, name = path.rpartition(".")
+        owner = thing.get_submodule(where) if isinstance(thing, nn.Module) else thing
+        there = getattr(owner, name, None)
+        setattr(owner, name, value.to(there.device) if isinstance(there, Tensor) else value)
+
+
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names whose values are not equal, or are in one of the two only."""
     for name in {**first, **second}:
