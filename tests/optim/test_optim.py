@@ -46,9 +46,10 @@ def test_a_named_optimizer_is_torchs_own(name, reference, options):
     torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_an_optimizer_that_compiles_nothing_does_not_load_the_compiler():
+def test_a_training_that_compiles_nothing_does_not_load_the_compiler():
+    """It takes torch two seconds, in every job."""
     code = (
-        "import sys, torch; from pj import optim\n"
+        "import sys, torch, pj.training.loop; from pj import optim\n"
         "p = torch.nn.Parameter(torch.ones(2))\n"
         "for name in optim.names():\n"
         "    o = optim.create(name, [p], lr=0.1)\n"

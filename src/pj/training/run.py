@@ -18,7 +18,7 @@ from pj.losses.targets import label_mass
 from pj.models import layer_names
 from pj.randomness import derive, seed_draws
 from pj.runs.records import SUPPORT
-from pj.training import build, observers, unsaved
+from pj.training import build, observers
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
@@ -211,6 +211,8 @@ class Training:
         """
         if not self.spec.own_parts:
             return {}
+        from pj.training import unsaved  # needs what takes torch two seconds to load
+
         parts = self._own_parts().items()
         return {"own": {key: unsaved.simple(part, saved=key != "loss") for key, part in parts}}
 
@@ -233,4 +235,6 @@ class Training:
         for name in self.STATE:
             setattr(self, name, state[name])
         for key, values in state.get("own", {}).items():
+            from pj.training import unsaved
+
             unsaved.restore(self._own_parts()[key], values)
