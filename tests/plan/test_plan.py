@@ -200,6 +200,13 @@ def test_the_time_of_a_measurement_is_counted_in_passes_of_images(key, asked, pa
     assert analysis.passes(analysis.asked.model_validate(asked), 1000) == passes
 
 
+def test_a_quantity_against_the_reference_needs_its_runs_too(project):
+    text = results.CLAIMS.replace("own/fast_1.5: 1, own/slow: -1", "own/fast_1.5: 1")
+    Path("claims.yaml").write_text(text + "    quantity: step_loss_difference\n")
+    (found,) = claims.judged(claim_of(project), work.left(project, RESULTS), project, RESULTS)
+    assert len({job.run for job in found.lacking}) == 2
+
+
 def test_a_budget_settles_most_verdicts_per_second_and_shared_runs_count_once():
     def one(id, chance, *runs):
         jobs = tuple(Job("train", f"results/runs/{run}/seed0/run.json", run) for run in runs)

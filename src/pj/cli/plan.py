@@ -173,7 +173,11 @@ def _print_left(jobs: Sequence[Job], known: Times, config: Config, where: str) -
     print_table(("study or analysis", "jobs", "time", "known from"), rows)
     if several := sum(n > 1 for job, n in shared.items() if job.rule == "train"):
         print(f"\n{counted(several, 'run')} of several studies: below, each counts once.")
-    if any(known.job(job).source in (times.UNKNOWN, times.MODEL) for job in jobs if job.rule == "train"):
+    specs = [known.spec(job.run) for job in jobs if job.rule == "train"]
+    if unseen := sorted({spec.data.name for spec in specs} - known.images.keys()):
+        files = " ".join(f"{RESULTS}/data/{label}.npz" for label in unseen)
+        print(f"\nThe images of {', '.join(unseen)} must be prepared first: snakemake --cores 1 -- {files}")
+    elif any(known.job(job).source in (times.UNKNOWN, times.MODEL) for job in jobs if job.rule == "train"):
         print("\n`pj plan --measure` times a few steps of each network where no time is known.")
 
 

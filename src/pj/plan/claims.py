@@ -23,6 +23,7 @@ from pj.runs.records import EVALUATION
 
 UNKNOWN = 0.5  # assumed probability of a verdict where no spread is known, or the test has no formula
 OPEN = "open"
+OF_TWO = ("step_loss_difference",)  # quantities of a run against the study's reference
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,12 @@ def _runs(claim: Claim, config: Config) -> Iterator[tuple[str, int, str]]:
             study = study_of(cell, config)
             if study is None:
                 continue
-            named = (rest[0] if of_runs(cell) else rest[1]) if rest else ""
+            named = {(rest[0] if of_runs(cell) else rest[1]) if rest else ""}
+            if getattr(check, "quantity", "") in OF_TWO:
+                named.add(config.study(study).reference or "")
             analysis = "" if of_runs(cell) else f"{first}/{rest[0]}"
             for variant in config.study(study).variants:
-                if named in ("", variant.name):
+                if named & {"", variant.name}:
                     yield from ((variant.spec.run, seed, analysis) for seed in variant.seeds)
 
 

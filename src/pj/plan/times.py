@@ -87,6 +87,10 @@ class Times:
         self._steps |= {history.without_optimizer(step.kind): step for step in self.steps}
         self._model = self._fit()
 
+    def spec(self, run: str) -> RunSpec:
+        """Return the specification of a run of the configuration."""
+        return self._runs[run].spec
+
     def run(self, name: str, spec: RunSpec) -> Duration:
         """Return how long a run trains, without its job's fixed cost."""
         if name in self._same:
@@ -123,11 +127,7 @@ class Times:
     def _measurement(self, job: Job) -> Duration:
         kind, _, name = job.part[0].partition("/")
         known = self.jobs.measurements
-        for key, source in (
-            ((kind, name, job.run), SAME),
-            ((kind, "", job.run), NETWORK),
-            ((kind, name, ""), NETWORK),
-        ):
+        for key, source in (((kind, name, job.run), SAME), ((kind, "", job.run), NETWORK)):
             if key in known:
                 return Duration(median(known[key]), source)
         spec, variant = self._runs[job.run].spec, self._variant(kind, name, job.run)
@@ -237,7 +237,7 @@ def jobs(config: Config) -> Jobs:
                 seconds["train"].append(took - trained)
         elif (measured := MEASURED.fullmatch(path)) and measured[1] in ANALYSES:
             kind, name, run_name, _ = measured.groups()
-            for key in ((kind, name, run_name), (kind, "", run_name), (kind, name, "")):
+            for key in ((kind, name, run_name), (kind, "", run_name)):
                 found.measurements[key].append(took)
         elif rule not in ("train", "train_probed", "measure"):
             seconds[RULES.get(rule, rule)].append(took)
