@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from pj import cli, config
 from pj.claims import looks
 from pj.cli import watch
 from pj.config.analyses import ANALYSES
-from pj.plan import claims, history, progress, times, work
+from pj.plan import claims, history, measure, progress, times, work
 from pj.plan.history import Known, Measured, Took
 from pj.plan.times import Duration, Jobs, Times
 from pj.plan.work import Job
@@ -328,3 +329,15 @@ def test_a_terminal_is_shown_bars(project):
     text = console.export_text()
     assert "3 of 6 runs done (50 %), 1 in training, 2 waiting, 0 failed; 1:30 min left" in text
     assert "━" in text and "epoch 2/4" in text
+
+
+def test_one_of_each_network_is_timed_first_and_the_cheap_before_the_expensive(project):
+    names = {"lenet": ("a", "c"), "mlp": ("b", "d"), "resnet9": ("e",)}
+    cost = {"a": 3.0, "c": 1.0, "b": 2.0, "d": 4.0, "e": 9.0}
+    specs = {
+        kind: SimpleNamespace(kind=kind, model=SimpleNamespace(name=n))
+        for n, ks in names.items()
+        for kind in ks
+    }
+    found = measure.in_order(specs, lambda spec: cost[spec.kind])
+    assert [kind for kind, _ in found] == ["c", "b", "e", "a", "d"]

@@ -122,7 +122,6 @@ def _measure(jobs: Iterable[Job], config: Config) -> None:
         spec = config.runs()[name].spec
         if known.run(name, spec).source in (times.UNKNOWN, times.MODEL) and history.size(spec, known.images):
             specs.setdefault(history.kind(spec, known.images), spec)
-    specs = {history.kind(spec, known.images): spec for spec in history.most_different(specs.values())}
     if not specs:
         print("Every kind of run is known here, or its dataset must be prepared first: nothing to measure.\n")
         return

@@ -221,13 +221,3 @@ def devices(took: Iterable[Took]) -> list[str]:
     for run in took:
         counts[run.device] = counts.get(run.device, 0) + 1
     return sorted(counts, key=lambda name: -counts[name])
-
-
-def most_different(specs: Iterable[RunSpec]) -> list[RunSpec]:
-    """Return specifications in the order in which to measure them: first one of each network."""
-    seen: dict[str, int] = {}
-    ranked = []
-    for spec in specs:
-        seen[spec.model.name] = seen.get(spec.model.name, 0) + 1
-        ranked.append((seen[spec.model.name], spec))
-    return [spec for _, spec in sorted(ranked, key=lambda one: one[0])]

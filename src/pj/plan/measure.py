@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from pj.training.accuracy import predict
 from pj.training.device import Conditions, configure
 from pj.training.run import Training
 
-FEWEST, LONGEST = 3, 5.0  # steps, and seconds per kind of run after them
+FEWEST, LONGEST = 2, 1.0  # steps after the first, and seconds after which no further one is taken
 
 
 def measure(
@@ -49,28 +49,57 @@ def measure(
     """
     from pj.runs.provenance import provenance
 
-    began, found = time.monotonic(), []
     kept = json_of(results / history.FILE)
     counted: dict[str, float] = dict(kept.get("operations", {}))
     steps = [Measured(**entry) for entry in kept.get("steps", [])]
-    for kind, spec in specs.items():
-        known = images[spec.data.name]
-        channels, side = map(int, known.shape.split("x"))
-        shape = store.Shape(known.classes, channels, side)
-        forward = counted.setdefault(history.network(spec, images), operations(spec, shape))
+    for spec in specs.values():
+        if history.network(spec, images) not in counted:
+            counted[history.network(spec, images)] = operations(spec, _shape(spec, images))
+    _keep(results, steps, counted)
+
+    def per_step(spec: RunSpec) -> float:
+        return 3 * counted[history.network(spec, images)] * spec.batch_size * history.gradients(spec)
+
+    began, found = time.monotonic(), []
+    for kind, spec in in_order(specs, per_step):
         if time.monotonic() - began > seconds:
-            continue  # counted only
+            break
         conditions = configure(device, spec.precision, threads)
         name = history.of_device(provenance(conditions.device), threads)
-        step, image = _timed(spec, shape, conditions)
-        per_step = 3 * forward * spec.batch_size * history.gradients(spec)
-        found.append(Measured(kind, name, step, image, per_step, history.gradients(spec)))
-        speed = f"{1000 * step:8.1f} ms per step, {per_step / step / 1e9:7.1f} GFLOP/s"
+        step, image = _timed(spec, _shape(spec, images), conditions)
+        found.append(Measured(kind, name, step, image, per_step(spec), history.gradients(spec)))
+        speed = f"{1000 * step:8.1f} ms per step, {per_step(spec) / step / 1e9:7.1f} GFLOP/s"
         say(f"{speed}  {spec.network}, {spec.optimizer.name}, batch {spec.batch_size}")
-    new = {(entry.kind, entry.device) for entry in found}
-    steps = [entry for entry in steps if (entry.kind, entry.device) not in new] + found
-    write_json(results / history.FILE, {"steps": [asdict(entry) for entry in steps], "operations": counted})
+        others = [entry for entry in steps if (entry.kind, entry.device) != (kind, name)]
+        steps = [*others, found[-1]]
+        _keep(results, steps, counted)  # each, since one may wish to stop here
     return found
+
+
+def _keep(results: Path, steps: Sequence[Measured], counted: Mapping[str, float]) -> None:
+    content = {"steps": [asdict(entry) for entry in steps], "operations": dict(counted)}
+    write_json(results / history.FILE, content)
+
+
+def in_order(
+    specs: Mapping[str, RunSpec], operations: Callable[[RunSpec], float]
+) -> list[tuple[str, RunSpec]]:
+    """Return specifications in the order in which to time them: first one of each network, the cheap first.
+
+    What time is left out for is the most expensive, where operations alone tell the time best.
+    """
+    seen: dict[str, int] = {}
+    ranked = []
+    for kind, spec in sorted(specs.items(), key=lambda item: operations(item[1])):
+        seen[spec.model.name] = seen.get(spec.model.name, 0) + 1
+        ranked.append((seen[spec.model.name], operations(spec), kind, spec))
+    return [(kind, spec) for *_, kind, spec in sorted(ranked, key=lambda one: one[:2])]
+
+
+def _shape(spec: RunSpec, images: Images) -> store.Shape:
+    known = images[spec.data.name]
+    channels, side = map(int, known.shape.split("x"))
+    return store.Shape(known.classes, channels, side)
 
 
 def operations(spec: RunSpec, shape: store.Shape) -> float:
@@ -106,7 +135,7 @@ def _per_step(training: Training) -> float:
     """Return the median seconds of a step; the first one, which prepares much, does not count."""
     taken: list[float] = []
     began = time.monotonic()
-    while len(taken) <= FEWEST or time.monotonic() - began < LONGEST / 2:
+    while len(taken) <= FEWEST or time.monotonic() - began < LONGEST:
         if training.step == 0:
             training.batches.start_epoch(training.epoch)
         start = time.monotonic()
