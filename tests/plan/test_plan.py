@@ -255,7 +255,7 @@ def test_a_budget_is_answered_by_a_command_or_by_what_it_lacks(project, capsys):
     write(project, "slow", 0, 70.0, **trained(the_spec(project), 10.0, processor=made))
     assert cli.main(["plan", "--budget", "1h", "--cores", "1"]) == 0
     printed = capsys.readouterr().out
-    assert "1 claim in" in printed and "snakemake --cores 1 --resources gpu=1 --keep-going -- " in printed
+    assert "1 claim in" in printed and "snakemake --cores 1 --keep-going -- " in printed
     assert f"results/runs/{the_spec(project).run}/seed{{1,2}}/evaluation.json" in printed
     with pytest.raises(SystemExit):
         cli.main(["plan", "--budget", "soon"])

@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
         _print_claims(found, known)
         if options.budget:
             print()
-            _print_budget(found, known, options, computing, cores)
+            _print_budget(found, known, options, computing, cores, gpu)
 
 
 def _measure(jobs: Iterable[Job], config: Config) -> None:
@@ -223,7 +223,12 @@ def _print_claims(found: Sequence[Open], known: Times) -> None:
 
 
 def _print_budget(
-    found: Sequence[Open], known: Times, options: argparse.Namespace, computing: int, cores: int
+    found: Sequence[Open],
+    known: Times,
+    options: argparse.Namespace,
+    computing: int,
+    cores: int,
+    gpu: bool,
 ) -> None:
     """Print which claims to settle in the time that is given, and the command."""
     from pj.plan import claims, times
@@ -251,7 +256,7 @@ def _print_budget(
     print_table(("claim", "chance of a verdict", "time it adds"), rows)
     jobs = dict.fromkeys(job for one, _ in chosen for job in one.lacking)
     files = f" --configfile {' '.join(map(str, options.configfile))}" if options.configfile else ""
-    gpus = f" --resources gpu={computing}" if known.config.settings.device != "cpu" else ""
+    gpus = f" --resources gpu={computing}" if gpu else ""
     print(
         f"\nsnakemake --cores {cores}{gpus} --keep-going{files} -- \\\n  "
         + " \\\n  ".join(claims.targets(jobs))
