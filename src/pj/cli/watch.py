@@ -91,6 +91,8 @@ def _total(whole: Whole) -> list[str]:
         if whole.left is None
         else f"{duration(whole.left)} left"
     )
+    if whole.done == total:
+        return [f"all {counted(total, 'run')} done"]
     done = f"{whole.done} of {counted(total, 'run')} done ({100 * whole.done // max(total, 1)} %)"
     rest = f"{whole.running} in training, {whole.waiting} waiting, {len(whole.failed)} failed"
     found = [f"{done}, {rest}; {left}"]

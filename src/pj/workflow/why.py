@@ -164,7 +164,7 @@ def _of_params(text: str, results: Path) -> Iterator[str]:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Return the parts of a text between separators that stand outside of quoted texts."""
+    """Return the parts of a text between separators, those within quoted texts left out."""
     masked = LITERAL.sub(lambda found: "x" * len(found[0]), text)
     starts = [0, *(found.end() for found in re.finditer(re.escape(separator), masked))]
     ends = [*(found.start() for found in re.finditer(re.escape(separator), masked)), len(text)]
