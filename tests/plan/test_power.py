@@ -76,6 +76,14 @@ def test_the_level_of_further_seeds_is_what_the_look_at_the_present_ones_leaves(
     assert power.difference(0.4, again.spread, again.seeds, left) >= power.POWER
 
 
+def test_a_small_difference_is_settled_by_equivalence_where_that_takes_fewer_seeds():
+    found = verdicts.Judgement(claim=contrast(margin=0.5), values={0: -0.3, 1: -0.1, 2: 0.0})
+    needs = power.needed(found, 1)
+    left = looks.spent(needs.seeds) - looks.spent(3)
+    assert power.difference(needs.effect, needs.spread, needs.seeds, left) < power.POWER
+    assert power.equivalence(needs.effect, needs.spread, needs.seeds, left, 0.5) >= power.POWER
+
+
 def test_what_was_assumed_is_said():
     claim = contrast(margin=0.25)
     found = verdicts.Judgement(claim=claim, values={0: 0.1, 1: 0.5})

@@ -116,7 +116,9 @@ def _power(claim: Contrast, effect: float, spread: float, family: int) -> Callab
         return lambda seeds, alpha: equivalence(effect, spread, seeds, alpha, margin)
     if claim.expect == "reached":
         return lambda seeds, alpha: precision(spread, seeds, margin)
-    return lambda seeds, alpha: difference(effect, spread, seeds, alpha / family)
+    return lambda seeds, alpha: max(  # the difference is found, or found to be within the margin
+        difference(effect, spread, seeds, alpha / family), equivalence(effect, spread, seeds, alpha, margin)
+    )
 
 
 def chance(found: Judgement, needs: Needed, seeds: int, family: int) -> float:

@@ -21,7 +21,7 @@ ORDER = get_args(Verdict)
 MEANING = {
     "reproduced": "the runs confirm the claim, and its number, if the paper prints one",
     "direction only": "the difference has the claimed direction, but its size is not the paper's",
-    "equivalent": "a difference was claimed, but its 90 % interval (not shown) is within the margin",
+    "equivalent": "a difference was claimed, but tests show that it is smaller than the margin",
     "reversed": "the runs show the opposite of the claim",
     "inconclusive": "the runs so far neither confirm nor refute it",
     "not testable at this scale": "fewer images or epochs, or a narrower network, than in the paper",
