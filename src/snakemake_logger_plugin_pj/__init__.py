@@ -52,6 +52,8 @@ studies, with the --configfile of your call.""",
 If no other snakemake is at work in this folder: `snakemake --unlock`, then call again.""",
 }
 STOPPED_JOB = ("exit status 130", "Signals.SIGINT")  # of a job that Ctrl-C ended before Snakemake noticed it
+SCRIPT_FAILED = "CalledProcessError in file"
+FAILED = "At least one job did not complete successfully"
 INTERRUPTED = "Terminating processes on user request"
 UP_TO_DATE = "Nothing to be done"
 STOPPED = """\
@@ -95,6 +97,7 @@ class LogHandler(LogHandlerBase):
         self.started: dict[int, tuple[str, str, float]] = {}  # rule, title, since when
         self.last = ""
         self.interrupted = False
+        self.brief = False  # a job failed that printed its own message
 
     def emit(self, record: LogRecord) -> None:
         """Write a record's line, if it has one."""
@@ -112,6 +115,13 @@ class LogHandler(LogHandlerBase):
         if self.common_settings.verbose:
             return self.format(record)
         if self.interrupted:  # errors of the jobs that were stopped
+            return None
+        if SCRIPT_FAILED in message and ".snakemake/scripts/" in message:
+            self.brief = True  # the job has said what was wrong
+            return None
+        if self.brief and event == LogEvent.JOB_ERROR:
+            return self._failed(record.__dict__)
+        if self.brief and FAILED in message:
             return None
         problem = self.format(record) if record.levelno >= WARNING else ""
         if message.startswith(INTERRUPTED) or any(sign in problem for sign in STOPPED_JOB):
@@ -201,6 +211,12 @@ class LogHandler(LogHandlerBase):
             return
         rule, self.last, since = self.started.pop(job)
         self.estimate.took[rule].append(now - since)
+
+    def _failed(self, job: dict[str, object]) -> str:
+        logs = job.get("log")
+        where = f", see {logs[0]}" if isinstance(logs, list) and logs else ""
+        _, title, _ = self.started.pop(int(str(job["jobid"])), ("", str(job["rule_name"]), 0.0))
+        return f"failed: {title}{where}"
 
     def _progress(self, done: int, total: int) -> str:
         seconds = self.estimate.left()

@@ -50,6 +50,21 @@ def test_errors_and_warnings_are_shown_and_chatter_is_not(capsys):
     assert say("disk is full", level=logging.ERROR) == "disk is full\n"
 
 
+def test_a_job_that_failed_with_its_own_message_is_one_more_line_with_its_log(capsys):
+    _, say = handler(capsys)
+    job = {"rule_name": "train", "wildcards": {"run": "digits-mlp-1a2b3c4d", "seed": "2"}, "jobid": 7}
+    say("long", event=LogEvent.JOB_INFO, **job)
+    script = "Command 'python .snakemake/scripts/tmp1.train.py' returned non-zero exit status 1."
+    failed = f'RuleException:\nCalledProcessError in file "rules/train.smk", line 24:\n{script}'
+    assert say(failed, level=logging.ERROR) == ""
+    logs = ["results/logs/train/a.log"]
+    line = say("Error in rule train", level=logging.ERROR, event=LogEvent.JOB_ERROR, log=logs, **job)
+    assert line == "failed: train digits-mlp-1a2b3c4d seed 2, see results/logs/train/a.log\n"
+    closing = "WorkflowError:\nAt least one job did not complete successfully."
+    assert say(closing, level=logging.ERROR) == ""
+    assert "Exiting" in say("Exiting because a job execution failed.", level=logging.ERROR)
+
+
 def test_nothing_to_do_is_said_with_the_headline_and_the_page(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     _, say = handler(capsys)
