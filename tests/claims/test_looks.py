@@ -155,3 +155,49 @@ def test_a_damaged_list_of_looks_is_one_message(loaded, tmp_path):
     (tmp_path / looks.FILE).write_text("{")
     with pytest.raises(UserError, match=r"looks.json is damaged: .* Put it back from a copy"):
         pages(tmp_path, loaded, a=UP, b=B)
+
+
+def test_a_stricter_level_makes_it_no_easier_to_agree_with_the_paper(loaded, tmp_path):
+    claim = contrast(contrast={"own/a": 1}, expect="reached", reported=91.2)
+    values = [90.0, 90.3, 89.9, 90.4, 90.1, 90.2]
+    found = result(claim, Drawn({"a": values}, 6), 0.0017)
+    assert 0.0017 < found.p_reported < 0.05
+    judged = verdicts.Judgement(claim=claim, level=0.0017, **vars(found))
+    assert verdicts.decide(judged) == "inconclusive"
+
+
+@pytest.mark.parametrize("claim", [contrast(expect="reached", reported=2.0, contrast={"own/a": 1}), BEST])
+def test_seeds_that_were_left_out_give_no_verdict_whatever_the_statistic(claim):
+    values = {"a": [2.0, 2.1, 2.05, 1.95, 2.0], "b": [1.0] * 5, "c": [0.0] * 5}
+    found = result(claim, Drawn(values, 5), 0.0)
+    assert verdicts.decide(verdicts.Judgement(claim=claim, level=0.04, **vars(found))) == "reproduced"
+    assert verdicts.decide(verdicts.Judgement(claim=claim, level=0.0, **vars(found))) == "inconclusive"
+
+
+def finished(**variants):
+    return {
+        "own": {name: Look(frozenset({f"run-{name}"}), frozenset(range(n))) for name, n in variants.items()}
+    }
+
+
+def test_the_seeds_of_a_look_are_those_that_were_tested_where_one_of_several_cells_is_chosen():
+    claim = contrast(contrast={"x": 1, "own/b": -1}, best_of={"x": ["own/a", "own/c"]})
+    looks_at = [looks.of_claim(claim, finished(a=n, b=n, c=2)) for n in (5, 10)]
+    assert [len(look.seeds) for look in looks_at] == [5, 10]
+    assert looks.level(looks_at[:1], looks_at[1]).alpha == pytest.approx(0.005)
+
+
+def test_a_further_variant_does_not_bring_back_what_is_spent():
+    before = looks.of_claim(BEST, finished(a=5, b=5, c=5))
+    whole = BEST.model_copy(update={"among": []})
+    now = looks.of_claim(whole, finished(a=10, b=10, c=10, dummy=10))
+    assert looks.level([before], now).alpha == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"looks": [{}]}', '{"looks": [1]}', '{"looks": [{"finished": {"own": {"a": {}}}}]}']
+)
+def test_a_list_of_looks_of_another_shape_is_the_same_message(text, loaded, tmp_path):
+    (tmp_path / looks.FILE).write_text(text)
+    with pytest.raises(UserError, match=r"looks.json is damaged"):
+        pages(tmp_path, loaded, a=UP, b=B)

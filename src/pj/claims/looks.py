@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from pj.claims.evidence import Evidence
-from pj.claims.schema import Claim, cells, checks, of_runs, study_of
+from pj.claims.schema import Claim, Contrast, cells, checks, of_runs, study_of
 from pj.config.loading import Config
 from pj.errors import UserError
 from pj.files import json_of, write_json
@@ -50,18 +50,29 @@ Finished = Mapping[str, Mapping[str, Look]]  # by study (or analysis, kind/name)
 def level(earlier: Iterable[Look], now: Look) -> Level:
     """Return the level of a claim's test ``now`` after ``earlier`` looks, the oldest first.
 
-    A look at equal seeds is the same look; one at other runs (of other settings) is none at these. One at a
-    part of the seeds that were seen before brings nothing new, and its level is zero: leaving seeds out is no
-    way to a verdict.
+    A look at equal seeds is the same look. One at other runs (of other settings) is none at these; one at
+    more or fewer variants is. One at a part of the seeds that were seen before brings nothing new, and its
+    level is zero: leaving seeds out is no way to a verdict.
     """
     found: dict[Seeds, Level] = {}
     seen: Seeds = frozenset()
     newest: Seeds = frozenset()
-    for seeds in (look.seeds for look in (*earlier, now) if look.runs == now.runs):
+    for seeds in (look.seeds for look in (*earlier, now) if _same(look, now)):
         if len(seeds) > 1 and seeds not in found:  # a single seed has no p value
             found[seeds] = Level(spent(len(seen | seeds)) - spent(len(seen)), newest)
             seen, newest = seen | seeds, seeds
     return found.get(now.seeds, Level(ALPHA))
+
+
+def seen(earlier: Iterable[Look], now: Look) -> Seeds:
+    """Return the seeds with which a claim was judged before."""
+    return frozenset[int]().union(
+        *(look.seeds for look in earlier if _same(look, now) and len(look.seeds) > 1)
+    )
+
+
+def _same(look: Look, now: Look) -> bool:
+    return bool(look.runs) and (look.runs <= now.runs or now.runs <= look.runs)
 
 
 def spent(seeds: int) -> float:
@@ -70,13 +81,30 @@ def spent(seeds: int) -> float:
 
 
 def of_claim(claim: Claim, finished: Finished) -> Look:
-    """Return the runs that a claim is about, and the seeds that all those have which have any."""
-    looks: list[Look] = []
-    for cell in cells(claim):
-        table, variant = _place(cell)
-        looks += [look for own, look in finished.get(table, {}).items() if variant in ("", own)]
+    """Return the runs that a claim is about, and the seeds that all have which have any.
+
+    Of several cells that a name of ``best_of`` may mean, one of them is enough.
+    """
+    names = [claim.best_of.get(n, [n]) for n in claim.contrast] if isinstance(claim, Contrast) else None
+    looks = (
+        [look for cell in cells(claim) for look in _of_cell(cell, finished)]  # each variant of a study counts
+        if names is None
+        else [_any_of(group, finished) for group in names]
+    )
     runs = frozenset[str]().union(*(look.runs for look in looks))
-    return Look(runs, frozenset.intersection(*(look.seeds for look in looks)) if looks else frozenset())
+    sets = [look.seeds for look in looks if look.seeds]
+    return Look(runs, frozenset.intersection(*sets) if sets else frozenset())
+
+
+def _any_of(group: Iterable[str], finished: Finished) -> Look:
+    looks = [look for cell in group for look in _of_cell(cell, finished)]
+    runs = frozenset[str]().union(*(look.runs for look in looks))
+    return Look(runs, frozenset[int]().union(*(look.seeds for look in looks)))
+
+
+def _of_cell(cell: str, finished: Finished) -> list[Look]:
+    table, variant = _place(cell)
+    return [look for own, look in finished.get(table, {}).items() if variant in ("", own)]
 
 
 def finished(claims: Iterable[Claim], evidence: Evidence, config: Config) -> Finished:
@@ -112,21 +140,26 @@ def _by_variant(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Look
 
 def read(folder: Path) -> list[Finished]:
     """Return the looks at the results in a folder, the oldest first. UserError if the file is damaged."""
-    return [
-        {
-            table: {
-                name: Look(frozenset({own["run"]}), frozenset(own["seeds"])) for name, own in found.items()
+    try:
+        return [
+            {
+                table: {
+                    name: Look(frozenset({own["run"]}), frozenset(own["seeds"]))
+                    for name, own in found.items()
+                }
+                for table, found in look["finished"].items()
             }
-            for table, found in look["finished"].items()
-        }
-        for look in _kept(folder)
-    ]
+            for look in _kept(folder)
+        ]
+    except (KeyError, TypeError, AttributeError):
+        raise _damaged(folder) from None
 
 
 def record(folder: Path, claims: Sequence[Claim], now: Finished) -> None:
     """Note that claims are judged with these runs, unless the newest look was at the same."""
     if not any(len(of_claim(check, now).seeds) > 1 for claim in claims for check in checks(claim)):
         return
+    read(folder)  # UserError if it is damaged
     looks = _kept(folder)
     content = {
         table: {name: {"run": min(look.runs), "seeds": sorted(look.seeds)} for name, look in found.items()}
@@ -141,8 +174,12 @@ def _kept(folder: Path) -> list[dict[str, Any]]:
     path = folder / FILE
     found = json_of(path).get("looks")
     if path.exists() and not isinstance(found, list):
-        raise UserError(
-            f"{path} is damaged: it says with which seeds the claims were judged before. Put it back from a "
-            "copy; without it (delete it), no verdict can take earlier ones into account"
-        )
+        raise _damaged(folder)
     return found or []
+
+
+def _damaged(folder: Path) -> UserError:
+    return UserError(
+        f"{folder / FILE} is damaged: it says with which seeds the claims were judged before. Put it back "
+        "from a copy; without it (delete it), no verdict can take earlier ones into account"
+    )

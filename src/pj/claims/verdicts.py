@@ -223,6 +223,8 @@ def _scales(claim: Claim, config: Config, evidence: Evidence) -> set[object]:
 
 def decide(found: Judgement) -> Verdict:
     """Return the verdict of what was measured at full scale, by its statistic and the level of its test."""
+    if not found.level:  # seeds were left out after a look
+        return "inconclusive"
     claim = found.claim
     match claim:
         case Diverged():
@@ -291,7 +293,9 @@ def _reached(found: Judgement, claim: Contrast) -> Verdict:
         return "inconclusive"
     if found.p_reported < found.level:
         return "direction only" if claim.reported < found.value else "reversed"  # type: ignore[operator]
-    return "reproduced" if (found.high - found.low) / 2 <= claim.margin else "inconclusive"
+    # a stricter level makes it no easier to agree with the paper
+    agrees = found.p_reported >= ALPHA and (found.high - found.low) / 2 <= claim.margin
+    return "reproduced" if agrees else "inconclusive"
 
 
 def _number_fits(found: Judgement) -> bool:

@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the pages."""
-    from pj.claims import verdicts  # load pandas
+    from pj.claims import looks, verdicts  # load pandas
     from pj.claims.evidence import Evidence
     from pj.claims.loading import of as claims_of
     from pj.config import words
@@ -60,6 +60,9 @@ def run(options: argparse.Namespace) -> None:
     )
     if len({source.name for source in sources}) < len(sources):
         raise UserError(f"--from {' '.join(map(str, folders))}; allowed: folders of different names")
+    if not options.sources:
+        (own,) = sources
+        looks.record(RESULTS, claims_of(loaded), looks.finished(claims_of(loaded), own.evidence, loaded))
     judgements = verdicts.judge(claims_of(loaded), [source.evidence for source in sources], loaded)
     place = folders[0].parent if several else folders[0]
     outputs = [options.output] if options.output else [place / "report.html", place / "report.md"]

@@ -58,13 +58,14 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
                 write_table(key, analysed, measured, own)
                 for figure in analysis.figures:
                     analyses.write(key, analysed, measured, own, figure, style.SMALL)
-    if (results / looks.FILE).is_file():
-        files.write_text(folder / looks.FILE, (results / looks.FILE).read_text(encoding="utf-8"))
     for path in sorted((results / "modes").glob("table.*")) if config.settings.modes else ():
         files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
     if kept:
-        source = Source(Evidence(folder), config)
-        judged = verdicts.judge(load_claims(config), [source.evidence], config)
+        source, claims = Source(Evidence(folder), config), load_claims(config)
+        looks.record(results, claims, looks.finished(claims, source.evidence, config))
+        if (results / looks.FILE).is_file():
+            files.write_text(folder / looks.FILE, (results / looks.FILE).read_text(encoding="utf-8"))
+        judged = verdicts.judge(claims, [source.evidence], config)
         numbers.write(judged, [source], Words(), folder / "numbers.tex")
     made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
