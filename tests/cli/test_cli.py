@@ -80,7 +80,7 @@ def test_watch_shows_every_run_in_training(tmp_path, monkeypatch, capsys):
     for part in ("digits-mlp-1", "seed 2", "37.5 %", "epoch 2/4", "test 42.00 %", "50 s left"):
         assert part in line
     (line,) = watch.lines(progress.running(folder, 1600.0), None)
-    assert "no update for 600 s (killed or stuck?)" in line
+    assert "no update for 10:00 min (killed or stuck?)" in line
     monkeypatch.chdir(tmp_path)
     cli.main(["watch", "--once"])
     assert "digits-mlp-1" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pj import cli, config
 from pj.claims import looks
 from pj.cli import watch
 from pj.config.analyses import ANALYSES
+from pj.config.spec import RunSpec
+from pj.errors import UserError
 from pj.plan import claims, history, measure, progress, times, work
 from pj.plan.history import Known, Measured, Took
 from pj.plan.times import Duration, Jobs, Times
@@ -70,13 +73,20 @@ def test_what_is_left_is_what_has_not_finished(project):
 
 def test_targets_are_studies_runs_and_files_and_unknown_ones_are_named(project):
     every, run = work.left(project, RESULTS), project.study("own").variants[0].spec.run
-    for target in (run, f"results/runs/{run}/seed0/evaluation.json"):
+    for target, trained in ((run, 3), (f"results/runs/{run}/seed0/evaluation.json", 1), ("own/slow", 3)):
         found = work.chosen(every, [target], project)
         assert {job.run for job in found if job.run} == {run} and "prepare_data" in rules(found)
+        assert rules(found).count("train") == rules(found).count("evaluate") == trained
+    assert rules(work.chosen(every, [f"results/runs/{run}/seed1/run.json"], project)) == [
+        "prepare_data",
+        "train",
+    ]
+    assert rules(work.chosen(every, ["results/data/digits.npz"], project)) == ["prepare_data"]
     assert rules(work.chosen(every, ["results/studies/own/table.md"], project)).count("train") == 6
     assert work.chosen(every, ["results/report.html"], project) == every
-    with pytest.raises(Exception, match="'owm' is no study, analysis or run of this configuration"):
-        work.chosen(every, ["owm"], project)
+    for wrong in ("owm", "own/slwo", "xyz/own", "data/x.npz"):
+        with pytest.raises(UserError, match=f"'{wrong}' is no study, variant, analysis, run or dataset here"):
+            work.chosen(every, [wrong], project)
 
 
 def the_spec(project, **changes):
@@ -314,7 +324,7 @@ def test_the_time_left_is_that_of_the_same_estimates_as_the_plan(project):
     known = times.Times(
         project, MB, [Took(spec.run, history.kind(spec, MB), "P", 1e4, 10, 50.0)], [], {}, Jobs()
     )
-    found = progress.whole(project, RESULTS, known, 0.0, 1)
+    found = progress.whole(project, RESULTS, known, 0.0, computing=1, cores=1)
     jobs = work.left(project, RESULTS)
     timed = [(job, known.job(job).seconds) for job in jobs]
     assert found.left == pytest.approx(times.side_by_side(timed, 1, 1)) and found.left > 300
@@ -341,3 +351,37 @@ def test_one_of_each_network_is_timed_first_and_the_cheap_before_the_expensive(p
     }
     found = measure.in_order(specs, lambda spec: cost[spec.kind])
     assert [kind for kind, _ in found] == ["c", "b", "e", "a", "d"]
+
+
+def test_what_changes_the_time_of_a_step_is_part_of_a_runs_kind(project):
+    spec = the_spec(project)
+    probed = RunSpec.model_validate(spec.model_dump() | {"probe": {"every": 1}})
+    precise = RunSpec.model_validate(spec.model_dump() | {"precision": "fp32"})
+    assert len({history.kind(one, MB) for one in (spec, probed, precise)}) == 3
+    assert history.network(probed, MB) == history.network(spec, MB)
+
+
+def test_a_diverged_run_tells_no_time(project):
+    write(project, "slow", 0, state="diverged", **trained(the_spec(project), 0.5))
+    assert not list(history.finished(RESULTS, MB))
+
+
+def test_options_that_would_be_ignored_are_refused(project, capsys):
+    assert cli.main(["plan", "own", "--budget", "1h"]) == 1
+    assert "leave the targets out" in capsys.readouterr().err
+    if times.on_gpu(times.here(project, [], [])):
+        pytest.skip("a GPU is here")
+    assert cli.main(["plan", "--gpus", "2"]) == 1
+    assert "--like FOLDER plans for another machine" in capsys.readouterr().err
+
+
+def test_a_table_that_is_older_than_an_evaluation_is_left(project):
+    for variant in ("slow", "fast_1.5"):
+        for seed in range(3):
+            write(project, variant, seed)
+    table = RESULTS / "studies" / "own" / "table.md"
+    table.parent.mkdir(parents=True)
+    table.touch()
+    assert str(table) not in {job.target for job in work.left(project, RESULTS)}
+    os.utime(table, (1.0, 1.0))
+    assert str(table) in {job.target for job in work.left(project, RESULTS)}

@@ -61,16 +61,15 @@ def test_as_many_seeds_as_are_said_to_be_needed_reach_a_verdict_at_the_promised_
         one = judged(claim, tmp_path, loaded, draw.normal(effect, 0.3, needs.seeds).tolist())
         reached += one.verdict in ("reproduced", "direction only")
     assert needs.spread == 0.3 and needs.seeds > 3
-    assert reached / 150 == pytest.approx(
-        power.chance(verdicts.Judgement(claim=claim), needs, needs.seeds, 1), abs=0.08
-    )
-    assert power.chance(verdicts.Judgement(claim=claim), needs, needs.seeds - 1, 1) < power.POWER
+    assert reached / 150 == pytest.approx(power.chance(claim, needs, needs.seeds, 1), abs=0.08)
+    assert power.chance(claim, needs, needs.seeds - 1, 1) < power.POWER
 
 
 def test_the_level_of_further_seeds_is_what_the_look_at_the_present_ones_leaves(loaded, tmp_path):
     found = judged(contrast(reported=0.4), tmp_path, loaded, [0.1, 0.7, 0.4, 0.2, 0.6])
     fresh = power.needed(verdicts.Judgement(claim=found.claim), 1, [found.values and 0.2549509756796393])
-    again = power.needed(found, 1)
+    again = power.needed(found, 1, before=5)
+    assert power.needed(found, 1).seeds == fresh.seeds  # not judged yet
     assert again.spread == pytest.approx(fresh.spread) and again.seeds > fresh.seeds
     left = looks.spent(again.seeds) - looks.spent(5)
     assert power.difference(0.4, again.spread, again.seeds, left) >= power.POWER
@@ -78,10 +77,18 @@ def test_the_level_of_further_seeds_is_what_the_look_at_the_present_ones_leaves(
 
 def test_a_small_difference_is_settled_by_equivalence_where_that_takes_fewer_seeds():
     found = verdicts.Judgement(claim=contrast(margin=0.5), values={0: -0.3, 1: -0.1, 2: 0.0})
-    needs = power.needed(found, 1)
+    needs = power.needed(found, 1, before=3)
     left = looks.spent(needs.seeds) - looks.spent(3)
     assert power.difference(needs.effect, needs.spread, needs.seeds, left) < power.POWER
     assert power.equivalence(needs.effect, needs.spread, needs.seeds, left, 0.5) >= power.POWER
+
+
+def test_no_fewer_seeds_are_needed_than_there_are_and_a_hidden_difference_is_not_used():
+    values = dict(enumerate([3.0, 3.1, 2.9, 3.05, 2.95, 3.0]))
+    found = verdicts.Judgement(claim=contrast(), values=values)
+    assert power.needed(found, 1).seeds == 6 and power.needed(found, 1, before=6).seeds == 7
+    blind = power.needed(found, 1, blind=True)
+    assert blind.effect == 0.5 and "difference of the margin" in blind.why
 
 
 def test_what_was_assumed_is_said():

@@ -69,13 +69,24 @@ def _deviations(seeds: int) -> NDArray[np.float64]:
     return np.sqrt(chdtri(seeds - 1, 1 - NODES) / (seeds - 1))
 
 
-def needed(found: Judgement, family: int, spreads: Sequence[float] = ()) -> Needed | None:
+def needed(
+    found: Judgement, family: int, spreads: Sequence[float] = (), *, before: int = 0, blind: bool = False
+) -> Needed | None:
     """Return how many seeds a claim about a difference needs; None for others, or if no spread is known.
 
+    Args:
+        found: the claim with its values so far.
+        family: number of the study's claims with a p value; the level is divided by it (Holm's strictest).
+        spreads: those of other claims, whose median is taken where this one has fewer than two seeds.
+        before: with how many seeds it was judged before, which determines the level that is left.
+        blind: take no measured difference, since its verdict is not to be seen yet.
+
+    Returns:
+        The number, no smaller than that of the seeds there are, and what was assumed.
+
     The effect is the paper's number if it prints one, else what was measured, else the margin; for a claim of
-    sameness none. The spread is the claim's own from two seeds on, else the median of ``spreads``, those of
-    other claims. The level is what looks so far leave, divided by the number of the study's claims
-    (``family``), the strictest of Holm's.
+    sameness none.
+
     """
     claim = found.claim
     if not isinstance(claim, Contrast):
@@ -87,17 +98,15 @@ def needed(found: Judgement, family: int, spreads: Sequence[float] = ()) -> Need
         spread, of = median(spreads), "spread of other claims"
     else:
         return None
-    effect, why = _effect(found, claim, own)
+    effect, why = _effect(claim, [] if blind else own)
     power = _power(claim, effect, spread, family)
-    before = len(own)
-    for seeds in range(2, MOST + 1):
-        left = spent(seeds) - (spent(before) if seeds > before else 0.0)
-        if power(seeds, left) >= POWER:
+    for seeds in range(max(2, len(own), before + 1), MOST + 1):
+        if power(seeds, spent(seeds) - spent(before)) >= POWER:
             return Needed(seeds, effect, spread, f"{why}, {of}")
     return Needed(None, effect, spread, f"{why}, {of}")
 
 
-def _effect(found: Judgement, claim: Contrast, own: Sequence[float]) -> tuple[float, str]:
+def _effect(claim: Contrast, own: Sequence[float]) -> tuple[float, str]:
     into: Callable[[float], float] = log if claim.ratio else float
     if claim.expect == "same":
         return 0.0, "no difference"
@@ -121,13 +130,11 @@ def _power(claim: Contrast, effect: float, spread: float, family: int) -> Callab
     )
 
 
-def chance(found: Judgement, needs: Needed, seeds: int, family: int) -> float:
+def chance(claim: Claim, needs: Needed, seeds: int, family: int, before: int = 0) -> float:
     """Return the probability of a verdict with so many seeds, under the assumptions of ``needs``."""
-    assert isinstance(found.claim, Contrast)
-    power = _power(found.claim, needs.effect, needs.spread, family)
-    return power(
-        seeds, spent(seeds) - spent(len(found.values)) if seeds > len(found.values) else spent(seeds)
-    )
+    assert isinstance(claim, Contrast)
+    left = max(0.0, spent(seeds) - spent(before))
+    return _power(claim, needs.effect, needs.spread, family)(seeds, left) if left else 0.0
 
 
 def families(claims: Sequence[Claim], study: Callable[[Claim], str | None]) -> dict[str | None, int]:

@@ -83,6 +83,8 @@ def run(options: argparse.Namespace) -> None:
     from pj.claims.loading import of as claims_of
     from pj.plan import times, work
 
+    if options.budget and options.targets:
+        raise UserError("--budget chooses among all claims; leave the targets out")
     loaded = load(options)
     jobs = work.left(loaded, RESULTS)
     every = jobs
@@ -92,8 +94,10 @@ def run(options: argparse.Namespace) -> None:
         _measure(jobs, loaded)
     known, device = times.known(loaded, RESULTS, options.like)
     cores = options.cores or len(os.sched_getaffinity(0))
-    gpu = " thread" not in device
-    computing = max(1, min(options.gpus or 1, cores) if gpu else cores // loaded.settings.threads)
+    gpu = times.on_gpu(device)
+    if options.gpus and not gpu:
+        raise UserError(f"--gpus: the runs are planned on {device}; --like FOLDER plans for another machine")
+    computing = times.at_once(device, cores, loaded, options.gpus or 1)
     where = f"{device}, {computing} run{'s' if computing > 1 else ''} at once"
     if not jobs:
         print("Nothing is left to run: everything is up to date.")
@@ -168,8 +172,9 @@ def _print_left(jobs: Sequence[Job], known: Times, config: Config, where: str) -
                 ", ".join(name for name, _ in sources.most_common()),
             )
         )
-    print(f"Left to run ({where}):\n")
-    print_table(("study or analysis", "jobs", "time", "known from"), rows)
+    print(f"Left to run ({where}):{'' if rows else ' tables and pages'}\n")
+    if rows:
+        print_table(("study or analysis", "jobs", "time", "known from"), rows)
     if several := sum(n > 1 for job, n in shared.items() if job.rule == "train"):
         print(f"\n{counted(several, 'run')} of several studies: below, each counts once.")
     specs = [known.spec(job.run) for job in jobs if job.rule == "train"]

@@ -36,12 +36,14 @@ def run(options: argparse.Namespace) -> None:
     from pj.plan import progress, times
 
     loaded = load(options) if Path("config.yaml").is_file() or options.configfile else None
-    known = times.known(loaded, RESULTS)[0] if loaded else None
+    known, device = times.known(loaded, RESULTS) if loaded else (None, "")
     cores = len(os.sched_getaffinity(0))
+    computing = times.at_once(device, cores, loaded) if loaded else 1
 
     def look() -> tuple[list[Running], Whole | None]:
-        now = time.time()
-        whole = progress.whole(loaded, RESULTS, known, now, cores) if loaded and known else None
+        now, whole = time.time(), None
+        if loaded and known:
+            whole = progress.whole(loaded, RESULTS, known, now, computing=computing, cores=cores)
         return progress.running(RESULTS / ".progress", now), whole
 
     if options.once or not sys.stdout.isatty():
@@ -107,6 +109,6 @@ def _cells(run: Running) -> list[str]:
     accuracy = "" if run.accuracy is None else f"test {run.accuracy:.2f} %"
     left = f"{duration(run.left)} left"
     if run.silent is not None:
-        left = f"no update for {run.silent:.0f} s (killed or stuck?)"
+        left = f"no update for {duration(run.silent)} (killed or stuck?)"
     name, epoch = f"{run.name} seed {run.seed}", f"epoch {run.epoch}/{run.epochs}"
     return [name, f"{100 * run.share:5.1f} %", epoch, *([accuracy] if accuracy else []), left]

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from pj.claims import looks, power, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.power import Needed
-from pj.claims.schema import Claim, Contrast, cells, checks, of_runs, study_of
+from pj.claims.schema import Claim, Contrast, Probed, cells, checks, of_runs, study_of
 from pj.claims.verdicts import Judgement
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
@@ -23,6 +23,7 @@ from pj.runs.records import EVALUATION
 
 UNKNOWN = 0.5  # assumed probability of a verdict where no spread is known, or the test has no formula
 OPEN = "open"
+PROBED = "probes_table.csv"  # of a study, from which claims about probes are judged
 OF_TWO = ("step_loss_difference",)  # quantities of a run against the study's reference
 
 
@@ -60,7 +61,7 @@ def so_far(config: Config, results: Path) -> Iterator[Evidence]:
             own.mkdir(parents=True)
             runs = studies.collect(config.study(name), results / "runs").runs
             runs.to_csv(own / "runs.csv", index=False)
-            if (probed := results / "studies" / name / "probes_table.csv").is_file():
+            if (probed := results / "studies" / name / PROBED).is_file():
                 shutil.copy(probed, own)
         for key, analysis in ANALYSES.items():
             for name in config.analyses(key):
@@ -83,8 +84,10 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
     choose the number of seeds by the result.
     """
     lacking = {id(claim): _lacking(claim, left, config) for claim in claims}
-    complete = [claim for claim in claims if not lacking[id(claim)]]
+    complete = [_shown(claim) for claim in claims if not lacking[id(claim)]]
     with so_far(config, results) as evidence:
+        now = looks.finished(claims, evidence, config)
+        earlier = looks.read(results)
         looks.record(results, complete, looks.finished(complete, evidence, config))
         if (results / looks.FILE).is_file():
             shutil.copy(results / looks.FILE, evidence.folder)
@@ -98,11 +101,23 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
     opened = []
     for one in found:
         family = families.get(_study(config)(one.claim), 1)
-        needed = power.needed(one, family, spreads.get(getattr(one.claim, "quantity", ""), ()))
         seeds, jobs = _seeds(one.claim, config), tuple(lacking[id(one.claim)])
-        chance = power.chance(one, needed, seeds, family) if needed and seeds > 1 else UNKNOWN
+        look = looks.of_claim(one.claim, now)
+        before = len(looks.seen([looks.of_claim(one.claim, then) for then in earlier], look))
+        if not jobs:
+            before = max(before, len(look.seeds))  # this is a look
+        others = spreads.get(getattr(one.claim, "quantity", ""), ())
+        needed = power.needed(one, family, others, before=before, blind=bool(jobs))
+        chance = UNKNOWN
+        if needed and seeds > 1:
+            chance = power.chance(one.claim, needed, seeds, family, before)
         opened.append(Open(one, OPEN if jobs else one.verdict, jobs, seeds, needed, chance))
     return opened
+
+
+def _shown(claim: Claim) -> Claim:
+    """Return a claim with those of its further checks only that its verdict needs."""
+    return claim.model_copy(update={"also": [check for check in claim.also if check.needed]})
 
 
 def _study(config: Config) -> Callable[[Claim], str | None]:
@@ -127,13 +142,16 @@ def _runs(claim: Claim, config: Config) -> Iterator[tuple[str, int, str]]:
 
 
 def _lacking(claim: Claim, left: Sequence[Job], config: Config) -> list[Job]:
+    """Return the jobs that a claim's verdict waits for; one about probes is judged from their table."""
     runs = set(_runs(claim, config))
     trained, measured = {(run, seed) for run, seed, _ in runs}, runs
+    probed = {f"{check.study}/{Path(PROBED).stem}.md" for check in checks(claim) if isinstance(check, Probed)}
     return [
         job
         for job in left
         if (job.rule in ("train", "evaluate") and (job.run, job.seed) in trained)
         or (job.rule == "measure" and (job.run, job.seed, job.part[0]) in measured)
+        or (job.rule == "table" and job.target.endswith(tuple(probed or " ")))
     ]
 
 
@@ -173,8 +191,8 @@ def targets(jobs: Iterable[Job]) -> list[str]:
     """Return these jobs' outputs for a shell, the seeds of a run in braces."""
     seeds: dict[str, list[int]] = {}
     for job in jobs:
-        path = job.target if job.rule == "measure" else str(Path(job.target).with_name(EVALUATION))
-        if job.rule in ("train", "evaluate", "measure"):
+        path = job.target if job.rule in ("measure", "table") else str(Path(job.target).with_name(EVALUATION))
+        if job.rule in ("train", "evaluate", "measure", "table"):
             own = seeds.setdefault(path.replace(f"seed{job.seed}", "seed{}"), [])
             own += [job.seed] if job.seed not in own else []
     return [

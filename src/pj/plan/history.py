@@ -107,8 +107,10 @@ def network(spec: RunSpec, images: Images) -> str:
 
 
 def kind(spec: RunSpec, images: Images) -> str:
-    """Return what determines the time of a run's step: network, batch size and optimizer."""
-    return f"{network(spec, images)} {spec.batch_size}{OPTIMIZER}{spec.optimizer.name}"
+    """Return what determines the time of a run's step: network, precision, probes, batch size, optimizer."""
+    probe = spec.probe.model_dump_json(exclude_none=True) if spec.probe else ""
+    step = f"{spec.precision} {probe} {spec.batch_size}"
+    return f"{network(spec, images)} {step}{OPTIMIZER}{spec.optimizer.name}"
 
 
 def without_optimizer(kind: str) -> str:
@@ -144,14 +146,15 @@ def size(spec: RunSpec, images: Images) -> Size | None:
 
 
 def finished(results: Path, images: Images) -> Iterator[Took]:
-    """Yield the complete and diverged runs in a folder of results, of whatever configuration."""
+    """Yield the complete runs in a folder of results, of whatever configuration; diverged ones end early."""
     for path in sorted((results / "runs").glob("*/seed*/run.json")):
         record = json_of(path)
+        if record.get("state") != "complete":
+            continue
         try:
             spec = RunSpec.model_validate(record["spec"])
             read = dict(record["images"])
             found = Size(read.pop("train"), sum(read.values()))
-            spec = spec.model_copy(update={"epochs": record["epochs"]})  # of a diverged one, those it had
             device = of_device(record["provenance"], record["threads"])
             yield Took(
                 path.parent.parent.name,
@@ -188,7 +191,7 @@ def kept(folder: Path) -> Iterator[Took]:
     for study in found.config.settings.studies:
         table = found.evidence.runs(study)
         specs = {variant.name: variant.spec for variant in found.config.study(study).variants}
-        for row in map(dict, table[table["state"] != "missing"].to_dict("records")):
+        for row in map(dict, table[table["state"] == "complete"].to_dict("records")):
             spec = specs.get(row["variant"])
             there = spec and size(spec, images)
             if spec and there and row["seconds"] == row["seconds"]:

@@ -64,15 +64,15 @@ def running(folder: Path, now: float) -> list[Running]:
 
 
 def _running(p: dict[str, Any], now: float) -> Running:
-    share = (p["epoch"] + p["step"] / p["steps"]) / p["epochs"]
+    share = (p["epoch"] + p["step"] / max(p["steps"], 1)) / max(p["epochs"], 1)
     left = p["seconds"] * (1 - share) / share if share > FIRST else float("nan")
     silent = None if alive(p, now) else now - p["time"]
     accuracy = p["last"].get("test_accuracy")
     return Running(p["run"], str(p["seed"]), share, p["epoch"] + 1, p["epochs"], accuracy, left, silent)
 
 
-def whole(config: Config, results: Path, known: Times, now: float, cores: int) -> Whole:
-    """Return the progress of all runs of a configuration."""
+def whole(config: Config, results: Path, known: Times, now: float, *, computing: int, cores: int) -> Whole:
+    """Return the progress of all runs of a configuration, of which so many compute at once."""
     total = sum(len(run.seeds) for run in config.runs().values())
     jobs = work.left(config, results)
     left = {(job.run, str(job.seed)): job for job in jobs if job.rule == "train"}
@@ -87,7 +87,6 @@ def whole(config: Config, results: Path, known: Times, now: float, cores: int) -
         run = there.get((job.run, str(job.seed))) if job.rule == "train" else None
         timed.append((job, run.left if run and run.left == run.left else known.job(job).seconds))
     sure = [(job, seconds) for job, seconds in timed if seconds is not None]
-    computing = max(1, cores // config.settings.threads)
     return Whole(
         total - len(left),
         len(there),

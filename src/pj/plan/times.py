@@ -220,8 +220,18 @@ def here(config: Config, took: Sequence[Took], steps: Sequence[Measured]) -> str
     if config.settings.device == "cpu" or not slots.visible_devices():
         return cpu
     seen = [*history.devices(took), *(step.device for step in steps)]
-    gpus = [name for name in seen if " thread" not in name]
+    gpus = [name for name in seen if on_gpu(name)]
     return gpus[0] if gpus else "GPU"
+
+
+def on_gpu(device: str) -> bool:
+    """Whether a device's name is that of a GPU; a CPU's has its threads."""
+    return " thread" not in device
+
+
+def at_once(device: str, cores: int, config: Config, gpus: int = 1) -> int:
+    """Return how many runs compute at once."""
+    return max(1, min(gpus, cores) if on_gpu(device) else cores // config.settings.threads)
 
 
 def jobs(config: Config) -> Jobs:

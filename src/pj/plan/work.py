@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from pj.config.loading import Config
 from pj.config.spec import network_name
 from pj.errors import UserError
 from pj.runs import places, records
+from pj.runs.records import EVALUATION
 from pj.workflow import derived, outputs, verify
 
+BEFORE = ("prepare_data", "network")  # of runs
 PAGES = ("report.md", "report.html", "claims.md", "numbers.tex")
 
 
@@ -47,38 +49,47 @@ def left(config: Config, results: Path) -> list[Job]:
 
 
 def chosen(jobs: Iterable[Job], targets: Iterable[str], config: Config) -> list[Job]:
-    """Return the jobs that these targets need: studies, analyses (``prunings/lenet``), runs, or their files.
+    """Return the jobs that these targets need: studies, variants, analyses, runs, datasets, or their files.
 
     UserError for a target that none of the configuration's jobs makes.
     """
-    jobs, wanted = list(jobs), [target.removeprefix("results/").strip("/") for target in targets]
-    known = {*config.settings.studies, *config.runs()}
-    known |= {f"{key}/{name}" for key in ANALYSES for name in config.analyses(key)}
-    keys: set[str] = set()
-    for target in wanted:
-        parts = target.split("/")
-        names = ["/".join(parts[:2]), parts[0], *parts[1:2]] if parts[0] != "report.html" else []
-        found = [name for name in names if name in known]
-        if target in PAGES or target == "all":
+    jobs, found = list(jobs), dict[Job, None]()
+    for target in targets:
+        name = target.removeprefix("results/").strip("/")
+        if name == "all" or name in PAGES:
             return jobs
-        if not found:
-            raise UserError(
-                f"{target!r} is no study, analysis or run of this configuration (`pj plan` lists them)"
-            )
-        keys.add(found[0])
-    runs = {job.run for job in jobs if job.run in keys or keys & set(job.part)}
-    for key in keys:
-        kind, _, name = key.partition("/")
-        if name:
-            runs |= {variant.spec.run for variant in config.analysed(kind, name).variants}
-    data = {config.runs()[run].spec.data.name for run in runs if run in config.runs()}
-    return [
-        job
-        for job in jobs
-        if keys & set(job.part)
-        or (job.rule in ("train", "evaluate") and job.run in runs)
-        or (job.rule in ("prepare_data", "network") and (data | runs) & set(job.part))
-    ]
+        found |= dict.fromkeys(_needed(name, jobs, config))
+    runs = {job.run for job in found if job.run}
+    data = {config.runs()[run].spec.data.name for run in runs}
+    before = [job for job in jobs if job.rule in BEFORE and (data | runs) & set(job.part)]
+    return [job for job in jobs if job in found or job in before]
+
+
+def _needed(target: str, jobs: Sequence[Job], config: Config) -> list[Job]:
+    """Return the jobs of one target, without those before runs."""
+    kind, *rest = target.removeprefix("studies/").removeprefix("runs/").split("/")
+    name = rest[0] if rest else ""
+    runs, study = config.runs(), config.settings.studies.get(kind)
+    if kind in ANALYSES and name in config.analyses(kind):
+        own = {variant.spec.run for variant in config.analysed(kind, name).variants}
+        return [job for job in jobs if f"{kind}/{name}" in job.part or _trains(job, own)]
+    if study and (not name or "." in name):
+        return [job for job in jobs if kind in job.part]
+    if study and name in study.variants:
+        (variant,) = [v for v in config.study(kind).variants if v.name == name]
+        return [job for job in jobs if _trains(job, {variant.spec.run})]
+    if kind in runs and (not name or name.removeprefix("seed").isdigit()):
+        seeds = {int(name.removeprefix("seed"))} if name else set(runs[kind].seeds)
+        rules = ("train",) if rest[1:] and rest[1] != EVALUATION else ("train", "evaluate")
+        return [job for job in jobs if job.rule in rules and job.run == kind and job.seed in seeds]
+    label = name.rpartition(".")[0] if kind == "data" else kind
+    if label in config.sources():
+        return [job for job in jobs if job.rule == "prepare_data" and job.part == (label,)]
+    raise UserError(f"{target!r} is no study, variant, analysis, run or dataset here (`pj runs` lists them)")
+
+
+def _trains(job: Job, runs: set[str]) -> bool:
+    return job.rule in ("train", "evaluate") and job.run in runs
 
 
 def _runs(config: Config, results: Path) -> Iterator[Job]:
@@ -118,8 +129,20 @@ def _tables(late: set[str], config: Config, results: Path) -> Iterator[Job]:
             path = results / Path(file).relative_to(outputs.FOLDER)
             kind, name = path.relative_to(results).parts[:2]
             part = name if kind == "studies" else f"{kind}/{name}"
-            if part in late or not path.is_file():
+            if (
+                part in late
+                or not path.is_file()
+                or (kind == "studies" and _is_old(path, name, config, results))
+            ):
                 yield Job(rule, str(path), part=(part,))
+
+
+def _is_old(path: Path, study: str, config: Config, results: Path) -> bool:
+    """Whether some run of a study was evaluated after a table or figure was made."""
+    made = path.stat().st_mtime
+    runs = [run for variant in config.study(study).variants for run in variant.runs]
+    files = [places.folder(results / "runs", *run) / EVALUATION for run in runs]
+    return any(file.is_file() and file.stat().st_mtime > made for file in files)
 
 
 def _before(config: Config, results: Path, waiting: set[str]) -> Iterator[Job]:

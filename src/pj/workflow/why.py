@@ -80,7 +80,9 @@ def words(rule: str, wildcards: Mapping[str, str], reason: str, known: Known) ->
         if part.startswith(PARAMS):
             found += _of_params(part, known.results)
         elif part.startswith(NEW_INPUT) and not found:
-            found.append(f"newer: {_some(part.removeprefix(NEW_INPUT).split(', '))}")
+            stamp = f"{known.results}/{derived.STAMP}"
+            newer = [name for name in part.removeprefix(NEW_INPUT).split(", ") if name != stamp]
+            found.append(f"newer: {_some(newer)}" if newer else "Snakemake has lost its notes")
         elif part.startswith(MADE_ABOVE):
             found.append("made from files of the jobs above")
         else:
