@@ -63,7 +63,7 @@ def _sync(path: Path) -> None:
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, also while another process removes those that are empty."""
     for _ in range(100):
-        with suppress(FileNotFoundError):  # the folder above it was removed between the two steps
+        with suppress(FileNotFoundError, FileExistsError):  # the one above was removed meanwhile
             return path.mkdir(parents=True, exist_ok=True)
     path.mkdir(parents=True, exist_ok=True)
 
