@@ -110,17 +110,18 @@ def _of_cell(cell: str, finished: Finished) -> list[Look]:
 def finished(claims: Iterable[Claim], evidence: Evidence, config: Config) -> Finished:
     """Return the finished runs at full scale that claims are about; reduced ones are not judged."""
     found: dict[str, dict[str, Look]] = {}
+    tables: dict[str, dict[str, Look]] = {}
     for cell in (cell for claim in claims for check in checks(claim) for cell in cells(check)):
         study = study_of(cell, config)
         if study is None or set(evidence.runs(study)["scale"]) != {"full"}:
             continue
-        runs = evidence.runs(study)
-        names = {str(own): str(run) for own, run in zip(runs["variant"], runs["run"], strict=True)}
         key, variant = _place(cell)
-        table = runs if key == study else evidence.table(*key.split("/"), "table.csv")
-        if table is not None:
-            there = found.setdefault(key, {})
-            there |= {own: look for own, look in _by_variant(table, names).items() if variant in ("", own)}
+        if key not in tables:
+            runs = evidence.runs(study)
+            table = runs if key == study else evidence.table(*key.split("/"), "table.csv")
+            tables[key] = {} if table is None else _by_variant(table, runs)
+        if there := {own: look for own, look in tables[key].items() if variant in ("", own)}:
+            found.setdefault(key, {}).update(there)
     return found
 
 
@@ -130,7 +131,8 @@ def _place(cell: str) -> tuple[str, str]:
     return (first, name) if of_runs(cell) else (f"{first}/{name}", variant)
 
 
-def _by_variant(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Look]:
+def _by_variant(table: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Look]:
+    names = {str(own): str(run) for own, run in zip(runs["variant"], runs["run"], strict=True)}
     there = table[table["state"] != "missing"]
     seeds: dict[str, set[int]] = {}
     for variant, seed in zip(there["variant"], there["seed"], strict=True):
@@ -155,8 +157,9 @@ def read(folder: Path) -> list[Finished]:
         raise _damaged(folder) from None
 
 
-def record(folder: Path, claims: Sequence[Claim], now: Finished) -> None:
-    """Note that claims are judged with these runs, unless the newest look was at the same."""
+def record(folder: Path, claims: Sequence[Claim], evidence: Evidence, config: Config) -> None:
+    """Note in a folder of results that claims are judged now, unless the newest look was at the same runs."""
+    now = finished(claims, evidence, config)
     if not any(len(of_claim(check, now).seeds) > 1 for claim in claims for check in checks(claim)):
         return
     read(folder)  # UserError if it is damaged

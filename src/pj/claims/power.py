@@ -135,14 +135,3 @@ def chance(claim: Claim, needs: Needed, seeds: int, family: int, before: int = 0
     assert isinstance(claim, Contrast)
     left = max(0.0, spent(seeds) - spent(before))
     return _power(claim, needs.effect, needs.spread, family)(seeds, left) if left else 0.0
-
-
-def families(claims: Sequence[Claim], study: Callable[[Claim], str | None]) -> dict[str | None, int]:
-    """Return how many claims with a p value each study has."""
-    from pj.claims.verdicts import TESTED
-
-    counts: dict[str | None, int] = {}
-    for claim in claims:
-        if isinstance(claim, TESTED):
-            counts[study(claim)] = counts.get(study(claim), 0) + 1
-    return counts

@@ -121,13 +121,18 @@ def _added(level: Level, now: looks.Seeds) -> tuple[str, ...]:
     return (f"{seeds}: tested at a level of {level.alpha:.2g}",)
 
 
+def family(claim: Claim, config: Config) -> str | None:
+    """Return the study with whose other claims a claim is adjusted: that of its first cell."""
+    named = cells(claim)
+    return study_of(named[0], config) if named else None
+
+
 def _adjusted(judgements: Sequence[Judgement], config: Config) -> list[Judgement]:
     """Adjust the p values of the claims about one study for their number (Holm), measured or not."""
     families: dict[str | None, list[int]] = {}
-    tested = [(i, found) for i, found in enumerate(judgements) if isinstance(found.claim, TESTED)]
-    for i, judgement in tested:
-        named = cells(judgement.claim)
-        families.setdefault(study_of(named[0], config) if named else None, []).append(i)
+    for i, judgement in enumerate(judgements):
+        if isinstance(judgement.claim, TESTED):
+            families.setdefault(family(judgement.claim, config), []).append(i)
     found = list(judgements)
     for members in families.values():
         given = [1.0 if p is None else p for p in (found[i].p for i in members)]

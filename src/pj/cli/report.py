@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"--from {' '.join(map(str, folders))}; allowed: folders of different names")
     if not options.sources:
         (own,) = sources
-        looks.record(RESULTS, claims_of(loaded), looks.finished(claims_of(loaded), own.evidence, loaded))
+        looks.record(RESULTS, claims_of(loaded), own.evidence, loaded)
     judgements = verdicts.judge(claims_of(loaded), [source.evidence for source in sources], loaded)
     place = folders[0].parent if several else folders[0]
     outputs = [options.output] if options.output else [place / "report.html", place / "report.md"]

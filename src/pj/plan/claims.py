@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,8 +72,6 @@ def so_far(config: Config, results: Path) -> Iterator[Evidence]:
                     table = import_module(analysis.table).table(analysed, measured)
                     (folder / key / name).mkdir(parents=True)
                     table.to_csv(folder / key / name / "table.csv", index=False)
-        if (results / looks.FILE).is_file():
-            shutil.copy(results / looks.FILE, folder)
         yield Evidence(folder)
 
 
@@ -88,11 +87,12 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
     with so_far(config, results) as evidence:
         now = looks.finished(claims, evidence, config)
         earlier = looks.read(results)
-        looks.record(results, complete, looks.finished(complete, evidence, config))
+        looks.record(results, complete, evidence, config)
         if (results / looks.FILE).is_file():
             shutil.copy(results / looks.FILE, evidence.folder)
         found = verdicts.judge(claims, [evidence], config)
-    families = power.families([check for claim in claims for check in checks(claim)], _study(config))
+    every = [check for claim in claims for check in checks(claim)]
+    families = Counter(verdicts.family(one, config) for one in every if isinstance(one, verdicts.TESTED))
     spreads: dict[str, list[float]] = {}
     for one in found:
         claim = one.claim
@@ -100,7 +100,7 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
             spreads.setdefault(claim.quantity, []).append(stdev(one.values.values()))
     opened = []
     for one in found:
-        family = families.get(_study(config)(one.claim), 1)
+        family = max(1, families[verdicts.family(one.claim, config)])
         seeds, jobs = _seeds(one.claim, config), tuple(lacking[id(one.claim)])
         look = looks.of_claim(one.claim, now)
         before = len(looks.seen([looks.of_claim(one.claim, then) for then in earlier], look))
@@ -118,10 +118,6 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
 def _shown(claim: Claim) -> Claim:
     """Return a claim with those of its further checks only that its verdict needs."""
     return claim.model_copy(update={"also": [check for check in claim.also if check.needed]})
-
-
-def _study(config: Config) -> Callable[[Claim], str | None]:
-    return lambda claim: study_of(cells(claim)[0], config) if cells(claim) else None
 
 
 def _runs(claim: Claim, config: Config) -> Iterator[tuple[str, int, str]]:

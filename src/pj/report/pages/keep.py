@@ -62,7 +62,7 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
         files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
     if kept:
         source, claims = Source(Evidence(folder), config), load_claims(config)
-        looks.record(results, claims, looks.finished(claims, source.evidence, config))
+        looks.record(results, claims, source.evidence, config)
         if (results / looks.FILE).is_file():
             files.write_text(folder / looks.FILE, (results / looks.FILE).read_text(encoding="utf-8"))
         judged = verdicts.judge(claims, [source.evidence], config)

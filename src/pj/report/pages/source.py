@@ -58,6 +58,6 @@ def results(folder: Path, settings: Mapping[str, Any]) -> tuple[list[Judgement],
     """Return what pages of a folder of results show: verdicts, the folder as their one source, and words."""
     source = Source(Evidence(folder), loading.of_settings(settings))
     claims = load_claims(source.config)
-    looks.record(folder, claims, looks.finished(claims, source.evidence, source.config))
+    looks.record(folder, claims, source.evidence, source.config)
     judgements = verdicts.judge(claims, [source.evidence], source.config)
     return judgements, [source], words.of(source.config)
