@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from types import SimpleNamespace
-
-import torch
 
 from pj import config
 from pj.config.spec import RunSpec
-from pj.pruning import networks
-from pj.training import build
+from pj.data import store
+from pj.plan import history, measure
 
-IMAGES = {"cifar10": (50_000, 3, 32), "mnist": (60_000, 1, 28)}  # training images, channels, side
+IMAGES = {  # training images, and classes, channels and side
+    "cifar10": (50_000, store.Shape(10, 3, 32)),
+    "mnist": (60_000, store.Shape(10, 1, 28)),
+}
 
 
-def operations(spec: RunSpec, known: dict[str, int]) -> float:
-    """Return the operations of one training; ``known`` keeps the multiply-adds per image of each network."""
-    count, channels, side = IMAGES[spec.data.name]
+def operations(spec: RunSpec, known: dict[str, float]) -> float:
+    """Return the operations of one training; ``known`` keeps those of a forward pass of each network."""
+    count, shape = IMAGES[spec.data.name]
     key = spec.model.model_dump_json() + spec.data.name
     if key not in known:
-        dataset = SimpleNamespace(channels=channels, image_size=side, classes=10)
-        network = build.network(spec, dataset, torch.device("cpu")).eval()
-        known[key] = networks.size(network, torch.zeros(1, channels, side, side)).macs
-    gradients = 2 if spec.optimizer.name == "sam" else 1
-    return 6.0 * known[key] * (spec.data.train or count) * spec.epochs * gradients
+        known[key] = measure.operations(spec, shape)
+    return 3.0 * known[key] * (spec.data.train or count) * spec.epochs * history.gradients(spec)
 
 
 def main() -> None:
@@ -39,7 +36,7 @@ def main() -> None:
     loaded = config.load(*(sys.argv[1:] or ["config.yaml"]))
     total: Counter[str] = Counter()
     runs: Counter[str] = Counter()
-    known: dict[str, int] = {}
+    known: dict[str, float] = {}
     for run in loaded.runs().values():
         name = run.spec.model.name
         runs[name] += len(run.seeds)

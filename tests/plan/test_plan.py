@@ -385,3 +385,11 @@ def test_a_table_that_is_older_than_an_evaluation_is_left(project):
     assert str(table) not in {job.target for job in work.left(project, RESULTS)}
     os.utime(table, (1.0, 1.0))
     assert str(table) in {job.target for job in work.left(project, RESULTS)}
+
+
+def test_every_rule_of_the_workflow_has_its_kind_of_job():
+    root = Path(__file__).parents[2]
+    text = "\n".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
+    names = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)", text, re.MULTILINE))
+    assert {times.RULES.get(name, name) for name in names - {"train_probed"}} == set(times.FIXED)
+    assert set(times.RULES) <= names

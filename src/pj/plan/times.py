@@ -36,9 +36,10 @@ FIXED = {
     **{"table": 1.2, "figure": 1.9, "page": 2.0},
 }
 RULES = {  # Snakemake's rules, which `pj.plan.work` groups
-    **{"train_probed": "train", "tables": "table", "probes_table": "table", "analysis_table": "table"},
-    **{"figures": "figure", "analysis_figure": "figure", "paths": "figure", "sweep": "figure"},
-    **{"probes": "figure", "scorecard": "page", "report": "page", "numbers": "page", "modes": "table"},
+    **{"tables": "table", "analysis_table": "table", "probes": "table", "modes": "table"},
+    **{"figures": "figure", "analysis_figure": "figure", "probe_figures": "figure"},
+    **{"paths": "figure", "sweeps": "figure"},
+    **{"scorecard": "page", "report": "page", "numbers": "page"},
 }
 START, EACH = 4.0, 0.1  # seconds of Snakemake itself: to plan, and for each job
 MOST = 300  # jobs of a rule whose times are read
