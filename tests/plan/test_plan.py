@@ -18,11 +18,14 @@ from pj.claims import looks
 from pj.cli import watch
 from pj.config.analyses import ANALYSES
 from pj.config.spec import RunSpec
+from pj.data import facts
+from pj.data.facts import Known
 from pj.errors import UserError
 from pj.plan import claims, history, measure, progress, times, work
-from pj.plan.history import Known, Measured, Took
+from pj.plan.history import Measured, Took
 from pj.plan.times import Duration, Jobs, Times
 from pj.plan.work import Job
+from pj.report.pages.keep import keep
 
 RESULTS = Path("results")
 MB = {"digits": Known(1437, 360, "3x32")}
@@ -126,6 +129,27 @@ def test_a_step_that_computes_two_gradients_counts_twice(project):
     assert Times(project, MB, [], [step], {}, Jobs()).run("x", sam).seconds == pytest.approx(0.02 * 268)
 
 
+def test_a_probed_step_takes_as_long_as_the_gradients_that_its_probes_compute_in_fp32(project, monkeypatch):
+    probe = {"every": 4, "gradient": {"absolute": [0.1, 0.2], "relative": [1.0]}, "ics": ["linear1"]}
+    probed = RunSpec.model_validate(the_spec(project).model_dump() | {"probe": probe})
+    only_losses = RunSpec.model_validate(the_spec(project).model_dump() | {"probe": {}})
+    assert history.gradients(only_losses) == 1
+    assert history.gradients(probed) == 1 + (1 + 3 + 1) / 4
+    assert history.size(probed, MB).passes(probed) == 2 * (3 * 1337 * 2.25 + 460)
+
+    timed = []
+
+    def per_step(training):
+        timed.append((training.probing, training.conditions.precision))
+        return [0.1, 0.3][len(timed) - 1]
+
+    monkeypatch.setattr(measure, "_per_step", per_step)
+    shape = SimpleNamespace(classes=10, channels=3, image_size=32)
+    step, _ = measure._timed(probed, shape, "cpu", 1)
+    assert step == pytest.approx(0.1 + 0.3 * 5 / 4)
+    assert timed[1] == (None, "fp32") and timed[0][0] is None
+
+
 def test_only_runs_of_this_device_tell_its_time(project):
     spec = the_spec(project)
     write(project, "slow", 0, **trained(spec, 10.0, processor="Q"))
@@ -133,6 +157,19 @@ def test_only_runs_of_this_device_tell_its_time(project):
     found = list(history.finished(RESULTS, MB))
     assert {(run.device, run.seconds) for run in found} == {("Q, 1 thread", 10.0), ("P, 1 thread", 20.0)}
     assert {run.passes for run in found} == {2 * (3 * 1337 + 460)}
+
+
+def test_runs_kept_of_another_machine_tell_its_time_though_their_data_are_not_here(project):
+    spec = write(project, "slow", 0)
+    keep(project, RESULTS, Path("kept"))
+    provenance = Path("kept/provenance.json")
+    content = json.loads(provenance.read_text())
+    content["settings"]["datasets"] = {"digits": {"source": "npz", "path": "elsewhere.npz"}}
+    provenance.write_text(json.dumps(content))
+    (run,) = history.kept(Path("kept"))
+    evaluation = json.loads((RESULTS / "runs" / spec.run / "seed0" / "evaluation.json").read_text())
+    assert (run.run, run.seconds) == (spec.run, evaluation["seconds"])
+    assert run.passes == history.size(spec, MB).passes(spec)
 
 
 def test_jobs_side_by_side_take_as_long_as_the_busiest_worker_and_pages_wait():
@@ -291,13 +328,13 @@ def test_steps_are_measured_for_each_kind_and_kept(project, capsys):
     assert "Timing 1 kind of runs" in printed and "measured steps" in printed
     kept = json.loads((RESULTS / history.FILE).read_text())
     spec = the_spec(project)
-    images = history.images_of(project, RESULTS)
+    images = facts.images_of(project, RESULTS)
     step = next(step for step in kept["steps"] if step["kind"] == history.kind(spec, images))
     weights = 3 * 32 * 32 * 1024 + 1024 * 10
     assert kept["operations"][history.network(spec, images)] == 2 * weights
     assert step["operations"] == 6 * weights * spec.batch_size and 0 < step["seconds"] < 1
     assert cli.main(["plan", "--measure"]) == 0
-    assert "nothing to measure" in capsys.readouterr().out
+    assert "Nothing to measure" in capsys.readouterr().out
 
 
 def test_the_progress_of_the_whole_counts_done_running_waiting_and_failed_runs(project, capsys):
@@ -330,15 +367,21 @@ def test_the_time_left_is_that_of_the_same_estimates_as_the_plan(project):
     assert found.left == pytest.approx(times.side_by_side(timed, 1, 1)) and found.left > 300
 
 
-def test_a_terminal_is_shown_bars(project):
+def test_a_terminal_is_shown_bars_and_a_narrow_one_which_run_and_how_long(project):
     from rich.console import Console
 
-    run = progress.Running("digits-mlp-1", "2", 0.5, 2, 4, 42.0, 50.0)
-    console = Console(width=120, force_terminal=True, record=True)
-    console.print(watch.shown([run], progress.Whole(3, 1, 2, (), 90.0)))
-    text = console.export_text()
-    assert "3 of 6 runs done (50 %), 1 in training, 2 waiting, 0 failed; 1:30 min left" in text
-    assert "━" in text and "epoch 2/4" in text
+    runs = [progress.Running("digits-mlp-1a2b3c4d", seed, 0.5, 2, 4, 42.0, 50.0) for seed in ("1", "2")]
+
+    def text(width):
+        console = Console(width=width, force_terminal=True, record=True)
+        console.print(watch.shown(runs, progress.Whole(3, 1, 2, (), 90.0), width))
+        return console.export_text()
+
+    assert "3 of 6 runs done (50 %), 1 in training, 2 waiting, 0 failed; 1:30 min left" in text(120)
+    assert "━" in text(120) and "epoch 2/4" in text(120)
+    for seed in "12":
+        assert f"digits-mlp-1a2b3c4d seed {seed}  50.0 %  50 s left" in text(60)
+    assert len([line for line in text(30).splitlines() if line.startswith("digits")]) == 2
 
 
 def test_one_of_each_network_is_timed_first_and_the_cheap_before_the_expensive(project):

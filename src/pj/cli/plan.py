@@ -127,7 +127,7 @@ def _measure(jobs: Iterable[Job], config: Config) -> None:
         if known.run(name, spec).source in (times.UNKNOWN, times.MODEL) and history.size(spec, known.images):
             specs.setdefault(history.kind(spec, known.images), spec)
     if not specs:
-        print("Every kind of run is known here, or its dataset must be prepared first: nothing to measure.\n")
+        print("Nothing to measure: each run's time is known here, or its dataset must be prepared first.\n")
         return
     with slots.held(config.settings.device):
         from pj.plan import measure  # loads torch
@@ -196,7 +196,7 @@ def _print_sum(jobs: Sequence[Job], known: Times, config: Config, computing: int
     rules = Counter(job.rule for job in jobs)
     print(f"\n{len(jobs)} jobs: {', '.join(f'{n} {rule}' for rule, n in rules.most_common())}")
     if unknown := len(found) - len(timed):
-        print(f"Time: not known for {unknown} jobs; the others {together} ({work} of work)")
+        print(f"Time: not known for {counted(unknown, 'job')}; the others {together} ({work} of work)")
     else:
         print(f"Time: {together} ({work} of work)")
     megabytes, without = space.disk(jobs, config, RESULTS)

@@ -14,6 +14,7 @@ from pj.durations import counted, duration
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.text import Text
 
     from pj.plan.progress import Running, Whole
 
@@ -23,6 +24,7 @@ EXAMPLES = {
     "pj watch --configfile my.yaml": "of config.yaml with an overlay",
 }
 SHOWN = 5  # failed runs whose logs are named
+WIDE = 110  # columns of a terminal from which on a bar and all details fit
 REFRESH, SHARE = 2.0, 0.05  # seconds between two looks, and the most of the time that they may take
 
 
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     with Live(auto_refresh=False) as live:
         while True:
             began = time.monotonic()
-            live.update(shown(*look()), refresh=True)
+            live.update(shown(*look(), live.console.width), refresh=True)
             took = time.monotonic() - began
             try:
                 time.sleep(max(REFRESH, took / SHARE))
@@ -68,8 +70,8 @@ def lines(running: list[Running], whole: Whole | None) -> list[str]:
     return found if running else [*found, "no run is in training"]
 
 
-def shown(running: list[Running], whole: Whole | None) -> Group:
-    """Return the same for a terminal, with bars."""
+def shown(running: list[Running], whole: Whole | None, width: int) -> Group:
+    """Return the same for a terminal of this width: with bars, or where they do not fit the shares alone."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -77,12 +79,21 @@ def shown(running: list[Running], whole: Whole | None) -> Group:
 
     table = Table.grid(padding=(0, 2))
     for run in running:
-        name, share, *rest = _cells(run)
-        bar = ProgressBar(total=1.0, completed=run.share, width=20)
-        table.add_row(Text(name), bar, Text(share), Text("  ".join(rest)))
+        name, share, *rest = (_line(cell.strip()) for cell in _cells(run))
+        if width < WIDE:
+            table.add_row(name, share, rest[-1])
+        else:
+            table.add_row(name, ProgressBar(total=1.0, completed=run.share, width=20), share, *rest)
     if not running:
-        table.add_row(Text("no run is in training"))
+        table.add_row("no run is in training")
     return Group(*map(Text, [] if whole is None else _total(whole)), table)
+
+
+def _line(text: str) -> Text:
+    """Return text that a narrow terminal cuts rather than wraps, so that a run keeps its line."""
+    from rich.text import Text
+
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _total(whole: Whole) -> list[str]:

@@ -121,3 +121,10 @@ class Probe(Strict):
     ics: Annotated[list[str], AfterValidator(distinct)] = Field(
         [], description="layers whose internal covariate shift is measured: conv1, …, linear1, …"
     )
+
+    @property
+    def gradients(self) -> int:
+        """How many gradients a probed step computes besides its own, all in fp32."""
+        lines = [line for line in (self.gradient, self.update) if line]
+        sizes = sum(len(grid) for line in lines for grid in (line.absolute, line.relative) if grid)
+        return 1 + sizes + len(self.ics) if lines or self.ics else 0

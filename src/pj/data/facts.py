@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pj.config.components import Source
+from pj.config.loading import Config
 from pj.data import listing, store
 from pj.errors import UserError
 
@@ -28,6 +31,34 @@ DOWNLOADS = {
     **{"MNIST": 12, "FashionMNIST": 31, "KMNIST": 21},
 }
 DIGITS = (1_437, 360)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A dataset's training and test images, their shape as text (channels x side), and its classes."""
+
+    train: int
+    test: int
+    shape: str
+    classes: int = 10
+
+
+Images = Mapping[str, Known]
+
+
+def images_of(config: Config, results: Path) -> dict[str, Known]:
+    """Return what is known of the images of each dataset; nothing of those that must be prepared first."""
+    found: dict[str, Known] = {}
+    for label, source in config.sources().items():
+        prepared = results / "data" / f"{label}.npz"
+        there = counts(source, prepared)
+        try:
+            own = shape(source, prepared)
+        except UserError:
+            continue
+        if there:
+            found[label] = Known(*there, f"{own.channels}x{own.image_size}", own.classes)
+    return found
 
 
 def shape(source: Source, prepared: Path) -> store.Shape:

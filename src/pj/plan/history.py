@@ -11,25 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pj.config.loading import Config
 from pj.config.spec import RunSpec
+from pj.data import facts
+from pj.data.facts import Images
 from pj.files import json_of
 
 FILE = ".plan.json"  # below results: what `pj plan --measure` measured
 OPTIMIZER = " by "
-
-
-@dataclass(frozen=True)
-class Known:
-    """A dataset's training and test images, their shape as text, and its number of classes."""
-
-    train: int
-    test: int
-    shape: str
-    classes: int = 10
-
-
-Images = Mapping[str, Known]
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Size:
         return spec.epochs * ceil(self.train / spec.batch_size)
 
     def passes(self, spec: RunSpec) -> float:
-        """Return the forward passes of single images of a run; a backward pass counts as two, SAM twice."""
+        """Return the forward passes of single images of a run; a backward pass counts as two."""
         return spec.epochs * (3.0 * self.train * gradients(spec) + self.evaluated)
 
 
@@ -80,7 +68,7 @@ class Measured:
         seconds: how long a step takes.
         forward: seconds of one image's forward pass.
         operations: floating-point operations of the step.
-        gradients: how many the step computes.
+        gradients: how many the step computes (`gradients`).
 
     """
 
@@ -89,12 +77,13 @@ class Measured:
     seconds: float
     forward: float
     operations: float
-    gradients: int = 1
+    gradients: float = 1
 
 
-def gradients(spec: RunSpec) -> int:
-    """Return how often a step computes the gradient."""
-    return 2 if spec.optimizer.name == "sam" else 1
+def gradients(spec: RunSpec) -> float:
+    """Return how often a step computes the gradient: SAM twice, and probes on the mean over all steps."""
+    probed = spec.probe.gradients / spec.probe.every if spec.probe else 0
+    return (2 if spec.optimizer.name == "sam" else 1) + probed
 
 
 def network(spec: RunSpec, images: Images) -> str:
@@ -116,24 +105,6 @@ def kind(spec: RunSpec, images: Images) -> str:
 def without_optimizer(kind: str) -> str:
     """Return the part of a kind that determines most of its time: network and batch size."""
     return kind.rpartition(OPTIMIZER)[0]
-
-
-def images_of(config: Config, results: Path) -> Images:
-    """Return what is known of the images of each dataset; nothing of those that must be prepared first."""
-    from pj.data import facts
-    from pj.errors import UserError
-
-    found: dict[str, Known] = {}
-    for label, source in config.sources().items():
-        prepared = results / "data" / f"{label}.npz"
-        there = facts.counts(source, prepared)
-        try:
-            shape = facts.shape(source, prepared)
-        except UserError:
-            continue
-        if there:
-            found[label] = Known(*there, f"{shape.channels}x{shape.image_size}", shape.classes)
-    return found
 
 
 def size(spec: RunSpec, images: Images) -> Size | None:
@@ -180,14 +151,7 @@ def kept(folder: Path) -> Iterator[Took]:
     from pj.report.pages import source
 
     found = source.kept(folder)
-    images = dict(images_of(found.config, folder))
-    for label in found.config.sources():  # such as cifar10-jpeg, whose file is elsewhere
-        for name, known in (
-            ("cifar10", Known(50_000, 10_000, "3x32")),
-            ("mnist", Known(60_000, 10_000, "1x28")),
-        ):
-            if name in label:
-                images.setdefault(label, known)
+    images = {**facts.images_of(found.config, folder), **found.images}
     for study in found.config.settings.studies:
         table = found.evidence.runs(study)
         specs = {variant.name: variant.spec for variant in found.config.study(study).variants}

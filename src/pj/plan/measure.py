@@ -12,14 +12,15 @@ import torch
 
 from pj.config.spec import RunSpec
 from pj.data import store
+from pj.data.facts import Images
 from pj.errors import UserError
 from pj.files import json_of, write_json
 from pj.plan import history
-from pj.plan.history import Images, Measured
+from pj.plan.history import Measured
 from pj.pruning import networks
 from pj.training import build
 from pj.training.accuracy import predict
-from pj.training.device import Conditions, configure
+from pj.training.device import configure
 from pj.training.run import Training
 
 FEWEST, LONGEST = 2, 1.0  # steps after the first, and seconds after which no further one is taken
@@ -60,13 +61,12 @@ def measure(
     def per_step(spec: RunSpec) -> float:
         return 3 * counted[history.network(spec, images)] * spec.batch_size * history.gradients(spec)
 
+    name = history.of_device(provenance(configure(device, "fp32", threads).device), threads)
     began, found = time.monotonic(), []
     for kind, spec in in_order(specs, per_step):
         if time.monotonic() - began > seconds:
             break
-        conditions = configure(device, spec.precision, threads)
-        name = history.of_device(provenance(conditions.device), threads)
-        step, image = _timed(spec, _shape(spec, images), conditions)
+        step, image = _timed(spec, _shape(spec, images), device, threads)
         found.append(Measured(kind, name, step, image, per_step(spec), history.gradients(spec)))
         speed = f"{1000 * step:8.1f} ms per step, {per_step(spec) / step / 1e9:7.1f} GFLOP/s"
         say(f"{speed}  {spec.network}, {spec.optimizer.name}, batch {spec.batch_size}")
@@ -117,8 +117,11 @@ def operations(spec: RunSpec, shape: store.Shape) -> float:
         return 2.0 * networks.size(model, image).macs
 
 
-def _timed(spec: RunSpec, shape: store.Shape, conditions: Conditions) -> tuple[float, float]:
-    """Return the seconds of a step, and of one image's forward pass."""
+def _timed(spec: RunSpec, shape: store.Shape, device: str, threads: int) -> tuple[float, float]:
+    """Return the mean seconds of a step, with its share of the run's probes, and of one image's forward pass.
+
+    A probe takes as long as the gradients that it computes, in fp32: a whole one can take minutes.
+    """
     draw, count = np.random.default_rng(0), max(2 * spec.batch_size, 256)
     size = (count, shape.image_size, shape.image_size, shape.channels)
     pixels = draw.integers(0, 256, size, dtype=np.uint8)
@@ -127,8 +130,12 @@ def _timed(spec: RunSpec, shape: store.Shape, conditions: Conditions) -> tuple[f
     dataset = store.Dataset(pixels, labels, pixels[:256], labels[:256], names, "")
     data = spec.data.model_copy(update={"train": None, "test": None, "validation": 0})
     plain = spec.model_copy(update={"data": data, "select": "last", "probe": None, "epochs": 1_000})
-    training = Training(plain, 0, dataset, conditions)
-    return _per_step(training), _per_image(training)
+    training = Training(plain, 0, dataset, configure(device, spec.precision, threads))
+    step, image = _per_step(training), _per_image(training)
+    if probes := history.gradients(spec) - history.gradients(plain):
+        conditions = configure(device, "fp32", threads)
+        step += probes / history.gradients(plain) * _per_step(Training(plain, 0, dataset, conditions))
+    return step, image
 
 
 def _per_step(training: Training) -> float:

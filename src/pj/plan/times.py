@@ -17,9 +17,11 @@ import numpy as np
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.spec import RunSpec
+from pj.data import facts
+from pj.data.facts import Images
 from pj.files import json_of
 from pj.plan import history
-from pj.plan.history import Images, Measured, Took
+from pj.plan.history import Measured, Took
 from pj.plan.work import Job
 
 SAME, NETWORK, STEPS, MODEL = (
@@ -194,7 +196,7 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
             step_times.json, if it is there.
 
     """
-    images = history.images_of(config, results)
+    images = facts.images_of(config, results)
     operations = history.operations(results)
     if like:
         took = list(history.kept(like))

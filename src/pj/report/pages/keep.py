@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.settings import Study
 from pj.config.words import Words
+from pj.data import facts
 from pj.report.figures import analyses, curves, paths, style, sweep
 from pj.report.figures import probes as probe_figures
 from pj.report.pages.source import Source
@@ -30,8 +32,9 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
 
     For each study its tables (one row per variant, one row per run), its learning curves, of a sweep its
     figure, of probed runs a summary and its figure, of DessiLBI's their paths; for each analysis its
-    table and figures; all numbers as ``numbers.tex``; and in ``provenance.json`` the settings in force, how
-    many runs each combination of versions, machine and commit made, and ``notes``: sentences for the page.
+    table and figures; all numbers as ``numbers.tex``; and in ``provenance.json`` the settings in force, the
+    datasets' sizes, how many runs each combination of versions, machine and commit made, and ``notes``:
+    sentences for the page.
     """
     kept = []
     machines: Counter[str] = Counter()
@@ -72,7 +75,8 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
     for source in settings["datasets"].values():
         if "path" in source:
             source["path"] = Path(source["path"]).name  # the folder means nothing elsewhere
-    content: dict[str, Any] = {"made_with": made_with, "settings": settings}
+    images = {label: asdict(known) for label, known in facts.images_of(config, results).items()}
+    content: dict[str, Any] = {"made_with": made_with, "images": images, "settings": settings}
     if notes:
         content["notes"] = list(notes)
     files.write_json(folder / "provenance.json", content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pj.claims.verdicts import Judgement
 from pj.config import loading, words
 from pj.config.loading import Config, ConfigError
 from pj.config.words import Words
+from pj.data.facts import Images, Known
 from pj.errors import UserError
 
 
@@ -26,6 +27,7 @@ class Source:
     config: Config
     kept: bool = False  # its figures are there or not at all; in a workflow they may be drawn later
     notes: tuple[str, ...] = ()  # sentences about its runs that its tables do not say
+    images: Images = field(default_factory=dict)  # of each dataset, as they were where it was kept
 
     @property
     def name(self) -> str:
@@ -44,12 +46,14 @@ def kept(folder: Path, name: str = "") -> Source:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         settings, notes = dict(content["settings"]), tuple(map(str, content.get("notes", ())))
-    except (OSError, ValueError, KeyError, TypeError):
+        images = {label: Known(**known) for label, known in content.get("images", {}).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{folder} holds no provenance.json with settings; wanted: what pj keep wrote"
         ) from None
     try:
-        return Source(Evidence(folder, name), loading.of_settings(settings), kept=True, notes=notes)
+        config = loading.of_settings(settings)
+        return Source(Evidence(folder, name), config, kept=True, notes=notes, images=images)
     except ConfigError as error:
         raise UserError(f"the settings in {path} are none of this version of pj: {error}") from None
 
