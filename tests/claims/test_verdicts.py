@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from helpers.claims import CONFIG, UP, B, contrast, plant
 from pj.claims import schema, verdicts
@@ -15,6 +16,7 @@ from pj.claims.schema import Best, Diverged, Probed, RankCorrelation
 from pj.config import loading
 from pj.config.loading import ConfigError
 from pj.errors import UserError
+from pj.report.tables import claims as claims_table
 
 
 @pytest.fixture
@@ -82,6 +84,99 @@ def test_a_single_seed_gives_no_interval_and_says_so(loaded, tmp_path):
 def test_a_reduced_scale_can_only_say_that_it_cannot_say(loaded, tmp_path):
     found = judged(contrast(), plant(tmp_path, scale="small", a=UP, b=B), loaded)
     assert found.verdict == "not testable at this scale" and found.value == pytest.approx(2.02)
+
+
+WORDS = {"id": 1, "report": "A", "statement": "a is better"}
+FREE = {
+    "scale_free": "Both are reduced alike.",
+    "quantity": "seconds",
+    "ratio": True,
+    "margin": 0.1,
+    "than": 1.0,
+}
+
+
+def test_a_ratio_of_times_is_decided_by_runs_with_fewer_images_if_the_claim_says_why(loaded, tmp_path):
+    slow = [1.7 * value for value in UP]
+    evidence = plant(tmp_path, scale="small", reduced="epochs train", a=slow, b=B)
+    found = judged(contrast(**FREE), evidence, loaded)
+    assert found.verdict == "reproduced" and not found.full_scale
+    assert "decided at a reduced scale: Both are reduced alike." in found.notes
+    without = judged(contrast(**FREE | {"scale_free": ""}), evidence, loaded)
+    assert without.verdict == "not testable at this scale"
+
+
+@pytest.mark.parametrize("reduced", ["epochs width", None, ""])
+def test_runs_of_a_narrower_network_or_of_an_unknown_scale_decide_nothing(reduced, loaded, tmp_path):
+    evidence = plant(tmp_path, scale="small", reduced=reduced, a=[1.7 * value for value in UP], b=B)
+    assert judged(contrast(**FREE), evidence, loaded).verdict == "not testable at this scale"
+
+
+def test_at_a_reduced_scale_only_the_divergence_of_all_runs_decides(loaded, tmp_path):
+    nan = float("nan")
+    for a, expect, wanted in (
+        ([nan] * 5, "all", "reproduced"),
+        ([nan] * 5, "none", "reversed"),
+        ([nan] * 4 + [80.0], "all", "not testable at this scale"),
+        (UP, "none", "not testable at this scale"),
+        (UP, "all", "not testable at this scale"),
+    ):
+        claim = Diverged(**WORDS, statistic="diverged", cells=["own/a"], expect=expect, scale_free="At once.")
+        evidence = plant(tmp_path, scale="small", reduced="epochs train", a=a, b=B)
+        assert judged(claim, evidence, loaded).verdict == wanted
+
+
+def test_full_scale_comes_before_a_reduced_one_that_decides_and_that_before_one_that_does_not(
+    loaded, tmp_path
+):
+    slow = [1.7 * value for value in UP]
+    full = plant(tmp_path / "full", a=slow[:2], b=B[:2])
+    reduced = plant(tmp_path / "reduced", scale="small", reduced="epochs", a=slow[:3], b=B[:3])
+    narrow = plant(tmp_path / "narrow", scale="narrow", reduced="width", a=slow, b=B)
+    claim = contrast(**FREE)
+    sources = [narrow, reduced, full]
+    assert verdicts.judge([claim], sources, loaded)[0].seeds == 2
+    assert verdicts.judge([claim], sources[:2], loaded)[0].seeds == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"statistic": "contrast", "contrast": {"own/a": 1}, "expect": "above"},
+        {"statistic": "contrast", "contrast": {"own/a": 1}, "expect": "above", "quantity": "seconds"},
+        {"statistic": "contrast", "contrast": {"own/a": 1, "own/b": -1}, "expect": "same", "quantity": "gap"},
+        {"statistic": "best", "study": "own", "variant": "a"},
+        {"statistic": "rank_correlation", "study": "own"},
+        {"statistic": "contrast", "contrast": {"prunings/p/a/path/80": 1}, "expect": "above", **FREE},
+    ],
+)
+def test_a_claim_about_what_depends_on_images_and_epochs_is_not_scale_free(wrong, tmp_path, loaded):
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump({"claims": [{**WORDS, "scale_free": "Because.", **wrong}]}))
+    with pytest.raises(ConfigError, match="scale_free: what this claim measures depends on images"):
+        load_claims(path, loaded)
+
+
+@pytest.mark.parametrize(
+    ("claim", "value", "wanted"),
+    [
+        (contrast(), 1.0, True),
+        (contrast(), -1.0, False),
+        (contrast("below"), -1.0, True),
+        (contrast("below"), 0.0, None),
+        (contrast("same"), 0.4, True),
+        (contrast("same"), -0.6, False),
+        (contrast("reached", reported=97.0), 90.0, None),
+        (contrast(), None, None),
+    ],
+)
+def test_the_direction_of_a_reduced_result_is_compared_with_the_claimed_one(claim, value, wanted):
+    found = verdicts.Judgement(claim=claim, value=value, verdict="not testable at this scale")
+    assert verdicts.direction(found) is wanted
+    words = {True: ", as claimed", False: ", not as claimed", None: ""}
+    assert claims_table.shown(found).endswith(words[wanted]) and ("claimed" in claims_table.shown(found)) == (
+        wanted is not None
+    )
 
 
 def test_a_missing_cell_is_named(loaded, tmp_path):

@@ -32,13 +32,17 @@ B = [80.0, 81.0, 79.5, 80.5, 80.2]
 UP = [v + d for v, d in zip(B, (2.0, 2.3, 1.8, 2.1, 1.9), strict=True)]
 
 
-def plant(folder: Path, scale="full", **variants) -> Evidence:
-    """Write the runs of study ``own``: by variant one accuracy per seed (None: missing, NaN: diverged)."""
+def plant(folder: Path, scale="full", reduced=None, **variants) -> Evidence:
+    """Write the runs of study ``own``: by variant one accuracy per seed (None: missing, NaN: diverged).
+
+    ``reduced`` names what the scale reduces; None writes a table that does not say it.
+    """
     rows = []
     for name, values in variants.items():
         for seed, value in enumerate(values):
             state = "missing" if value is None else "diverged" if np.isnan(value) else "complete"
             row = {"variant": name, "seed": seed, "state": state, "best_test": value, "parameters": 100}
+            row |= {} if reduced is None else {"reduced": reduced}
             rows.append(row | {"train": 99.0, "selected": value, "seconds": value, "scale": scale})
     path = folder / "studies" / "own"
     path.mkdir(parents=True, exist_ok=True)

@@ -22,11 +22,11 @@ from pj.errors import UserError
 BySeed = dict[int, float]
 # Columns that are read as text even if they look like numbers or are empty: a variant may be called 0.5.
 TEXT = (
-    *("study", "variant", "run", "data", "scale", "state", "components", "code", "commit"),
+    *("study", "variant", "run", "data", "scale", "reduced", "state", "components", "code", "commit"),
     *("method", "layer", "trajectory", "quantity", "line", "grid", "class", "predicted"),
 )
 FACTS = (
-    *("run", "data", "scale", "components", "code", "commit", "precision", "threads", "seconds"),
+    *("run", "data", "scale", "reduced", "components", "code", "commit", "precision", "threads", "seconds"),
     *("processor", "device", "torch", "python", "parameters", "epochs", "train", "selected"),
 )
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from pj.claims import scales
 from pj.claims.evidence import Evidence
 from pj.claims.schema import Claim, Contrast, cells, checks, of_runs, study_of
 from pj.config.loading import Config
@@ -108,12 +109,13 @@ def _of_cell(cell: str, finished: Finished) -> list[Look]:
 
 
 def finished(claims: Iterable[Claim], evidence: Evidence, config: Config) -> Finished:
-    """Return the finished runs at full scale that claims are about; reduced ones are not judged."""
+    """Return the finished runs that claims are about and that can decide them (`pj.claims.scales`)."""
     found: dict[str, dict[str, Look]] = {}
     tables: dict[str, dict[str, Look]] = {}
-    for cell in (cell for claim in claims for check in checks(claim) for cell in cells(check)):
+    every = [(check, cell) for claim in claims for check in checks(claim) for cell in cells(check)]
+    for check, cell in every:
         study = study_of(cell, config)
-        if study is None or set(evidence.runs(study)["scale"]) != {"full"}:
+        if study is None or not scales.may_decide(check, study, evidence):
             continue
         key, variant = _place(cell)
         if key not in tables:

@@ -43,6 +43,8 @@ QUANTITY = "selected"  # of claims in a file that names none
 FEWEST_COMPARED = (
     3  # variants, of which bootstraps say the best; of two equal ones they call one best too often
 )
+# Quantities that runs with fewer images and epochs measure as well, and those of which only ratios are.
+SCALE_FREE, SCALE_FREE_RATIOS = ("step_loss_difference",), ("seconds", "gradients")
 MARGIN = 0.5  # percentage points within which accuracies count as equal
 
 
@@ -59,10 +61,25 @@ class Statement(Strict):
     statement: str = Field(description="the claim in words")
     reported: float | None = Field(None, description="the paper's number for the statistic")
     note: str = Field("", description="what a reader should know about the measurement")
+    scale_free: str = Field(
+        "", description="why runs with fewer images and epochs measure it as well; they then decide the claim"
+    )
     needed: bool = Field(
         False, description="for an entry of also: unless it is reproduced, the claim is at most inconclusive"
     )
     also: list[Claim] = Field([], description="further checks with verdicts of their own")
+
+    @model_validator(mode="after")
+    def _scale_free_where_it_can_be(self) -> Statement:
+        if self.scale_free and not self._depends_on_no_scale():
+            raise ValueError(
+                "scale_free: what this claim measures depends on images and epochs; allowed for diverged "
+                f"runs, {', '.join(SCALE_FREE)}, and ratios of {' or '.join(SCALE_FREE_RATIOS)}"
+            )
+        return self
+
+    def _depends_on_no_scale(self) -> bool:
+        return False
 
 
 class Contrast(Statement):
@@ -96,6 +113,11 @@ class Contrast(Statement):
             raise ValueError("a ratio needs a margin of its own, such as 0.1, and a than above 0, such as 1")
         return self
 
+    def _depends_on_no_scale(self) -> bool:
+        if not all(of_runs(cell) for name in self.contrast for cell in self.best_of.get(name, [name])):
+            return False
+        return self.quantity in SCALE_FREE or (self.ratio and self.quantity in SCALE_FREE_RATIOS)
+
 
 class Best(Statement):
     """A variant has the highest mean of its study in nearly all bootstraps over seeds."""
@@ -123,6 +145,9 @@ class Diverged(Statement):
     statistic: Literal["diverged"] = Field(description="the runs of some variants diverge, or do not")
     cells: Annotated[list[str], Field(min_length=1)] = Field(description="the variants, study/variant")
     expect: Literal["all", "none"] = Field(description="which of the runs diverge")
+
+    def _depends_on_no_scale(self) -> bool:
+        return True
 
 
 class Probed(Statement):

@@ -3,7 +3,8 @@
 Differences are paired by seed and tested with a t test, adjusted by Holm's method within a study; two
 one-sided tests say where a difference is equivalent to none. Seeds may be added after a look at the verdicts
 (`pj.claims.looks`). What was measured at a reduced scale says
-nothing about a report's numbers, and a single seed has no interval: neither can confirm or refute anything.
+nothing about a report's numbers (exceptions: `pj.claims.scales`), and a single seed has no interval: neither
+can confirm or refute anything.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from math import log
 from typing import Literal
 
 from pj import statistics
-from pj.claims import looks
+from pj.claims import looks, scales
 from pj.claims.evidence import Evidence
 from pj.claims.looks import ALPHA, Level
 from pj.claims.results import Result, result
@@ -63,6 +64,7 @@ class Judgement(Result):
     verdict: Verdict = "not run"
     level: float = ALPHA
     source: str = ""
+    full_scale: bool = False  # of all runs of its studies
     also: tuple[Judgement, ...] = ()
     elsewhere: tuple[Judgement, ...] = ()
 
@@ -71,8 +73,9 @@ def judge(claims: Sequence[Claim], sources: Sequence[Evidence], config: Config) 
     """Return a verdict for each claim.
 
     Each source is judged by itself: a mean never mixes results of several machines. If several sources
-    measured a claim or a further check, the verdict is that of full scale before reduced ones, then of the
-    most seeds, then of the first, whatever it says; the others are listed beside it.
+    measured a claim or a further check, the verdict is that of full scale, then of a reduced one that decides
+    it (`pj.claims.scales`), then of others; among these of the most seeds, then of the first, whatever it
+    says. The others are listed beside it.
     """
     every = [check for claim in claims for check in checks(claim)]
     by_source = [_judge(every, evidence, config) for evidence in sources]
@@ -85,8 +88,12 @@ def _strongest(found: Sequence[Judgement]) -> Judgement:
     measured = [judgement for judgement in found if judgement.verdict != "not run"]
     if not measured:
         return found[0]
-    best = max(measured, key=lambda judgement: (judgement.verdict != NOT_TESTABLE, judgement.seeds))
+    best = max(measured, key=_strength)
     return replace(best, elsewhere=tuple(other for other in measured if other is not best))
+
+
+def _strength(found: Judgement) -> tuple[bool, bool, int]:
+    return found.verdict != NOT_TESTABLE, found.full_scale, found.seeds
 
 
 def _with_what_it_needs(found: Judgement) -> Judgement:
@@ -153,10 +160,15 @@ def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
         return replace(found, verdict="not run", notes=notes)
     if found.value is not None:
         notes += _same_images(claim, config, evidence)
-    scales = _scales(claim, config, evidence)
-    if len(scales) > 1:
-        notes += (f"runs of several scales: {', '.join(sorted(map(str, scales)))}",)
-    verdict = decide(found) if scales == {"full"} else NOT_TESTABLE
+    measured_at = scales.of_claim(claim, config, evidence)
+    if len(measured_at) > 1:
+        notes += (f"runs of several scales: {', '.join(sorted(measured_at))}",)
+    full = measured_at == {scales.FULL}
+    counts = scales.decides(claim, found.value, config, evidence)
+    if counts and not full:
+        notes += (f"decided at a reduced scale: {claim.scale_free}",)
+    found = replace(found, full_scale=full)
+    verdict = decide(found) if counts else NOT_TESTABLE
     if verdict == "inconclusive":
         notes += _held_back(found)
     return replace(found, verdict=verdict, notes=notes)
@@ -216,14 +228,6 @@ def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str,
         if tests
         else ()
     )
-
-
-def _scales(claim: Claim, config: Config, evidence: Evidence) -> set[object]:
-    """Return the scales of the runs of a claim's studies; ``unknown`` where a table names none."""
-    studies = {study_of(cell, config) for cell in cells(claim)}
-    return {
-        scale for study in studies if study for scale in set(evidence.runs(study)["scale"]) or {"unknown"}
-    }
 
 
 def decide(found: Judgement) -> Verdict:
@@ -309,3 +313,20 @@ def _number_fits(found: Judgement) -> bool:
     if reported is None or found.predicted is None:
         return reported is None
     return found.predicted[0] <= reported <= found.predicted[1]
+
+
+def direction(found: Judgement) -> bool | None:
+    """Return whether what was measured has the claimed direction, however uncertain; None if it has none."""
+    claim, value = found.claim, found.value
+    if value is None:
+        return None
+    match claim:
+        case Diverged():
+            return {1.0: claim.expect == "all", 0.0: claim.expect == "none"}.get(value)
+        case Best():
+            return value > 0.5 if found.seeds > 1 else None
+        case Contrast(expect="same"):
+            return _within_margin(found, claim)
+        case Contrast(expect="above" | "below") | RankCorrelation() | Probed():
+            return None if value == found.neutral else (value > found.neutral) == (claim.expect == "above")
+    return None

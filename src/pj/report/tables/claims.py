@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells, single_cells
-from pj.claims.verdicts import Judgement, Verdict
+from pj.claims.verdicts import NOT_TESTABLE, Judgement, Verdict, direction
 from pj.config.words import Words
 from pj.durations import counted
 from pj.report.pages.source import Source
@@ -63,12 +63,17 @@ def headline(judgements: Sequence[Judgement]) -> str:
 
 
 def shown(found: Judgement) -> str:
-    """Return a claim's statistic with its interval as text; empty if it was not measured."""
+    """Return a claim's statistic with its interval as text; empty if it was not measured.
+
+    Where the scale allows no verdict, it says whether the measured direction is the claimed one.
+    """
     if found.value is None:
         return ""
     text = written(found, found.value)
     if found.low is not None and found.high is not None:
         text += f" ({written(found, found.low)} … {written(found, found.high)})"
+    if found.verdict == NOT_TESTABLE and (claimed := direction(found)) is not None:
+        text += ", as claimed" if claimed else ", not as claimed"
     return text
 
 
