@@ -170,6 +170,10 @@ def test_runs_kept_of_another_machine_tell_its_time_though_their_data_are_not_he
     evaluation = json.loads((RESULTS / "runs" / spec.run / "seed0" / "evaluation.json").read_text())
     assert (run.run, run.seconds) == (spec.run, evaluation["seconds"])
     assert run.passes == history.size(spec, MB).passes(spec)
+    assert times.known(project, RESULTS, Path("kept"))[0].took == [run]
+    Path("kept/step_times.json").write_text('{"mlp eager": {"tflops": 1.0, "seconds_per_step": 0.1}}')
+    known, _ = times.known(project, RESULTS, Path("kept"))  # the runs may have shared the device
+    assert (known.took, known.points) == ([], [(1e11, 0.1)])
 
 
 def test_jobs_side_by_side_take_as_long_as_the_busiest_worker_and_pages_wait():

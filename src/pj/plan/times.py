@@ -192,8 +192,8 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
     Args:
         config: whose runs are planned.
         results: the folder of finished runs.
-        like: a folder that `pj keep` wrote, whose times are taken instead; with benchmarks/gpu.py's
-            step_times.json, if it is there.
+        like: a folder that `pj keep` wrote, whose times are taken instead: those of benchmarks/gpu.py's
+            step_times.json if it is there, which were measured alone on the device, else those of its runs.
 
     """
     images = facts.images_of(config, results)
@@ -206,7 +206,7 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
             for name, entry in json_of(like / "step_times.json").items()
             if name.endswith(" eager")
         ]
-        own = [run for run in took if run.device == device]
+        own = [run for run in took if run.device == device and not points]  # they may have shared the device
         return Times(config, images, own, [], operations, jobs(config), points), device
     took, steps = list(history.finished(results, images)), history.measured(results)
     device = here(config, took, steps)
