@@ -175,6 +175,14 @@ def record(folder: Path, claims: Sequence[Claim], evidence: Evidence, config: Co
         write_json(folder / FILE, {"looks": [*looks, {"at": at, "finished": content}]})
 
 
+def copy(folder: Path, to: Path) -> None:
+    """Add the looks noted in a folder of results to those noted in another one, the oldest first."""
+    both = [*_kept(to), *_kept(folder)]
+    if both:
+        unique = [look for i, look in enumerate(both) if look not in both[:i]]
+        write_json(to / FILE, {"looks": sorted(unique, key=lambda look: str(look.get("at")))})
+
+
 def _kept(folder: Path) -> list[dict[str, Any]]:
     path = folder / FILE
     found = json_of(path).get("looks")

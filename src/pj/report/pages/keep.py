@@ -20,6 +20,7 @@ from pj.config.words import Words
 from pj.data import facts
 from pj.report.figures import analyses, curves, paths, style, sweep
 from pj.report.figures import probes as probe_figures
+from pj.report.pages import kept_before
 from pj.report.pages.source import Source
 from pj.report.tables import numbers, probe_measures, probes, studies
 from pj.report.tables.analyses import collect
@@ -35,7 +36,10 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
     table and figures; all numbers as ``numbers.tex``; and in ``provenance.json`` the settings in force, the
     datasets' sizes, how many runs each combination of versions, machine and commit made, and ``notes``:
     sentences for the page.
+
+    UserError if the folder holds finished runs that would be lost, or those of other settings.
     """
+    kept_before.check(config, results, folder)
     kept = []
     machines: Counter[str] = Counter()
     for name in config.settings.studies:
@@ -66,11 +70,11 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
     if kept:
         source, claims = Source(Evidence(folder), config), load_claims(config)
         looks.record(results, claims, source.evidence, config)
-        if (results / looks.FILE).is_file():
-            files.write_text(folder / looks.FILE, (results / looks.FILE).read_text(encoding="utf-8"))
+        looks.copy(results, folder)
         judged = verdicts.judge(claims, [source.evidence], config)
         numbers.write(judged, [source], Words(), folder / "numbers.tex")
-    made_with = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
+    made_now = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
+    made_with = kept_before.made_with(folder, made_now, kept)
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():
         if "path" in source:
