@@ -133,6 +133,22 @@ def test_each_claim_opens_to_its_numbers_and_its_study(loaded, tmp_path):
     assert 'id="studies-own"' in text
 
 
+def test_the_page_says_why_a_claim_depends_on_no_scale_and_where_a_reduced_one_points(loaded, tmp_path):
+    free = {
+        "quantity": "seconds",
+        "ratio": True,
+        "margin": 0.1,
+        "than": 1.0,
+        "scale_free": "Counted <alike>.",
+    }
+    assert "independent of it: Counted &lt;alike&gt;." in page(tmp_path, loaded, [contrast(**free)])
+    evidence = plant(tmp_path, scale="small", reduced="epochs", a=UP, b=B)
+    judgements = verdicts.judge([contrast(), contrast(id=2, expect="below")], [evidence], loaded)
+    html.write(judgements, [Source(evidence, loaded)], Words(), tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "(+1.78 … +2.26), as claimed" in text and "(+1.78 … +2.26), not as claimed" in text
+
+
 def test_a_claims_evidence_has_its_interval_on_a_labelled_axis(loaded, tmp_path):
     evidence = results(tmp_path)
     judgements = verdicts.judge([contrast(reported=0.0)], [evidence], loaded)

@@ -141,6 +141,7 @@ def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
     return {
         "statement": claim.statement,
         "note": claim.note,
+        "scale_free": claim.scale_free,
         "verdict": found.verdict,
         "measured": claims.shown(found),
         "reported": labels.number(claim.reported, "{:g}"),
