@@ -148,10 +148,8 @@ def scorecard(root: Path) -> str:
         statement = f"{found.claim.statement} ({claims.where(found.claim)})"
         reported = labels.number(found.claim.reported, "{:g}")
         place = f"`{found.source}`" if found.value is not None else ""
-        seeds = str(found.seeds or "")
-        rows.append(
-            _row([str(found.claim.id), statement, reported, claims.shown(found), found.verdict, seeds, place])
-        )
+        seeds, measured = str(found.seeds or ""), claims.shown(found) + claims.pointing(found)
+        rows.append(_row([str(found.claim.id), statement, reported, measured, found.verdict, seeds, place]))
     meanings = [f"- **{name}**: {claims.MEANING[name]}." for name in claims.counts(judgements)]
     return "\n".join([f"**{claims.headline(judgements)}.**", "", *rows, "", *meanings])
 

@@ -229,6 +229,7 @@ def row(found: Judgement, axis: Axis | None) -> dict[str, Any]:
         "statement": claim.statement,
         "verdict": found.verdict,
         "measured": claims.shown(found),
+        "pointing": claims.pointing(found),
         "unit": SHORT.get(unit(found), unit(found)),
         "text": text(found),
         **dict.fromkeys(("value", "interval", "reported", "band", "claimed", "tested")),
@@ -267,7 +268,7 @@ def _region(span: Span | None, axis: Axis) -> Span | None:
 
 def text(found: Judgement) -> str:
     """Return a claim's numbers in words, for pointers and screen readers."""
-    measured = claims.shown(found)
+    measured = claims.shown(found) + claims.pointing(found)
     parts = [
         f"measured {measured}" if measured else "no number",
         *([counted(found.seeds, "seed")] if found.seeds else []),

@@ -143,7 +143,7 @@ def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
         "note": claim.note,
         "scale_free": claim.scale_free,
         "verdict": found.verdict,
-        "measured": claims.shown(found),
+        "measured": claims.shown(found) + claims.pointing(found),
         "reported": labels.number(claim.reported, "{:g}"),
         "seeds": found.seeds,
         "statistic": statistic.of(found, source.config),

@@ -63,18 +63,19 @@ def headline(judgements: Sequence[Judgement]) -> str:
 
 
 def shown(found: Judgement) -> str:
-    """Return a claim's statistic with its interval as text; empty if it was not measured.
-
-    Where the scale allows no verdict, it says whether the measured direction is the claimed one.
-    """
+    """Return a claim's statistic with its interval as text; empty if it was not measured."""
     if found.value is None:
         return ""
     text = written(found, found.value)
     if found.low is not None and found.high is not None:
         text += f" ({written(found, found.low)} … {written(found, found.high)})"
-    if found.verdict == NOT_TESTABLE and (claimed := direction(found)) is not None:
-        text += ", as claimed" if claimed else ", not as claimed"
     return text
+
+
+def pointing(found: Judgement) -> str:
+    """Return, where the scale allows no verdict, whether the measured direction is the claimed one."""
+    claimed = direction(found) if found.verdict == NOT_TESTABLE else None
+    return {True: ", as claimed", False: ", not as claimed", None: ""}[claimed]
 
 
 def written(found: Judgement, value: float) -> str:
@@ -122,7 +123,7 @@ def sheet(judgements: Sequence[Judgement], read: Sequence[Source]) -> Sheet:
             "#": str(found.claim.id),
             "claim": f"{found.claim.statement} ({where(found.claim)})",
             "verdict": found.verdict,
-            "measured (95 % interval)": shown(found),
+            "measured (95 % interval)": shown(found) + pointing(found),
             "paper": number(found.claim.reported, "{:g}"),
             "seeds": str(found.seeds or ""),
             **({"measured on": found.source if found.value is not None else ""} if len(sources) > 1 else {}),
