@@ -7,6 +7,7 @@ import pytest
 
 from helpers.claims import CONFIG, UP, B, contrast, plant
 from pj.claims import looks, verdicts
+from pj.claims.evidence import Evidence
 from pj.claims.looks import Look
 from pj.claims.results import result
 from pj.claims.schema import Best
@@ -145,10 +146,21 @@ def test_an_added_seed_turns_no_claim_that_a_stricter_test_leaves_open(loaded, t
     assert found.verdict == "inconclusive" and any("needed: 0.0025" in note for note in found.notes)
 
 
-def test_reduced_runs_and_single_seeds_are_no_looks(loaded, tmp_path):
-    plant(tmp_path, scale="small", a=UP, b=B)
+def test_single_seeds_are_no_looks(loaded, tmp_path):
     pages(tmp_path, loaded, a=UP[:1], b=B[:1])
     assert not (tmp_path / looks.FILE).exists()
+
+
+def test_looks_at_reduced_runs_count_for_scale_free_claims_and_for_no_others(loaded, tmp_path):
+    small = {"scale": "small", "reduced": "epochs=2"}
+    for seeds in (3, 5):
+        plant(tmp_path, a=UP[:seeds], b=B[:seeds], **small)
+        looks.record(tmp_path, [contrast()], Evidence(tmp_path), loaded)  # not declared scale-free yet
+    free = contrast(scale_free="Alike.", quantity="seconds", ratio=True, margin=0.1, than=1.0)
+    other, found = verdicts.judge([contrast(), free], [Evidence(tmp_path)], loaded)
+    assert found.level == pytest.approx(0.05 * (1 / 3 - 1 / 5))
+    assert any("judged before with 3 seeds, now with 5" in note for note in found.notes)
+    assert not any("judged before" in note for note in other.notes)
 
 
 def test_a_damaged_list_of_looks_is_one_message(loaded, tmp_path):

@@ -1,6 +1,7 @@
 """Verdicts on planted evidence: each of them reached, at its rate, and only from what may count."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,32 +99,76 @@ FREE = {
 
 def test_a_ratio_of_times_is_decided_by_runs_with_fewer_images_if_the_claim_says_why(loaded, tmp_path):
     slow = [1.7 * value for value in UP]
-    evidence = plant(tmp_path, scale="small", reduced="epochs train", a=slow, b=B)
+    evidence = plant(tmp_path, scale="small", reduced="epochs=2", a=slow, b=B)
     found = judged(contrast(**FREE), evidence, loaded)
     assert found.verdict == "reproduced" and not found.full_scale
-    assert "decided at a reduced scale: Both are reduced alike." in found.notes
+    assert "measured at a reduced scale, which counts: Both are reduced alike." in found.notes
     without = judged(contrast(**FREE | {"scale_free": ""}), evidence, loaded)
     assert without.verdict == "not testable at this scale"
 
 
-@pytest.mark.parametrize("reduced", ["epochs width", None, ""])
-def test_runs_of_a_narrower_network_or_of_an_unknown_scale_decide_nothing(reduced, loaded, tmp_path):
+@pytest.mark.parametrize(
+    ("reduced", "why"),
+    [
+        ("epochs=2 width=0.5", "the network was narrower"),
+        ("epochs=2 train=100", "evaluation has another share of the time"),
+        (None, "its table does not say what was reduced"),
+        ("", "its table does not say what was reduced"),
+    ],
+)
+def test_a_reduced_scale_that_changes_what_is_measured_decides_nothing_and_says_why(
+    reduced, why, loaded, tmp_path
+):
     evidence = plant(tmp_path, scale="small", reduced=reduced, a=[1.7 * value for value in UP], b=B)
-    assert judged(contrast(**FREE), evidence, loaded).verdict == "not testable at this scale"
+    found = judged(contrast(**FREE), evidence, loaded)
+    assert found.verdict == "not testable at this scale" and why in found.notes[-1]
 
 
-def test_at_a_reduced_scale_only_the_divergence_of_all_runs_decides(loaded, tmp_path):
+def test_gradients_are_counted_so_fewer_images_leave_their_ratio(loaded, tmp_path):
+    free = contrast(**FREE | {"quantity": "gradients", "than": 2.0, "margin": 0.01, "expect": "same"})
+    evidence = plant(tmp_path, scale="small", reduced="epochs=2 train=100", a=UP, b=B)
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    runs = pd.read_csv(path)
+    runs.assign(gradients=[200.0] * 5 + [100.0] * 5).to_csv(path, index=False)
+    assert judged(free, Evidence(evidence.folder), loaded).verdict == "reproduced"
+
+
+def test_runs_of_two_scales_are_never_compared_to_decide_a_claim(loaded, tmp_path):
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    for scale, reduced in (("full", ""), ("smaller", "epochs=1")):
+        plant(tmp_path, scale="small", reduced="epochs=2", a=[1.7 * value for value in UP], b=B)
+        runs = pd.read_csv(path)
+        runs.loc[runs["variant"] == "a", ["scale", "reduced"]] = scale, reduced
+        runs.to_csv(path, index=False)
+        found = judged(contrast(**FREE), Evidence(tmp_path), loaded)
+        assert found.verdict == "not testable at this scale" and "of several scales" in found.notes[-1]
+
+
+def test_at_a_reduced_scale_only_the_divergence_of_all_runs_in_their_first_epoch_decides(loaded, tmp_path):
     nan = float("nan")
-    for a, expect, wanted in (
-        ([nan] * 5, "all", "reproduced"),
-        ([nan] * 5, "none", "reversed"),
-        ([nan] * 4 + [80.0], "all", "not testable at this scale"),
-        (UP, "none", "not testable at this scale"),
-        (UP, "all", "not testable at this scale"),
+    for a, epochs, expect, wanted in (
+        ([nan] * 5, 1, "all", "reproduced"),
+        ([nan] * 5, 1, "none", "reversed"),
+        ([nan] * 5, 2, "all", "not testable at this scale"),
+        ([nan] * 4 + [80.0], 1, "all", "not testable at this scale"),
+        (UP, 1, "none", "not testable at this scale"),
+        (UP, 1, "all", "not testable at this scale"),
     ):
         claim = Diverged(**WORDS, statistic="diverged", cells=["own/a"], expect=expect, scale_free="At once.")
-        evidence = plant(tmp_path, scale="small", reduced="epochs train", a=a, b=B)
-        assert judged(claim, evidence, loaded).verdict == wanted
+        plant(tmp_path, scale="small", reduced="epochs=2 train=100", a=a, b=B)
+        path = tmp_path / "studies" / "own" / "runs.csv"
+        pd.read_csv(path).assign(epochs=epochs).to_csv(path, index=False)
+        assert judged(claim, Evidence(tmp_path), loaded).verdict == wanted
+
+
+def test_divergence_under_a_learning_rate_that_was_shortened_with_the_epochs_decides_nothing(tmp_path):
+    text = CONFIG.replace("      epochs: 2\n", "      epochs: 2\n      schedule: {name: cosine, warmup: 1}\n")
+    (tmp_path / "config.yaml").write_text(text)
+    config = loading.load(tmp_path / "config.yaml")
+    claim = Diverged(**WORDS, statistic="diverged", cells=["own/a"], expect="all", scale_free="At once.")
+    plant(tmp_path, scale="small", reduced="epochs=1", a=[float("nan")] * 5, b=B)
+    found = judged(claim, Evidence(tmp_path), config)
+    assert found.verdict == "not testable at this scale" and "learning rate changes" in found.notes[-1]
 
 
 def test_full_scale_comes_before_a_reduced_one_that_decides_and_that_before_one_that_does_not(
@@ -131,8 +176,8 @@ def test_full_scale_comes_before_a_reduced_one_that_decides_and_that_before_one_
 ):
     slow = [1.7 * value for value in UP]
     full = plant(tmp_path / "full", a=slow[:2], b=B[:2])
-    reduced = plant(tmp_path / "reduced", scale="small", reduced="epochs", a=slow[:3], b=B[:3])
-    narrow = plant(tmp_path / "narrow", scale="narrow", reduced="width", a=slow, b=B)
+    reduced = plant(tmp_path / "reduced", scale="small", reduced="epochs=2", a=slow[:3], b=B[:3])
+    narrow = plant(tmp_path / "narrow", scale="narrow", reduced="width=0.5", a=slow, b=B)
     claim = contrast(**FREE)
     sources = [narrow, reduced, full]
     assert verdicts.judge([claim], sources, loaded)[0].seeds == 2
@@ -148,6 +193,16 @@ def test_full_scale_comes_before_a_reduced_one_that_decides_and_that_before_one_
         {"statistic": "best", "study": "own", "variant": "a"},
         {"statistic": "rank_correlation", "study": "own"},
         {"statistic": "contrast", "contrast": {"prunings/p/a/path/80": 1}, "expect": "above", **FREE},
+        {"statistic": "contrast", "contrast": {"own/a": 1}, "expect": "above", **FREE},
+        {"statistic": "contrast", "contrast": {"own/a": 2, "own/b": -1}, "expect": "above", **FREE},
+        {
+            **{"statistic": "contrast", "contrast": {"x": 1, "own/b": -1}, "expect": "above", **FREE},
+            "best_of": {"x": ["own/a", "own/c"]},
+        },
+        {
+            **{"statistic": "contrast", "contrast": {"own/a": 1}, "expect": "above"},
+            "quantity": "step_loss_difference",
+        },
     ],
 )
 def test_a_claim_about_what_depends_on_images_and_epochs_is_not_scale_free(wrong, tmp_path, loaded):
@@ -157,24 +212,34 @@ def test_a_claim_about_what_depends_on_images_and_epochs_is_not_scale_free(wrong
         load_claims(path, loaded)
 
 
+BEST = Best(**WORDS, statistic="best", study="own", variant="a")
+CORRELATED = RankCorrelation(**WORDS, statistic="rank_correlation", study="own")
+NARROWED = Probed(**WORDS, statistic="probed", study="own", row={}, expect="below")
+
+
 @pytest.mark.parametrize(
-    ("claim", "value", "wanted"),
+    ("claim", "numbers", "wanted"),
     [
-        (contrast(), 1.0, True),
-        (contrast(), -1.0, False),
-        (contrast("below"), -1.0, True),
-        (contrast("below"), 0.0, None),
-        (contrast("same"), 0.4, True),
-        (contrast("same"), -0.6, False),
-        (contrast("reached", reported=97.0), 90.0, None),
-        (contrast(), None, None),
+        (contrast(), {"value": 1.0}, True),
+        (contrast(), {"value": -1.0}, False),
+        (contrast("below"), {"value": -1.0}, True),
+        (contrast("below"), {"value": 0.0}, None),
+        (contrast("same"), {"value": 0.4}, None),
+        (contrast("reached", reported=97.0), {"value": 90.0}, None),
+        (contrast(), {}, None),
+        (BEST, {"value": 0.49, "rival": 0.3}, True),
+        (BEST, {"value": 0.3, "rival": 0.49}, False),
+        (CORRELATED, {"value": -0.3}, False),
+        (NARROWED, {"value": 0.9, "neutral": 1.0}, True),
+        (Diverged(**WORDS, statistic="diverged", cells=["own/a"], expect="all"), {"value": 1.0}, None),
     ],
 )
-def test_the_direction_of_a_reduced_result_is_compared_with_the_claimed_one(claim, value, wanted):
-    found = verdicts.Judgement(claim=claim, value=value, verdict="not testable at this scale")
+def test_the_direction_of_a_reduced_result_is_compared_with_the_claimed_one(claim, numbers, wanted):
+    found = verdicts.Judgement(claim=claim, verdict="not testable at this scale", **numbers)
     assert verdicts.direction(found) is wanted
-    words = {True: ", as claimed", False: ", not as claimed", None: ""}
+    words = {True: ", in the claimed direction", False: ", in the other direction", None: ""}
     assert claims_table.pointing(found) == words[wanted]
+    assert claims_table.pointing(replace(found, verdict="inconclusive")) == ""
 
 
 def test_a_missing_cell_is_named(loaded, tmp_path):

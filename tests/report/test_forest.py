@@ -306,9 +306,12 @@ def test_the_first_screen_says_what_was_run_and_how_many_claims_held(tmp_path, l
         (["reproduced"], ("1 of 1 claim held", "")),
         (["reproduced", "direction only", "reversed"], ("2 of 3 claims held, 1 did not", "")),
         (["reproduced", "equivalent", "inconclusive"], ("1 of 3 claims held, 1 did not, 1 undecided", "")),
-        (["reproduced", "not run"], ("1 of 1 tested claim held", "1 of 2 claims not tested at full scale")),
+        (["reproduced", "not run"], ("1 of 1 tested claim held", "1 of 2 claims not tested")),
         (["not run", "not run"], ("Nothing has been run yet", "2 claims")),
-        (["not testable at this scale"], ("No claim has been tested at full scale yet", "1 claim")),
+        (
+            ["not testable at this scale"],
+            ("No claim could be tested at this scale", "1 claim"),
+        ),
     ],
 )
 def test_claims_that_were_not_tested_do_not_count_as_failed(given, said):

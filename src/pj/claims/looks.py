@@ -31,10 +31,14 @@ Seeds = frozenset[int]
 
 @dataclass(frozen=True)
 class Look:
-    """The runs that a claim was judged with: their names, and the seeds that all of them have."""
+    """The runs that a claim was judged with: their names, and the seeds that all of them have.
+
+    ``reduced`` says that they may be of a reduced scale, which decides scale-free claims only.
+    """
 
     runs: frozenset[str]
     seeds: Seeds
+    reduced: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,40 +92,41 @@ def of_claim(claim: Claim, finished: Finished) -> Look:
     """
     names = [claim.best_of.get(n, [n]) for n in claim.contrast] if isinstance(claim, Contrast) else None
     looks = (
-        [look for cell in cells(claim) for look in _of_cell(cell, finished)]  # each variant of a study counts
+        [look for cell in cells(claim) for look in _of_cell(claim, cell, finished)]  # each variant counts
         if names is None
-        else [_any_of(group, finished) for group in names]
+        else [_any_of(claim, group, finished) for group in names]
     )
     runs = frozenset[str]().union(*(look.runs for look in looks))
     sets = [look.seeds for look in looks if look.seeds]
     return Look(runs, frozenset.intersection(*sets) if sets else frozenset())
 
 
-def _any_of(group: Iterable[str], finished: Finished) -> Look:
-    looks = [look for cell in group for look in _of_cell(cell, finished)]
+def _any_of(claim: Claim, group: Iterable[str], finished: Finished) -> Look:
+    looks = [look for cell in group for look in _of_cell(claim, cell, finished)]
     runs = frozenset[str]().union(*(look.runs for look in looks))
     return Look(runs, frozenset[int]().union(*(look.seeds for look in looks)))
 
 
-def _of_cell(cell: str, finished: Finished) -> list[Look]:
+def _of_cell(claim: Claim, cell: str, finished: Finished) -> list[Look]:
     table, variant = _place(cell)
-    return [look for own, look in finished.get(table, {}).items() if variant in ("", own)]
+    own = [look for name, look in finished.get(table, {}).items() if variant in ("", name)]
+    return [look for look in own if claim.scale_free or not look.reduced]
 
 
 def finished(claims: Iterable[Claim], evidence: Evidence, config: Config) -> Finished:
-    """Return the finished runs that claims are about and that can decide them (`pj.claims.scales`)."""
+    """Return the finished runs that claims are about, those of a reduced scale marked."""
     found: dict[str, dict[str, Look]] = {}
     tables: dict[str, dict[str, Look]] = {}
-    every = [(check, cell) for claim in claims for check in checks(claim) for cell in cells(check)]
-    for check, cell in every:
+    for cell in (cell for claim in claims for check in checks(claim) for cell in cells(check)):
         study = study_of(cell, config)
-        if study is None or not scales.may_decide(check, study, evidence):
+        if study is None:
             continue
         key, variant = _place(cell)
         if key not in tables:
             runs = evidence.runs(study)
             table = runs if key == study else evidence.table(*key.split("/"), "table.csv")
-            tables[key] = {} if table is None else _by_variant(table, runs)
+            reduced = scales.reductions(study, evidence) != {scales.FULL}
+            tables[key] = {} if table is None else _by_variant(table, runs, reduced)
         if there := {own: look for own, look in tables[key].items() if variant in ("", own)}:
             found.setdefault(key, {}).update(there)
     return found
@@ -133,13 +138,15 @@ def _place(cell: str) -> tuple[str, str]:
     return (first, name) if of_runs(cell) else (f"{first}/{name}", variant)
 
 
-def _by_variant(table: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Look]:
+def _by_variant(table: pd.DataFrame, runs: pd.DataFrame, reduced: bool) -> dict[str, Look]:
     names = {str(own): str(run) for own, run in zip(runs["variant"], runs["run"], strict=True)}
     there = table[table["state"] != "missing"]
     seeds: dict[str, set[int]] = {}
     for variant, seed in zip(there["variant"], there["seed"], strict=True):
         seeds.setdefault(str(variant), set()).add(int(seed))
-    return {name: Look(frozenset({names.get(name, "")}), frozenset(own)) for name, own in seeds.items()}
+    return {
+        name: Look(frozenset({names.get(name, "")}), frozenset(own), reduced) for name, own in seeds.items()
+    }
 
 
 def read(folder: Path) -> list[Finished]:
@@ -148,7 +155,7 @@ def read(folder: Path) -> list[Finished]:
         return [
             {
                 table: {
-                    name: Look(frozenset({own["run"]}), frozenset(own["seeds"]))
+                    name: Look(frozenset({own["run"]}), frozenset(own["seeds"]), own.get("reduced", False))
                     for name, own in found.items()
                 }
                 for table, found in look["finished"].items()
@@ -160,19 +167,24 @@ def read(folder: Path) -> list[Finished]:
 
 
 def record(folder: Path, claims: Sequence[Claim], evidence: Evidence, config: Config) -> None:
-    """Note in a folder of results that claims are judged now, unless the newest look was at the same runs."""
+    """Note in a folder of results that claims are judged now, unless the newest look was at the same runs.
+
+    Those of a reduced scale are noted, too: a claim may be declared scale-free later.
+    """
     now = finished(claims, evidence, config)
-    if not any(len(of_claim(check, now).seeds) > 1 for claim in claims for check in checks(claim)):
+    if not any(len(look.seeds) > 1 for found in now.values() for look in found.values()):
         return
     read(folder)  # UserError if it is damaged
     looks = _kept(folder)
-    content = {
-        table: {name: {"run": min(look.runs), "seeds": sorted(look.seeds)} for name, look in found.items()}
-        for table, found in now.items()
-    }
+    content = {table: {name: _written(look) for name, look in found.items()} for table, found in now.items()}
     if not looks or looks[-1]["finished"] != content:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(folder / FILE, {"looks": [*looks, {"at": at, "finished": content}]})
+
+
+def _written(look: Look) -> dict[str, Any]:
+    found: dict[str, Any] = {"run": min(look.runs), "seeds": sorted(look.seeds)}
+    return found | ({"reduced": True} if look.reduced else {})
 
 
 def copy(folder: Path, to: Path) -> None:

@@ -33,6 +33,7 @@ class Result:
     p: float | None = None
     p_equivalent: float | None = None
     p_reported: float | None = None
+    rival: float | None = None  # of the statistic best: the value of the best of the others
     excluded: bool = False  # of the statistic best: the bootstraps exclude that the variant is best
     seeds: int = 0
     values: dict[int, float] = field(default_factory=dict)  # by seed, where there is one value per seed
@@ -148,7 +149,13 @@ def _best(claim: Best, evidence: Evidence, level: float) -> Result:
         often = f"{100 * (1 - level):.3g} % of bootstraps"
         notes.append(f"{often}: {claim.study}/{names[low]} … {claim.study}/{names[high]}")
         excluded = not low <= names.index(claim.variant) <= high
-    return Result(value=by_name[claim.variant], excluded=excluded, seeds=len(shared), notes=tuple(notes))
+    return Result(
+        value=by_name[claim.variant],
+        rival=by_name[rival],
+        excluded=excluded,
+        seeds=len(shared),
+        notes=tuple(notes),
+    )
 
 
 def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:

@@ -1,48 +1,73 @@
 """Which claims results of a reduced scale can decide.
 
 Fewer images and epochs, or a narrower network, change accuracies and everything that follows from them, so
-such results say nothing about a paper's numbers. A claim whose measured quantity does not depend on images
-and epochs may say so (``scale_free``); results of full width then decide it.
+such results say nothing about a paper's numbers. A claim whose measured quantity depends neither on images
+nor on epochs may say so (``scale_free``); results of full width then decide it.
 """
 
 from __future__ import annotations
 
 from pj.claims.evidence import Evidence
-from pj.claims.schema import Claim, Diverged, cells, study_of
+from pj.claims.schema import Claim, Contrast, Diverged, cells, study_of
 from pj.config.loading import Config
 
-FULL, UNKNOWN = "full", "unknown"
+FULL, UNKNOWN = "", "unknown"
 
 
-def of_claim(claim: Claim, config: Config, evidence: Evidence) -> set[str]:
-    """Return the scales of the runs of a claim's studies; ``unknown`` where a table names none."""
-    return {scale for study in _studies(claim, config) for scale in of_study(study, evidence)}
+def names(claim: Claim, config: Config, evidence: Evidence) -> set[str]:
+    """Return the names of the scales of a claim's studies; ``unknown`` where a table has none."""
+    return {
+        str(scale)
+        for study in _studies(claim, config)
+        for scale in set(evidence.runs(study)["scale"]) or {UNKNOWN}
+    }
 
 
-def of_study(study: str, evidence: Evidence) -> set[str]:
-    """Return the scales of a study's runs."""
-    return set(map(str, evidence.runs(study)["scale"])) or {UNKNOWN}
+def reductions(study: str, evidence: Evidence) -> set[str]:
+    """Return what the scales of a study's runs reduce, such as ``epochs=3 train=2048``.
 
-
-def may_decide(claim: Claim, study: str, evidence: Evidence) -> bool:
-    """Whether a study's runs can decide a claim: full scale always, full width if it is scale-free."""
-    if of_study(study, evidence) == {FULL}:
-        return True
-    reduced = evidence.runs(study)["reduced"]  # NaN in tables that do not say it
-    known = len(reduced) and all(isinstance(text, str) and text for text in reduced)
-    return bool(claim.scale_free and known) and not any("width" in text.split() for text in reduced)
-
-
-def decides(claim: Claim, value: float | None, config: Config, evidence: Evidence) -> bool:
-    """Whether what was measured of a claim can decide it.
-
-    A run that has not diverged may do so in later steps, so a reduced scale shows something only if all have.
+    Empty for runs at full scale, ``unknown`` for those of a table that does not say it.
     """
-    if of_claim(claim, config, evidence) == {FULL}:
-        return True
-    if isinstance(claim, Diverged) and value != 1.0:
-        return False
-    return all(may_decide(claim, study, evidence) for study in _studies(claim, config))
+    runs = evidence.runs(study)
+    return {
+        FULL if scale == "full" else text if isinstance(text, str) and text else UNKNOWN
+        for scale, text in zip(runs["scale"], runs["reduced"], strict=True)
+    } or {UNKNOWN}
+
+
+def hindrance(claim: Claim, value: float | None, config: Config, evidence: Evidence) -> str | None:
+    """Return why what was measured of a claim cannot decide it; None if it can."""
+    found = {text for study in _studies(claim, config) for text in reductions(study, evidence)}
+    if found == {FULL}:
+        return None
+    if not claim.scale_free:
+        return "it depends on the scale"
+    if UNKNOWN in found:
+        return "its table does not say what was reduced"
+    if len(found) > 1:
+        return "its runs are of several scales"
+    reduced = {part.partition("=")[0] for part in found.pop().split()}
+    if "width" in reduced:
+        return "the network was narrower"
+    if isinstance(claim, Contrast) and claim.quantity == "seconds" and reduced - {"epochs"}:
+        return "with fewer images, evaluation has another share of the time"
+    if isinstance(claim, Diverged):
+        return _not_at_once(claim, value, config, evidence)
+    return None
+
+
+def _not_at_once(claim: Diverged, value: float | None, config: Config, evidence: Evidence) -> str | None:
+    """Return what keeps divergence from being that of full scale, too: it must come in the first epoch."""
+    if value != 1.0:  # a run may diverge in a later step
+        return "not all runs diverged"
+    if any((evidence.rows(cell)["epochs"] > 1).any() for cell in claim.cells):
+        return "a run diverged after its first epoch"
+    for cell in claim.cells:
+        study, variant = cell.split("/")
+        specs = {own.name: own.spec for own in config.study(study).variants}
+        if variant in specs and specs[variant].schedule.name != "constant":
+            return "its learning rate changes over the epochs"
+    return None
 
 
 def _studies(claim: Claim, config: Config) -> set[str]:

@@ -62,7 +62,8 @@ class Statement(Strict):
     reported: float | None = Field(None, description="the paper's number for the statistic")
     note: str = Field("", description="what a reader should know about the measurement")
     scale_free: str = Field(
-        "", description="why runs with fewer images and epochs measure it as well; they then decide the claim"
+        "",
+        description="why it depends neither on images nor on epochs; runs with fewer then decide it",
     )
     needed: bool = Field(
         False, description="for an entry of also: unless it is reproduced, the claim is at most inconclusive"
@@ -74,7 +75,8 @@ class Statement(Strict):
         if self.scale_free and not self._depends_on_no_scale():
             raise ValueError(
                 "scale_free: what this claim measures depends on images and epochs; allowed for diverged "
-                f"runs, {', '.join(SCALE_FREE)}, and ratios of {' or '.join(SCALE_FREE_RATIOS)}"
+                f"runs, {', '.join(SCALE_FREE)} with expect: same, and ratios of two runs' "
+                f"{' or '.join(SCALE_FREE_RATIOS)}, without best_of"
             )
         return self
 
@@ -114,9 +116,11 @@ class Contrast(Statement):
         return self
 
     def _depends_on_no_scale(self) -> bool:
-        if not all(of_runs(cell) for name in self.contrast for cell in self.best_of.get(name, [name])):
+        if self.best_of or not all(map(of_runs, self.contrast)):
             return False
-        return self.quantity in SCALE_FREE or (self.ratio and self.quantity in SCALE_FREE_RATIOS)
+        if self.quantity in SCALE_FREE:
+            return self.expect == "same"
+        return self.quantity in SCALE_FREE_RATIOS and self.ratio and sum(self.contrast.values()) == 0
 
 
 class Best(Statement):

@@ -160,15 +160,15 @@ def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
         return replace(found, verdict="not run", notes=notes)
     if found.value is not None:
         notes += _same_images(claim, config, evidence)
-    measured_at = scales.of_claim(claim, config, evidence)
-    if len(measured_at) > 1:
-        notes += (f"runs of several scales: {', '.join(sorted(measured_at))}",)
-    full = measured_at == {scales.FULL}
-    counts = scales.decides(claim, found.value, config, evidence)
-    if counts and not full:
-        notes += (f"decided at a reduced scale: {claim.scale_free}",)
-    found = replace(found, full_scale=full)
-    verdict = decide(found) if counts else NOT_TESTABLE
+    at = scales.names(claim, config, evidence)
+    if len(at) > 1:
+        notes += (f"runs of several scales: {', '.join(sorted(at))}",)
+    hindrance = scales.hindrance(claim, found.value, config, evidence)
+    found = replace(found, full_scale=at == {"full"})
+    verdict = NOT_TESTABLE if hindrance else decide(found)
+    if claim.scale_free and not found.full_scale:
+        why = f"which does not decide it: {hindrance}" if hindrance else f"which counts: {claim.scale_free}"
+        notes += (f"measured at a reduced scale, {why}",)
     if verdict == "inconclusive":
         notes += _held_back(found)
     return replace(found, verdict=verdict, notes=notes)
@@ -231,7 +231,7 @@ def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str,
 
 
 def decide(found: Judgement) -> Verdict:
-    """Return the verdict of what was measured at full scale, by its statistic and the level of its test."""
+    """Return the verdict of what was measured at a scale that can decide it, by statistic and level."""
     if not found.level:  # seeds were left out after a look
         return "inconclusive"
     claim = found.claim
@@ -316,17 +316,16 @@ def _number_fits(found: Judgement) -> bool:
 
 
 def direction(found: Judgement) -> bool | None:
-    """Return whether what was measured has the claimed direction, however uncertain; None if it has none."""
+    """Return whether what was measured lies on the claimed side, however uncertain; None where there is none.
+
+    Of a best variant: whether it is best in more bootstraps than any other.
+    """
     claim, value = found.claim, found.value
     if value is None:
         return None
     match claim:
-        case Diverged():
-            return {1.0: claim.expect == "all", 0.0: claim.expect == "none"}.get(value)
         case Best():
-            return value > 0.5 if found.seeds > 1 else None
-        case Contrast(expect="same"):
-            return _within_margin(found, claim)
+            return None if found.rival is None or value == found.rival else value > found.rival
         case Contrast(expect="above" | "below") | RankCorrelation() | Probed():
             return None if value == found.neutral else (value > found.neutral) == (claim.expect == "above")
     return None

@@ -50,7 +50,8 @@ CLAIMS = """\
 
 Each claim is tested by the runs below. Differences are paired by seed, with 95 % t intervals and Holm's
 adjustment within a study; *equivalent* means that both one-sided tests pass. Results at a reduced scale
-decide no claim. `report.html`, in the same folder, shows the evidence of each claim.
+decide no claim, but those that do not depend on the scale, as their notes say. `report.html`, in the same
+folder, shows the evidence of each claim.
 """
 PROBES = {
     "loss_range": """\

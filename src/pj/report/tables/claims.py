@@ -73,9 +73,9 @@ def shown(found: Judgement) -> str:
 
 
 def pointing(found: Judgement) -> str:
-    """Return, where the scale allows no verdict, whether the measured direction is the claimed one."""
+    """Return, where the scale allows no verdict, which direction was measured."""
     claimed = direction(found) if found.verdict == NOT_TESTABLE else None
-    return {True: ", as claimed", False: ", not as claimed", None: ""}[claimed]
+    return {True: ", in the claimed direction", False: ", in the other direction", None: ""}[claimed]
 
 
 def written(found: Judgement, value: float) -> str:

@@ -102,7 +102,7 @@ def _by_step(own: Path, other: Path) -> dict[str, Any]:
 def _run_row(variant: Variant, seed: int, evaluation: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"study": variant.study, "variant": variant.name, "seed": seed}
     row |= {"run": variant.spec.run, "data": variant.spec.data.name, "scale": variant.scale.name}
-    row["reduced"] = " ".join(variant.scale.reductions)
+    row["reduced"] = " ".join(f"{key}={value}" for key, value in variant.scale.reductions.items())
     row["components"] = _components(variant.spec)
     if not evaluation:
         return row | {"state": "missing"}

@@ -23,7 +23,7 @@ def standing(judgements: Sequence[Judgement]) -> tuple[str, str]:
         return "", ""
     if not tested:
         ran = any(found.verdict == NOT_TESTABLE for found in judgements)
-        said = "No claim has been tested at full scale yet" if ran else "Nothing has been run yet"
+        said = "No claim could be tested at this scale" if ran else "Nothing has been run yet"
         return said, counted(len(judgements), "claim")
     open_ = len(judgements) - len(tested)
     held = sum(verdict in HELD for verdict in tested)
@@ -33,7 +33,7 @@ def standing(judgements: Sequence[Judgement]) -> tuple[str, str]:
         *([f"{refuted} did not"] if (refuted := len(tested) - held - undecided) else []),
         *([f"{undecided} undecided"] if undecided else []),
     ]
-    rest = f"{open_} of {counted(len(judgements), 'claim')} not tested at full scale" if open_ else ""
+    rest = f"{open_} of {counted(len(judgements), 'claim')} not tested" if open_ else ""
     return ", ".join(parts), rest
 
 
