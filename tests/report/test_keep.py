@@ -12,6 +12,7 @@ from pj.claims import looks
 from pj.claims.evidence import Evidence
 from pj.errors import UserError
 from pj.report.pages.keep import keep
+from pj.runs.records import write_json
 
 RESULTS, KEPT = Path("results"), Path("kept")
 OTHER = """  other:
@@ -19,6 +20,10 @@ OTHER = """  other:
     base: {data: {name: digits}, model: {name: mlp}, loss: {name: cross_entropy},
       optimizer: {name: sgd, lr: 0.3}, epochs: 2, batch_size: 10}
     variants: {slow: {}}
+"""
+PRUNING = """
+prunings:
+  p: {title: P, study: own, methods: {slow: [magnitude]}, settings: {layers: [linear1], percents: [0, 50]}}
 """
 
 
@@ -72,7 +77,78 @@ def test_a_study_of_another_machine_is_added_to_what_was_kept_and_both_machines_
     made = json.loads((KEPT / "provenance.json").read_text())["made_with"]
     assert sorted((entry["processor"], entry["rows"]) for entry in made) == [("P", 4), ("Q", 1)]
     keep(project, RESULTS, KEPT)  # again: nothing is listed twice
-    assert len(json.loads((KEPT / "provenance.json").read_text())["made_with"]) == 2
+    assert made == json.loads((KEPT / "provenance.json").read_text())["made_with"]
+    finish(project, "other", 1, processor="P")
+    keep(project, RESULTS, KEPT)
+    made = json.loads((KEPT / "provenance.json").read_text())["made_with"]
+    assert {entry["processor"]: entry["studies"] for entry in made} == {
+        "P": {"own": 4, "other": 1},
+        "Q": {"other": 1},
+    }
+
+
+def test_the_same_runs_of_another_machine_do_not_replace_what_was_kept(project):
+    finish(project, "own", 0, 1, processor="P")
+    keep(project, RESULTS, KEPT)
+    shutil.rmtree(RESULTS)
+    finish(project, "own", 0, 1, processor="Q")
+    with pytest.raises(
+        UserError, match="study own: results has the same runs of another machine: digits-mlp"
+    ):
+        keep(project, RESULTS, KEPT)
+
+
+def test_sizes_of_datasets_and_notes_stay_and_a_call_that_keeps_nothing_changes_nothing(project):
+    finish(project, "own", 0)
+    keep(project, RESULTS, KEPT, ["Said before."])
+    provenance = KEPT / "provenance.json"
+    assert json.loads(provenance.read_text())["images"]["digits"]["train"] == 1437
+    content = json.loads(provenance.read_text())
+    content["images"]["own-data"] = content["images"]["digits"]
+    provenance.write_text(json.dumps(content))
+    shutil.rmtree(RESULTS)
+    before = provenance.read_bytes()
+    assert keep(project, RESULTS, KEPT) == [] and provenance.read_bytes() == before
+    finish(project, "other", 0)
+    keep(project, RESULTS, KEPT, ["Said now."])
+    content = json.loads(provenance.read_text())
+    assert set(content["images"]) == {"digits", "own-data"}
+    assert content["notes"] == ["Said before.", "Said now."]
+
+
+def pruned(project, *seeds, percents=(0, 50)):
+    """The project with a pruning of study ``own``, measured for some seeds of its first variant."""
+    Path("config.yaml").write_text(results.CONFIG + OTHER + PRUNING.replace("[0, 50]", str(list(percents))))
+    loaded = config.load("config.yaml")
+    first = loaded.analysed("prunings", "p").variants[0]
+    for seed in seeds:
+        path = RESULTS / "prunings" / "p" / f"{first.spec.run}-seed{seed}.json"
+        write_json(path, {"state": "diverged", "run": first.spec.run, "seed": seed})
+    return loaded
+
+
+def test_results_of_analyses_are_neither_lost_nor_mixed(project):
+    loaded = pruned(project, 0, 1)
+    finish(loaded, "own", 0, 1)
+    keep(loaded, RESULTS, KEPT)
+    shutil.rmtree(RESULTS / "prunings")
+    pruned(project, 1)
+    with pytest.raises(UserError, match="prunings/p: 1 finished run that results lacks: slow seed 0"):
+        keep(loaded, RESULTS, KEPT)
+    shutil.rmtree(RESULTS / "prunings")
+    with pytest.raises(UserError, match="prunings/p: it was measured with other settings"):
+        keep(pruned(project, percents=(0, 20)), RESULTS, KEPT)
+
+
+def test_a_damaged_list_of_looks_stops_before_anything_is_written(project):
+    finish(project, "own", 0, 1)
+    keep(project, RESULTS, KEPT)
+    (KEPT / looks.FILE).write_text('{"looks": [1]}')
+    before = {path: path.read_bytes() for path in KEPT.rglob("*") if path.is_file()}
+    finish(project, "own", 2)
+    with pytest.raises(UserError, match=r"looks.json is damaged"):
+        keep(project, RESULTS, KEPT)
+    assert {path: path.read_bytes() for path in KEPT.rglob("*") if path.is_file()} == before
 
 
 def test_results_of_other_settings_are_not_mixed_into_a_folder(project):
@@ -81,12 +157,12 @@ def test_results_of_other_settings_are_not_mixed_into_a_folder(project):
     Path("small.yaml").write_text("scale: {name: small, epochs: 1}\n")
     small = config.load("config.yaml", "small.yaml")
     finish(small, "other", 0)
-    with pytest.raises(UserError, match="study own: of other settings or seeds, such as digits-mlp-"):
+    with pytest.raises(UserError, match="study own: it has runs of other settings or seeds: digits-mlp-"):
         keep(small, RESULTS, KEPT)
     shutil.rmtree(RESULTS)
     Path("config.yaml").write_text(results.CONFIG.replace("  own:", "  renamed:"))
     Path("claims.yaml").write_text("claims: []\n")
-    with pytest.raises(UserError, match="study own: this configuration has none of this name"):
+    with pytest.raises(UserError, match="study own: this configuration has no such study"):
         keep(config.load("config.yaml"), RESULTS, KEPT)
 
 

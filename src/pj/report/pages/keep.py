@@ -34,14 +34,14 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
     For each study its tables (one row per variant, one row per run), its learning curves, of a sweep its
     figure, of probed runs a summary and its figure, of DessiLBI's their paths; for each analysis its
     table and figures; all numbers as ``numbers.tex``; and in ``provenance.json`` the settings in force, the
-    datasets' sizes, how many runs each combination of versions, machine and commit made, and ``notes``:
-    sentences for the page.
+    datasets' sizes, how many runs of which studies each combination of versions, machine and commit made,
+    and ``notes``: sentences for the page.
 
     UserError if the folder holds finished runs that would be lost, or those of other settings.
     """
     kept_before.check(config, results, folder)
     kept = []
-    machines: Counter[str] = Counter()
+    machines: dict[str, Counter[str]] = {}
     for name in config.settings.studies:
         study = config.study(name)
         if (studies.collect(study, results / "runs").runs["state"] == "missing").all():
@@ -55,9 +55,11 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
         if study.path:
             paths.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
         kept.append(name)
-        machines.update(
-            _provenance(places.folder(results / "runs", *run)) for v in study.variants for run in v.runs
-        )
+        for run in (run for variant in study.variants for run in variant.runs):
+            made = _provenance(places.folder(results / "runs", *run))
+            machines.setdefault(made, Counter())[name] += 1
+    if not kept:
+        return []
     for key, analysis in ANALYSES.items():
         for name in config.analyses(key):
             analysed, measured, own = config.analysed(key, name), results / key / name, folder / key / name
@@ -67,24 +69,31 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
                     analyses.write(key, analysed, measured, own, figure, style.SMALL)
     for path in sorted((results / "modes").glob("table.*")) if config.settings.modes else ():
         files.write_text(folder / "modes" / path.name, path.read_text(encoding="utf-8"))
-    if kept:
-        source, claims = Source(Evidence(folder), config), load_claims(config)
-        looks.record(results, claims, source.evidence, config)
-        looks.copy(results, folder)
-        judged = verdicts.judge(claims, [source.evidence], config)
-        numbers.write(judged, [source], Words(), folder / "numbers.tex")
-    made_now = [json.loads(text) | {"rows": n} for text, n in machines.most_common() if text]
-    made_with = kept_before.made_with(folder, made_now, kept)
+    source, claims = Source(Evidence(folder), config), load_claims(config)
+    looks.record(results, claims, source.evidence, config)
+    looks.copy(results, folder)
+    judged = verdicts.judge(claims, [source.evidence], config)
+    numbers.write(judged, [source], Words(), folder / "numbers.tex")
+    files.write_json(folder / "provenance.json", _content(config, results, folder, machines, notes))
+    return kept
+
+
+def _content(
+    config: Config,
+    results: Path,
+    folder: Path,
+    machines: dict[str, Counter[str]],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Return what provenance.json says; ``machines`` counts runs by study, by what made them."""
+    made_with = [json.loads(text) | {"studies": dict(own)} for text, own in machines.items() if text]
     settings = config.settings.model_dump(mode="json", exclude_none=True)
     for source in settings["datasets"].values():
         if "path" in source:
             source["path"] = Path(source["path"]).name  # the folder means nothing elsewhere
     images = {label: asdict(known) for label, known in facts.images_of(config, results).items()}
-    content: dict[str, Any] = {"made_with": made_with, "images": images, "settings": settings}
-    if notes:
-        content["notes"] = list(notes)
-    files.write_json(folder / "provenance.json", content)
-    return kept
+    now = {"made_with": made_with, "images": images, "settings": settings, "notes": list(notes)}
+    return kept_before.provenance(folder, now, {name for own in machines.values() for name in own})
 
 
 def _keep_probes(study: Study, runs: Path, folder: Path) -> None:

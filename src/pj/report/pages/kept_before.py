@@ -3,73 +3,134 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from pj.claims import looks
 from pj.claims.evidence import Evidence
+from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.durations import counted
 from pj.errors import UserError
 from pj.files import json_of
-from pj.report.tables import studies
+from pj.report.tables import analyses, studies
 
-Run = tuple[str, int]
 SHOWN = 3  # runs that a message names
+MACHINE = ("processor", "device")
+Finished = dict[tuple[str, int], tuple[str, ...]]  # by run (or variant) and seed: the machine
 
 
 def check(config: Config, results: Path, folder: Path) -> None:
-    """UserError if keeping into ``folder`` would lose finished runs, or mix those of two configurations."""
-    faults = [fault for name in _there(folder) for fault in _faults(name, config, results, folder)]
+    """UserError if keeping into ``folder`` would lose finished results, or mix those of other settings in."""
+    looks.read(folder)
+    settings = dict(json_of(folder / "provenance.json").get("settings", {}))
+    faults = [
+        *(
+            f"study {name}: {why}"
+            for name in _studies(folder)
+            for why in _study(name, config, results, folder)
+        ),
+        *(f"{key}/{name}: {why}" for key, name, why in _analyses(config, results, folder, settings)),
+    ]
     if faults:
-        raise UserError(
-            "\n  ".join(
-                (
-                    f"{folder} holds other results; keep into another folder, or delete this one first:",
-                    *faults,
-                )
-            )
-        )
+        what = f"{folder} holds results that would be lost or mixed with others; keep into another folder:"
+        raise UserError("\n  ".join((what, *faults)))
 
 
-def _there(folder: Path) -> list[str]:
+def _studies(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("studies/*/runs.csv"))
 
 
-def _faults(name: str, config: Config, results: Path, folder: Path) -> Iterator[str]:
-    before = _finished(Evidence(folder).runs(name))
+def _study(name: str, config: Config, results: Path, folder: Path) -> Iterator[str]:
+    table = Evidence(folder).runs(name)
+    if table["run"].isna().any():
+        yield "its table does not name its runs (it is of an older pj)"
+        return
+    before = _finished(table, "run")
     if name not in config.settings.studies:
-        yield f"study {name}: this configuration has none of this name"
+        yield "this configuration has no such study"
         return
     study = config.study(name)
     planned = {run for variant in study.variants for run in variant.runs}
-    if other := sorted(before - planned):
-        yield f"study {name}: of other settings or seeds, such as {_listed(other)}"
+    if other := before.keys() - planned:
+        yield f"it has runs of other settings or seeds: {_listed(other)}"
         return
-    now = _finished(studies.collect(study, results / "runs").runs)
-    if now and (lost := sorted(before - now)):  # a study without finished runs is left as it is
-        yield f"study {name}: {counted(len(lost), 'finished run')} that {results} lacks: {_listed(lost)}"
+    now = _finished(studies.collect(study, results / "runs").runs, "run")
+    yield from _lost(before, now, results)
+    if moved := [run for run in before.keys() & now.keys() if before[run] != now[run]]:
+        yield f"{results} has the same runs of another machine: {_listed(moved)}"
 
 
-def _finished(runs: Any) -> set[Run]:
-    own = runs[runs["state"] != "missing"]
-    return set(zip(own["run"].astype(str), own["seed"].astype(int), strict=True))
+def _analyses(
+    config: Config, results: Path, folder: Path, settings: dict[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    now_set = config.settings.model_dump(mode="json", exclude_none=True)
+    for key in ANALYSES:
+        for name in sorted(path.parent.name for path in folder.glob(f"{key}/*/table.csv")):
+            if settings.get(key, {}).get(name) != now_set.get(key, {}).get(name):
+                yield key, name, "it was measured with other settings"
+                continue
+            table = Evidence(folder).table(key, name, "table.csv")
+            before: Finished = {} if table is None else _finished(table, "variant")
+            analysed = config.analysed(key, name)
+            measured = analyses.collect(analysed.variants, results / key / name)
+            now: Finished = {(variant, seed): () for variant, own in measured.items() for seed in own}
+            for why in _lost(before, now, results):
+                yield key, name, why
 
 
-def _listed(runs: Sequence[Run]) -> str:
-    rest = len(runs) - SHOWN
-    named = ", ".join(f"{run} seed {seed}" for run, seed in runs[:SHOWN])
+def _lost(before: Finished, now: Finished, results: Path) -> Iterator[str]:
+    """Say what would be lost; of what has nothing finished now, nothing is written."""
+    if now and (lost := before.keys() - now.keys()):
+        yield f"{counted(len(lost), 'finished run')} that {results} lacks: {_listed(lost)}"
+
+
+def _finished(table: pd.DataFrame, column: str) -> Finished:
+    own = table[table["state"] != "missing"]
+    machine = [own[name].astype(str) if name in own else [""] * len(own) for name in MACHINE]
+    keys = zip(own[column].astype(str), own["seed"].astype(int), strict=True)
+    return dict(zip(keys, zip(*machine, strict=True), strict=True))
+
+
+def _listed(runs: Iterable[tuple[str, int]]) -> str:
+    found = sorted(runs)
+    rest = len(found) - SHOWN
+    named = ", ".join(f"{run} seed {seed}" for run, seed in found[:SHOWN])
     return named + (f" and {rest} more" if rest > 0 else "")
 
 
-def made_with(folder: Path, now: Sequence[dict[str, Any]], kept: Sequence[str]) -> list[dict[str, Any]]:
-    """Return ``now`` with what else made the studies of a folder that are not written again."""
-    before = json_of(folder / "provenance.json").get("made_with", [])
-    if set(_there(folder)) <= set(kept) or not isinstance(before, list):
-        return list(now)
-    known = {_text(entry) for entry in now}
-    return [*now, *(entry for entry in before if _text(entry) not in known)]
+def provenance(folder: Path, now: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
+    """Return ``now`` with what the folder's file says of datasets and of studies that are not written again.
+
+    Args:
+        folder: of kept results.
+        now: the new content; each entry of ``made_with`` counts its runs by study.
+        kept: the studies that are written again.
+
+    """
+    before = json_of(folder / "provenance.json")
+    stays = set(_studies(folder)) - set(kept)
+    entries: dict[str, dict[str, Any]] = {}
+    old = ({**entry, "studies": _of(entry, stays)} for entry in before.get("made_with", []))
+    for entry in (*now["made_with"], *(entry for entry in old if entry["studies"])):
+        key = json.dumps({k: v for k, v in entry.items() if k not in ("rows", "studies")}, sort_keys=True)
+        studies_of = entries.get(key, {}).get("studies", {}) | entry["studies"]
+        entries[key] = {**entry, "rows": sum(studies_of.values()), "studies": studies_of}
+    notes = list(dict.fromkeys([*(before.get("notes", []) if stays else []), *now["notes"]]))
+    ordered = sorted(entries.values(), key=lambda entry: -entry["rows"])
+    return {
+        "made_with": ordered,
+        "images": {**before.get("images", {}), **now["images"]},
+        "settings": now["settings"],
+        **({"notes": notes} if notes else {}),
+    }
 
 
-def _text(entry: dict[str, Any]) -> str:
-    return json.dumps({key: value for key, value in entry.items() if key != "rows"}, sort_keys=True)
+def _of(entry: dict[str, Any], stays: Collection[str]) -> dict[str, int]:
+    """Return an entry's runs of the studies that stay; one of an older pj does not say of which they are."""
+    if "studies" not in entry:
+        return {"not recorded": int(entry.get("rows", 0))} if stays else {}
+    return {name: rows for name, rows in entry["studies"].items() if name in (*stays, "not recorded")}
