@@ -166,14 +166,30 @@ def test_runs_kept_of_another_machine_tell_its_time_though_their_data_are_not_he
     content = json.loads(provenance.read_text())
     content["settings"]["datasets"] = {"digits": {"source": "npz", "path": "elsewhere.npz"}}
     provenance.write_text(json.dumps(content))
-    (run,) = history.kept(Path("kept"))
+    (run,), images = history.kept(Path("kept"))
+    assert images["digits"].train == 1437
     evaluation = json.loads((RESULTS / "runs" / spec.run / "seed0" / "evaluation.json").read_text())
     assert (run.run, run.seconds) == (spec.run, evaluation["seconds"])
     assert run.passes == history.size(spec, MB).passes(spec)
     assert times.known(project, RESULTS, Path("kept"))[0].took == [run]
     Path("kept/step_times.json").write_text('{"mlp eager": {"tflops": 1.0, "seconds_per_step": 0.1}}')
+    known, _ = times.known(project, RESULTS, Path("kept"))
+    assert (known.took, known.points) == ([run], [(1e11, 0.1)])  # no operations are counted
+    counted = {"operations": {history.network(spec, MB): 1e5}, "steps": []}
+    (RESULTS / history.FILE).write_text(json.dumps(counted))
     known, _ = times.known(project, RESULTS, Path("kept"))  # the runs may have shared the device
-    assert (known.took, known.points) == ([], [(1e11, 0.1)])
+    assert known.took == [] and known.run(run.run, spec).source == times.MODEL
+
+
+def test_another_machines_runs_tell_the_time_of_other_variants_whose_data_are_not_here(project):
+    text = results.CONFIG.replace("{source: digits}", "{source: npz, path: gone.npz, classes: 10}")
+    write(project, "slow", 0)
+    keep(project, RESULTS, Path("kept"))
+    Path("config.yaml").write_text(text)
+    elsewhere = config.load("config.yaml")
+    known, _ = times.known(elsewhere, Path("nothing"), Path("kept"))
+    other = next(v.spec for v in elsewhere.study("own").variants if v.name != "slow")
+    assert known.run(other.run, other).source == times.NETWORK
 
 
 def test_jobs_side_by_side_take_as_long_as_the_busiest_worker_and_pages_wait():

@@ -66,7 +66,10 @@ def run(options: argparse.Namespace) -> None:
 
 def lines(running: list[Running], whole: Whole | None) -> list[str]:
     """Return the progress as plain text: one line for all runs, and one per run in training."""
-    found = [*([] if whole is None else _total(whole)), *(f"  {' '.join(_cells(run))}" for run in running)]
+    found = [
+        *([] if whole is None else _total(whole)),
+        *(f"  {' '.join(filter(None, _cells(run)))}" for run in running),
+    ]
     return found if running else [*found, "no run is in training"]
 
 
@@ -122,4 +125,4 @@ def _cells(run: Running) -> list[str]:
     if run.silent is not None:
         left = f"no update for {duration(run.silent)} (killed or stuck?)"
     name, epoch = f"{run.name} seed {run.seed}", f"epoch {run.epoch}/{run.epochs}"
-    return [name, f"{100 * run.share:5.1f} %", epoch, *([accuracy] if accuracy else []), left]
+    return [name, f"{100 * run.share:5.1f} %", epoch, accuracy, left]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,6 +15,9 @@ from pj.config.spec import RunSpec
 from pj.data import facts
 from pj.data.facts import Images
 from pj.files import json_of
+
+if TYPE_CHECKING:
+    from pj.report.pages.source import Source
 
 FILE = ".plan.json"  # below results: what `pj plan --measure` measured
 OPTIMIZER = " by "
@@ -146,12 +149,16 @@ def of_device(made: Mapping[Any, Any], threads: int) -> str:
     return f"{made.get('processor')}, {'1 thread' if threads == 1 else f'{threads} threads'}"
 
 
-def kept(folder: Path) -> Iterator[Took]:
-    """Yield the runs in the tables of a folder that `pj keep` wrote."""
+def kept(folder: Path) -> tuple[list[Took], Images]:
+    """Return the runs in the tables of a folder that `pj keep` wrote, and what is known of their images."""
     from pj.report.pages import source
 
     found = source.kept(folder)
     images = {**facts.images_of(found.config, folder), **found.images}
+    return list(_kept(found, images)), images
+
+
+def _kept(found: Source, images: Images) -> Iterator[Took]:
     for study in found.config.settings.studies:
         table = found.evidence.runs(study)
         specs = {variant.name: variant.spec for variant in found.config.study(study).variants}

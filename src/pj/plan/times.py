@@ -192,21 +192,24 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
     Args:
         config: whose runs are planned.
         results: the folder of finished runs.
-        like: a folder that `pj keep` wrote, whose times are taken instead: those of benchmarks/gpu.py's
-            step_times.json if it is there, which were measured alone on the device, else those of its runs.
+        like: a folder that `pj keep` wrote, whose times are taken instead: of networks whose operations
+            are counted those of benchmarks/gpu.py's step_times.json, if it is there, else those of its runs.
 
     """
     images = facts.images_of(config, results)
     operations = history.operations(results)
     if like:
-        took = list(history.kept(like))
+        took, there = history.kept(like)
+        images = {**there, **images}
         device = next(iter(history.devices(took)), like.name)
         points = [
             (entry["tflops"] * 1e12 * entry["seconds_per_step"], entry["seconds_per_step"])
             for name, entry in json_of(like / "step_times.json").items()
             if name.endswith(" eager")
         ]
-        own = [run for run in took if run.device == device and not points]  # they may have shared the device
+        own = [run for run in took if run.device == device]
+        if points:  # measured alone on the device, which runs may have shared
+            own = [run for run in own if not any(run.kind.startswith(name) for name in operations)]
         return Times(config, images, own, [], operations, jobs(config), points), device
     took, steps = list(history.finished(results, images)), history.measured(results)
     device = here(config, took, steps)
