@@ -2,7 +2,8 @@
 
 python benchmarks/flops.py                  (config.yaml; other files as arguments)
 
-A multiply-add counts as two, the backward pass as two forward passes, and a step of SAM as two gradients.
+A multiply-add counts as two, the backward pass as two forward passes, a step of SAM as two gradients, and
+probes along a run as the gradients that they compute.
 Evaluation after each epoch and measurements of finished runs are not counted.
 """
 

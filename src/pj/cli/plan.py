@@ -182,9 +182,8 @@ def _print_left(jobs: Sequence[Job], known: Times, config: Config, where: str) -
         files = " ".join(f"{RESULTS}/data/{label}.npz" for label in unseen)
         print(f"\nThe images of {', '.join(unseen)} must be prepared first: snakemake --cores 1 -- {files}")
     elif any(known.job(job).source in (times.UNKNOWN, times.MODEL) for job in jobs if job.rule == "train"):
-        print(
-            "\n`pj plan --measure` times a few steps of each network where no time is known, and counts its operations."
-        )
+        print("\n`pj plan --measure` times a few steps of each network where no time is known.")
+        print("It also counts operations, from which the times of other networks and machines follow.")
 
 
 def _print_sum(jobs: Sequence[Job], known: Times, config: Config, computing: int, cores: int) -> None:

@@ -66,10 +66,8 @@ def run(options: argparse.Namespace) -> None:
 
 def lines(running: list[Running], whole: Whole | None) -> list[str]:
     """Return the progress as plain text: one line for all runs, and one per run in training."""
-    found = [
-        *([] if whole is None else _total(whole)),
-        *(f"  {' '.join(filter(None, _cells(run)))}" for run in running),
-    ]
+    found = [] if whole is None else _total(whole)
+    found += [f"  {' '.join(filter(None, _cells(run)))}" for run in running]
     return found if running else [*found, "no run is in training"]
 
 
