@@ -6,19 +6,9 @@
 import pytest
 import torch
 
-from helpers.runs import (
-    DATA,
-    ERASED,
-    JITTERED,
-    OPTIONS,
-    POLICY,
-    PROBE,
-    RECIPE,
-    assert_equal_runs,
-    killed_after,
-    train,
-)
-from pj import losses, models, optim
+from helpers.kinds import KINDS, network
+from helpers.runs import OPTIONS, assert_equal_runs, killed_after, train
+from pj import models, optim
 from pj.config.components import MODELS
 from pj.data import store
 from pj.training.device import configure
@@ -26,28 +16,6 @@ from pj.training.run import Training
 
 DEVICE = "cuda"
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-WIDTH = {"wide_resnet": 0.25, "mlp": 0.1, "cnn": 0.1, "lenet": 1.0}
-
-
-def network(name, **options):
-    return {"model": {"name": name, "width": WIDTH.get(name, 0.25), **options}}
-
-
-KINDS = {name: network(name) for name in models.names()}
-KINDS |= {f"loss {name}": {"loss": {"name": name}} for name in losses.names()}
-KINDS |= {f"optimizer {name}": {"optimizer": {"name": name, **OPTIONS[name]}} for name in optim.names()}
-KINDS |= {
-    "schedule": {"schedule": {"name": "cosine"}},
-    "recipe": RECIPE,
-    "ema with sam": {"optimizer": {"name": "sam", **OPTIONS["sam"]}, "ema": {"decay": 0.9}, "clip_norm": 1.0},
-    "cutmix": {"data": DATA | {"cutmix": {"alpha": 1.0}}, "loss": {"name": "kl_div"}},
-    "mixup": {"data": DATA | {"mixup": {"alpha": 0.4}}},
-    "erasing": {"data": DATA | ERASED},
-    "jitter": {"data": DATA | JITTERED},
-    "randaugment": {"data": DATA | POLICY},
-    "probes": network("mlp", batch_norm=True) | {"probe": PROBE},
-    "best validation": {"select": "best_validation"},
-}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

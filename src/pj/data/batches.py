@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pj.config.data import Data
@@ -82,27 +84,29 @@ def splits(dataset: Dataset, data: Data, device: torch.device) -> dict[str, Spli
     if test > len(dataset.y_test):
         raise DataError(f"{data.name} has {len(dataset.y_test)} test images, not {test}")
 
-    def split(x: object, y: object, start: int, stop: int) -> Split:
-        cut = slice(start, stop)
-        return Split(torch.from_numpy(x[cut]).to(device), torch.from_numpy(y[cut]).to(device))  # type: ignore[index]
+    stops = {"train": (0, train), "validation": (train, train + data.validation)}
+    arrays = {part: (dataset.x_train[a:b], dataset.y_train[a:b]) for part, (a, b) in stops.items() if b > a}
+    arrays["test"] = (dataset.x_test[:test], dataset.y_test[:test])
+    _check_classes({part: labels for part, (_, labels) in arrays.items()}, data.name, dataset)
+    return {
+        part: Split(torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device))
+        for part, (images, labels) in arrays.items()
+    }
 
-    parts = {"train": split(dataset.x_train, dataset.y_train, 0, train)}
-    if data.validation:
-        parts["validation"] = split(dataset.x_train, dataset.y_train, train, train + data.validation)
-    parts["test"] = split(dataset.x_test, dataset.y_test, 0, test)
-    for part, own in parts.items():
-        if len(own) >= FEW and own.labels.min() == own.labels.max():
-            name = dataset.names[int(own.labels[0])]
-            raise DataError(
-                f"{data.name}: the {len(own)} {part} images are all of class {name}; mix the source"
-            )
-    counts = {part: np.bincount(own.labels.cpu(), minlength=dataset.classes) for part, own in parts.items()}
+
+def _check_classes(parts: dict[str, NDArray[Any]], name: str, dataset: Dataset) -> None:
+    """DataError for a split of one class, or a class that is not trained on."""
+    for part, labels in parts.items():
+        if len(labels) >= FEW and labels.min() == labels.max():
+            one = dataset.names[int(labels[0])]
+            raise DataError(f"{name}: the {len(labels)} {part} images are all of class {one}; mix the source")
+    counts = {part: np.bincount(labels, minlength=dataset.classes) for part, labels in parts.items()}
+    train = len(parts["train"])
     for part, count in counts.items():
         for label in np.flatnonzero((count >= FEW) & (counts["train"] == 0)):
             if train >= FEW * dataset.classes:
                 of = f"{count[label]} {part} images are of class {dataset.names[label]}"
-                raise DataError(f"{data.name}: {of}, and none of the {train} training images; mix the source")
-    return parts
+                raise DataError(f"{name}: {of}, and none of the {train} training images; mix the source")
 
 
 def steps_per_epoch(images: int, batch_size: int) -> int:
