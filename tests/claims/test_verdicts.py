@@ -162,13 +162,29 @@ def test_at_a_reduced_scale_only_the_divergence_of_all_runs_in_their_first_epoch
 
 
 def test_divergence_under_a_learning_rate_that_was_shortened_with_the_epochs_decides_nothing(tmp_path):
-    text = CONFIG.replace("      epochs: 2\n", "      epochs: 2\n      schedule: {name: cosine, warmup: 1}\n")
+    claim = Diverged(**WORDS, statistic="diverged", cells=["own/a"], expect="all", scale_free="At once.")
+    for schedule in ("{name: cosine}", "{name: constant, warmup: 1}"):
+        text = CONFIG.replace("      epochs: 2\n", f"      epochs: 2\n      schedule: {schedule}\n")
+        (tmp_path / "config.yaml").write_text(text)
+        config = loading.load(tmp_path / "config.yaml")
+        plant(tmp_path, scale="small", reduced="epochs=1", a=[float("nan")] * 5, b=B)
+        path = tmp_path / "studies" / "own" / "runs.csv"
+        pd.read_csv(path).assign(epochs=1).to_csv(path, index=False)
+        found = judged(claim, Evidence(tmp_path), config)
+        assert found.verdict == "not testable at this scale" and "learning rate changes" in found.notes[-1]
+
+
+@pytest.mark.parametrize("change", ["epochs: 3", "batch_size: 20", "data: {train: 100}"])
+def test_runs_that_a_scale_does_not_reduce_alike_decide_nothing(change, tmp_path):
+    """Their configuration is at the reduced scale already, where both have as many epochs."""
+    text = CONFIG.replace("      a: {}", f"      a: {{{change}}}").replace(
+        "seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1, 2, 3, 4]\nscale: {name: small, epochs: 1}"
+    )
     (tmp_path / "config.yaml").write_text(text)
     config = loading.load(tmp_path / "config.yaml")
-    claim = Diverged(**WORDS, statistic="diverged", cells=["own/a"], expect="all", scale_free="At once.")
-    plant(tmp_path, scale="small", reduced="epochs=1", a=[float("nan")] * 5, b=B)
-    found = judged(claim, Evidence(tmp_path), config)
-    assert found.verdict == "not testable at this scale" and "learning rate changes" in found.notes[-1]
+    evidence = plant(tmp_path, scale="small", reduced="epochs=1", a=[1.7 * value for value in UP], b=B)
+    found = judged(contrast(**FREE), evidence, config)
+    assert found.verdict == "not testable at this scale" and "not reduced alike" in found.notes[-1]
 
 
 def test_full_scale_comes_before_a_reduced_one_that_decides_and_that_before_one_that_does_not(

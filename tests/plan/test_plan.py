@@ -357,6 +357,15 @@ def test_steps_are_measured_for_each_kind_and_kept(project, capsys):
     assert "Nothing to measure" in capsys.readouterr().out
 
 
+def test_operations_are_counted_of_networks_whose_time_is_known_here_for_plans_like_other_machines(
+    project, capsys
+):
+    spec = write(project, "slow", 0, **trained(the_spec(project), 10.0))
+    assert cli.main(["plan", "--measure"]) == 0
+    counted = json.loads((RESULTS / history.FILE).read_text())["operations"]
+    assert history.network(spec, facts.images_of(project, RESULTS)) in counted
+
+
 def test_the_progress_of_the_whole_counts_done_running_waiting_and_failed_runs(project, capsys):
     write(project, "slow", 0)
     spec = the_spec(project)

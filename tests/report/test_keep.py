@@ -140,6 +140,43 @@ def test_results_of_analyses_are_neither_lost_nor_mixed(project):
         keep(pruned(project, percents=(0, 20)), RESULTS, KEPT)
 
 
+def test_a_title_and_a_further_variant_of_an_analysis_may_change(project):
+    loaded = pruned(project, 0)
+    finish(loaded, "own", 0)
+    keep(loaded, RESULTS, KEPT)
+    text = Path("config.yaml").read_text().replace("title: P,", "title: Pruned,")
+    Path("config.yaml").write_text(
+        text.replace("{slow: [magnitude]}", "{slow: [magnitude], fast_1.5: [random]}")
+    )
+    keep(config.load("config.yaml"), RESULTS, KEPT)
+    assert "Pruned" in (KEPT / "provenance.json").read_text()
+
+
+def test_an_analysis_does_not_stay_beside_other_runs_than_those_it_was_measured_of(project):
+    loaded = pruned(project, 0)
+    finish(loaded, "own", 0)
+    keep(loaded, RESULTS, KEPT)
+    shutil.rmtree(RESULTS / "prunings")
+    keep(loaded, RESULTS, KEPT)  # of the same runs
+    for path in RESULTS.glob("runs/*/seed0/evaluation.json"):
+        write_json(path, json.loads(path.read_text()) | {"seconds": 99.0})
+    with pytest.raises(UserError, match="prunings/p: its runs were trained again, and results has no"):
+        keep(loaded, RESULTS, KEPT)
+
+
+def test_runs_of_an_older_pj_are_not_counted_twice(project):
+    finish(project, "own", 0, 1)
+    keep(project, RESULTS, KEPT)
+    path = KEPT / "provenance.json"
+    content = json.loads(path.read_text())
+    content["made_with"] = [{k: v for k, v in e.items() if k != "studies"} for e in content["made_with"]]
+    path.write_text(json.dumps(content))
+    finish(project, "other", 0)
+    keep(project, RESULTS, KEPT)
+    (made,) = json.loads(path.read_text())["made_with"]
+    assert made["rows"] == 5 and made["studies"] == {"own": 4, "other": 1}
+
+
 def test_a_damaged_list_of_looks_stops_before_anything_is_written(project):
     finish(project, "own", 0, 1)
     keep(project, RESULTS, KEPT)

@@ -9,7 +9,7 @@ Five seeds, looked at once, are tested at 0.04; five more after that at 0.005.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ import pandas as pd
 from pj.claims import scales
 from pj.claims.evidence import Evidence
 from pj.claims.schema import Claim, Contrast, cells, checks, of_runs, study_of
+from pj.config import loading
 from pj.config.loading import Config
 from pj.errors import UserError
 from pj.files import json_of, write_json
@@ -125,8 +126,8 @@ def finished(claims: Iterable[Claim], evidence: Evidence, config: Config) -> Fin
         if key not in tables:
             runs = evidence.runs(study)
             table = runs if key == study else evidence.table(*key.split("/"), "table.csv")
-            reduced = scales.reductions(study, evidence) != {scales.FULL}
-            tables[key] = {} if table is None else _by_variant(table, runs, reduced)
+            full = _full_runs(study, evidence, config)
+            tables[key] = {} if table is None else _by_variant(table, runs, full)
         if there := {own: look for own, look in tables[key].items() if variant in ("", own)}:
             found.setdefault(key, {}).update(there)
     return found
@@ -138,14 +139,23 @@ def _place(cell: str) -> tuple[str, str]:
     return (first, name) if of_runs(cell) else (f"{first}/{name}", variant)
 
 
-def _by_variant(table: pd.DataFrame, runs: pd.DataFrame, reduced: bool) -> dict[str, Look]:
+def _full_runs(study: str, evidence: Evidence, config: Config) -> set[str]:
+    """Return the names of a study's runs that are those of full scale, whatever their scale is called."""
+    runs = evidence.runs(study)
+    if scales.reductions(study, evidence) == {scales.FULL}:
+        return set(map(str, runs["run"]))
+    return {variant.spec.run for variant in loading.at_full_scale(config).study(study).variants}
+
+
+def _by_variant(table: pd.DataFrame, runs: pd.DataFrame, full: Container[str]) -> dict[str, Look]:
     names = {str(own): str(run) for own, run in zip(runs["variant"], runs["run"], strict=True)}
     there = table[table["state"] != "missing"]
     seeds: dict[str, set[int]] = {}
     for variant, seed in zip(there["variant"], there["seed"], strict=True):
         seeds.setdefault(str(variant), set()).add(int(seed))
     return {
-        name: Look(frozenset({names.get(name, "")}), frozenset(own), reduced) for name, own in seeds.items()
+        name: Look(frozenset({names.get(name, "")}), frozenset(own), names.get(name, "") not in full)
+        for name, own in seeds.items()
     }
 
 

@@ -7,9 +7,13 @@ nor on epochs may say so (``scale_free``); results of full width then decide it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pj.claims.evidence import Evidence
 from pj.claims.schema import Claim, Contrast, Diverged, cells, study_of
+from pj.config import loading
 from pj.config.loading import Config
+from pj.config.spec import RunSpec
 
 FULL, UNKNOWN = "", "unknown"
 
@@ -43,30 +47,40 @@ def hindrance(claim: Claim, value: float | None, config: Config, evidence: Evide
     if not claim.scale_free:
         return "it depends on the scale"
     if UNKNOWN in found:
-        return "its table does not say what was reduced"
+        return "its table does not say what was reduced, if anything"
     if len(found) > 1:
         return "its runs are of several scales"
     reduced = {part.partition("=")[0] for part in found.pop().split()}
     if "width" in reduced:
         return "the network was narrower"
-    if isinstance(claim, Contrast) and claim.quantity == "seconds" and reduced - {"epochs"}:
-        return "with fewer images, evaluation has another share of the time"
+    specs = _specs(claim, loading.at_full_scale(config))
+    if isinstance(claim, Contrast) and claim.ratio:
+        if claim.quantity == "seconds" and reduced - {"epochs"}:
+            return "with fewer images, evaluation has another share of the time"
+        if len({(spec.epochs, spec.batch_size, spec.data.name, spec.data.train) for spec in specs}) > 1:
+            return "its runs differ in epochs, batch size or images, which are not reduced alike"
     if isinstance(claim, Diverged):
-        return _not_at_once(claim, value, config, evidence)
+        return _not_at_once(claim, value, specs, evidence)
     return None
 
 
-def _not_at_once(claim: Diverged, value: float | None, config: Config, evidence: Evidence) -> str | None:
+def _specs(claim: Claim, config: Config) -> list[RunSpec]:
+    """Return the specifications of the variants that a claim about runs names."""
+    named = cells(claim)
+    studies = [(study, config.study(study)) for study in _studies(claim, config)]
+    return [one.spec for name, study in studies for one in study.variants if f"{name}/{one.name}" in named]
+
+
+def _not_at_once(
+    claim: Diverged, value: float | None, specs: Sequence[RunSpec], evidence: Evidence
+) -> str | None:
     """Return what keeps divergence from being that of full scale, too: it must come in the first epoch."""
     if value != 1.0:  # a run may diverge in a later step
         return "not all runs diverged"
     if any((evidence.rows(cell)["epochs"] > 1).any() for cell in claim.cells):
         return "a run diverged after its first epoch"
-    for cell in claim.cells:
-        study, variant = cell.split("/")
-        specs = {own.name: own.spec for own in config.study(study).variants}
-        if variant in specs and specs[variant].schedule.name != "constant":
-            return "its learning rate changes over the epochs"
+    if any(spec.schedule.name != "constant" or spec.schedule.warmup for spec in specs):
+        return "its learning rate changes over the epochs"
     return None
 
 

@@ -121,18 +121,27 @@ def _measure(jobs: Iterable[Job], config: Config) -> None:
     from pj.workflow import slots
 
     known, _ = times.known(config, RESULTS)
-    specs: dict[str, RunSpec] = {}
+    every: dict[str, RunSpec] = {}
     for name in dict.fromkeys(job.run for job in jobs if job.rule == "train"):
         spec = config.runs()[name].spec
-        if known.run(name, spec).source in (times.UNKNOWN, times.MODEL) and history.size(spec, known.images):
-            specs.setdefault(history.kind(spec, known.images), spec)
-    if not specs:
+        if history.size(spec, known.images):
+            every.setdefault(history.kind(spec, known.images), spec)
+    specs = {
+        kind: spec
+        for kind, spec in every.items()
+        if known.run(spec.run, spec).source in (times.UNKNOWN, times.MODEL)
+    }
+    uncounted = {history.network(spec, known.images) for spec in every.values()} - known.operations.keys()
+    if not specs and not uncounted:
         print("Nothing to measure: each run's time is known here, or its dataset must be prepared first.\n")
         return
     with slots.held(config.settings.device):
         from pj.plan import measure  # loads torch
 
-        print(f"Timing {counted(len(specs), 'kind')} of runs:")
+        measure.count(every, known.images, RESULTS)
+        print(f"Operations are counted of {counted(len(uncounted), 'network')} more.")
+        if specs:
+            print(f"Timing {counted(len(specs), 'kind')} of runs:")
         settings = config.settings
         found = measure.measure(
             specs, known.images, RESULTS, device=settings.device, threads=settings.threads, seconds=SECONDS

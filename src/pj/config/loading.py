@@ -142,6 +142,13 @@ def of_settings(settings: Mapping[str, Any]) -> Config:
     return _resolve(dict(settings), [], sweeps.with_variants(settings)[1])
 
 
+def at_full_scale(config: Config) -> Config:
+    """Return a configuration with nothing reduced."""
+    settings = config.settings.model_dump(mode="json", exclude_none=True)
+    studies = {name: study | {"scale": None} for name, study in settings["studies"].items()}
+    return of_settings(settings | {"scale": {"name": "full"}, "studies": studies})
+
+
 def _resolve(
     merged: dict[str, Any],
     faults: list[str],

@@ -14,7 +14,7 @@ from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.facts import Images
 from pj.errors import UserError
-from pj.files import json_of, write_json
+from pj.files import write_json
 from pj.plan import history
 from pj.plan.history import Measured
 from pj.pruning import networks
@@ -50,13 +50,8 @@ def measure(
     """
     from pj.runs.provenance import provenance
 
-    kept = json_of(results / history.FILE)
-    counted: dict[str, float] = dict(kept.get("operations", {}))
-    steps = [Measured(**entry) for entry in kept.get("steps", [])]
-    for spec in specs.values():
-        if history.network(spec, images) not in counted:
-            counted[history.network(spec, images)] = operations(spec, _shape(spec, images))
-    _keep(results, steps, counted)
+    steps = history.measured(results)
+    counted = count(specs, images, results)
 
     def per_step(spec: RunSpec) -> float:
         return 3 * counted[history.network(spec, images)] * spec.batch_size * history.gradients(spec)
@@ -74,6 +69,16 @@ def measure(
         steps = [*others, found[-1]]
         _keep(results, steps, counted)  # each, since one may wish to stop here
     return found
+
+
+def count(specs: Mapping[str, RunSpec], images: Images, results: Path) -> dict[str, float]:
+    """Count the operations of networks where they are not known yet, keep and return those of all."""
+    counted = history.operations(results)
+    for spec in specs.values():
+        if history.network(spec, images) not in counted:
+            counted[history.network(spec, images)] = operations(spec, _shape(spec, images))
+    _keep(results, history.measured(results), counted)
+    return counted
 
 
 def _keep(results: Path, steps: Sequence[Measured], counted: Mapping[str, float]) -> None:

@@ -16,6 +16,7 @@ from pj.config.loading import Config
 from pj.durations import counted
 from pj.errors import UserError
 from pj.files import json_of
+from pj.report.pages import source
 from pj.report.tables import analyses, studies
 
 SHOWN = 3  # runs that a message names
@@ -26,14 +27,13 @@ Finished = dict[tuple[str, int], tuple[str, ...]]  # by run (or variant) and see
 def check(config: Config, results: Path, folder: Path) -> None:
     """UserError if keeping into ``folder`` would lose finished results, or mix those of other settings in."""
     looks.read(folder)
-    settings = dict(json_of(folder / "provenance.json").get("settings", {}))
     faults = [
         *(
             f"study {name}: {why}"
             for name in _studies(folder)
             for why in _study(name, config, results, folder)
         ),
-        *(f"{key}/{name}: {why}" for key, name, why in _analyses(config, results, folder, settings)),
+        *(f"{key}/{name}: {why}" for key, name, why in _analyses(config, results, folder)),
     ]
     if faults:
         what = f"{folder} holds results that would be lost or mixed with others; keep into another folder:"
@@ -64,22 +64,40 @@ def _study(name: str, config: Config, results: Path, folder: Path) -> Iterator[s
         yield f"{results} has the same runs of another machine: {_listed(moved)}"
 
 
-def _analyses(
-    config: Config, results: Path, folder: Path, settings: dict[str, Any]
-) -> Iterator[tuple[str, str, str]]:
-    now_set = config.settings.model_dump(mode="json", exclude_none=True)
-    for key in ANALYSES:
-        for name in sorted(path.parent.name for path in folder.glob(f"{key}/*/table.csv")):
-            if settings.get(key, {}).get(name) != now_set.get(key, {}).get(name):
-                yield key, name, "it was measured with other settings"
-                continue
-            table = Evidence(folder).table(key, name, "table.csv")
-            before: Finished = {} if table is None else _finished(table, "variant")
-            analysed = config.analysed(key, name)
-            measured = analyses.collect(analysed.variants, results / key / name)
-            now: Finished = {(variant, seed): () for variant, own in measured.items() for seed in own}
-            for why in _lost(before, now, results):
-                yield key, name, why
+def _analyses(config: Config, results: Path, folder: Path) -> Iterator[tuple[str, str, str]]:
+    there = [
+        (key, path.parent.name) for key in ANALYSES for path in sorted(folder.glob(f"{key}/*/table.csv"))
+    ]
+    old = source.kept(folder).config if there else config
+    for key, name in there:
+        if name not in config.analyses(key):
+            yield key, name, "this configuration has no such analysis"
+            continue
+        table = Evidence(folder).table(key, name, "table.csv")
+        before: Finished = {} if table is None else _finished(table, "variant")
+        analysed, frame, former = config.analysed(key, name), config.analyses(key)[name], old.analyses(key)
+        measured = analyses.collect(analysed.variants, results / key / name)
+        now: Finished = {(variant, seed): () for variant, own in measured.items() for seed in own}
+        kept = {variant for variant, _ in before} & {variant.name for variant in analysed.variants}
+        if name in former and any(former[name].asked(one) != frame.asked(one) for one in kept):
+            yield key, name, "it was measured with other settings"
+        elif not now and _trained_again(frame.study, config, results, folder):
+            yield key, name, f"its runs were trained again, and {results} has no measurements of them"
+        for why in _lost(before, now, results):
+            yield key, name, why
+
+
+def _trained_again(study: str, config: Config, results: Path, folder: Path) -> bool:
+    """Whether some of a study's kept runs are others now, by the seconds that they took."""
+    before = _seconds(Evidence(folder).runs(study))
+    now = _seconds(studies.collect(config.study(study), results / "runs").runs)
+    return any(before[run] != now[run] for run in before.keys() & now.keys())
+
+
+def _seconds(runs: pd.DataFrame) -> dict[tuple[str, int], float]:
+    own = runs[runs["state"] != "missing"]
+    seconds = own.get("seconds", [0.0] * len(own))
+    return dict(zip(zip(own["run"], own["seed"], strict=True), seconds, strict=True))
 
 
 def _lost(before: Finished, now: Finished, results: Path) -> Iterator[str]:
@@ -131,6 +149,7 @@ def provenance(folder: Path, now: dict[str, Any], kept: Collection[str]) -> dict
 
 def _of(entry: dict[str, Any], stays: Collection[str]) -> dict[str, int]:
     """Return an entry's runs of the studies that stay; one of an older pj does not say of which they are."""
-    if "studies" not in entry:
-        return {"not recorded": int(entry.get("rows", 0))} if stays else {}
-    return {name: rows for name, rows in entry["studies"].items() if name in (*stays, "not recorded")}
+    if not stays:
+        return {}
+    counts = entry.get("studies", {"not recorded": int(entry.get("rows", 0))})
+    return {name: rows for name, rows in counts.items() if name in (*stays, "not recorded")}

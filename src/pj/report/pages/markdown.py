@@ -50,8 +50,8 @@ CLAIMS = """\
 
 Each claim is tested by the runs below. Differences are paired by seed, with 95 % t intervals and Holm's
 adjustment within a study; *equivalent* means that both one-sided tests pass. Results at a reduced scale
-decide no claim, but those that do not depend on the scale, as their notes say. `report.html`, in the same
-folder, shows the evidence of each claim.
+decide only claims that do not depend on the scale; their notes say so. `report.html`, in the same folder,
+shows the evidence of each claim.
 """
 PROBES = {
     "loss_range": """\
