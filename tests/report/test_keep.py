@@ -11,6 +11,7 @@ from pj import config
 from pj.claims import looks
 from pj.claims.evidence import Evidence
 from pj.errors import UserError
+from pj.report.figures import analyses, curves
 from pj.report.pages.keep import keep
 from pj.runs.records import write_json
 
@@ -25,6 +26,13 @@ PRUNING = """
 prunings:
   p: {title: P, study: own, methods: {slow: [magnitude]}, settings: {layers: [linear1], percents: [0, 50]}}
 """
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Drawing takes half a second."""
+    monkeypatch.setattr(curves, "write", lambda *_, **__: None)
+    monkeypatch.setattr(analyses, "write", lambda *_, **__: None)
 
 
 @pytest.fixture

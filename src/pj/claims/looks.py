@@ -20,7 +20,6 @@ import pandas as pd
 from pj.claims import scales
 from pj.claims.evidence import Evidence
 from pj.claims.schema import Claim, Contrast, cells, checks, of_runs, study_of
-from pj.config import loading
 from pj.config.loading import Config
 from pj.errors import UserError
 from pj.files import json_of, write_json
@@ -144,7 +143,7 @@ def _full_runs(study: str, evidence: Evidence, config: Config) -> set[str]:
     runs = evidence.runs(study)
     if scales.reductions(study, evidence) == {scales.FULL}:
         return set(map(str, runs["run"]))
-    return {variant.spec.run for variant in loading.at_full_scale(config).study(study).variants}
+    return {variant.spec.run for variant in config.at_full_scale.study(study).variants}
 
 
 def _by_variant(table: pd.DataFrame, runs: pd.DataFrame, full: Container[str]) -> dict[str, Look]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from pj.claims.evidence import Evidence
 from pj.claims.schema import Claim, Contrast, Diverged, cells, study_of
-from pj.config import loading
 from pj.config.loading import Config
 from pj.config.spec import RunSpec
 
@@ -53,7 +52,7 @@ def hindrance(claim: Claim, value: float | None, config: Config, evidence: Evide
     reduced = {part.partition("=")[0] for part in found.pop().split()}
     if "width" in reduced:
         return "the network was narrower"
-    specs = _specs(claim, loading.at_full_scale(config))
+    specs = _specs(claim, config.at_full_scale)
     if isinstance(claim, Contrast) and claim.ratio:
         if claim.quantity == "seconds" and reduced - {"epochs"}:
             return "with fewer images, evaluation has another share of the time"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ class Config:
     variants: tuple[Variant, ...]
     removed: tuple[Place, ...] = field(default=(), compare=False)  # by nulls of overlays
 
+    @cached_property
+    def at_full_scale(self) -> Config:
+        """The same configuration with nothing reduced."""
+        if not any(variant.scale.reductions for variant in self.variants):
+            return self
+        settings = self.settings.model_dump(mode="json", exclude_none=True)
+        studies = {name: study | {"scale": None} for name, study in settings["studies"].items()}
+        return of_settings(settings | {"scale": {"name": "full"}, "studies": studies})
+
     def study(self, name: str) -> Study:
         """Return a study with its variants in the order of its table."""
         frame = self.settings.studies[name]
@@ -140,13 +150,6 @@ def of_settings(settings: Mapping[str, Any]) -> Config:
     """Return the configuration of saved settings, such as those that `pj keep` copies."""
     # the names of swept variants are among them, less those that an overlay has removed
     return _resolve(dict(settings), [], sweeps.with_variants(settings)[1])
-
-
-def at_full_scale(config: Config) -> Config:
-    """Return a configuration with nothing reduced."""
-    settings = config.settings.model_dump(mode="json", exclude_none=True)
-    studies = {name: study | {"scale": None} for name, study in settings["studies"].items()}
-    return of_settings(settings | {"scale": {"name": "full"}, "studies": studies})
 
 
 def _resolve(
