@@ -138,8 +138,9 @@ def _measure(jobs: Iterable[Job], config: Config) -> None:
     with slots.held(config.settings.device):
         from pj.plan import measure  # loads torch
 
-        measure.count(every, known.images, RESULTS)
-        print(f"Operations are counted of {counted(len(uncounted), 'network')} more.")
+        if uncounted:
+            measure.count(every, known.images, RESULTS)
+            print(f"Counted the operations of {counted(len(uncounted), 'network')}.")
         if specs:
             print(f"Timing {counted(len(specs), 'kind')} of runs:")
         settings = config.settings
