@@ -137,13 +137,16 @@ def test_a_diverged_run_is_a_result_that_names_its_step(spec, digits, tmp_path):
     assert len(read_metrics(tmp_path)) == record["epochs"] == 1
 
 
-def test_weights_that_overflow_in_the_last_step_are_a_divergence_too(spec, digits, tmp_path, monkeypatch):
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_weights_that_overflow_in_the_last_step_are_a_divergence_too(
+    value, spec, digits, tmp_path, monkeypatch
+):
     original = loop.Training.train_step
 
     def step(self):
         original(self)
         if self.steps_done == 4:
-            next(self.model.parameters()).data.fill_(float("inf"))
+            next(self.model.parameters()).data[0] = float(value)  # the other weights stay finite
 
     monkeypatch.setattr(loop.Training, "train_step", step)
     assert train(spec(epochs=1), digits, tmp_path) == "diverged"
@@ -442,11 +445,14 @@ def test_a_run_follows_its_schedule(schedule, wanted, spec, digits, tmp_path):
 
 def test_batch_norm_moves_once_a_step_in_a_run_with_sam(spec, digits):
     training = loop.Training(spec(optimizer=SAM), 0, store.load(digits), configure("cpu", "fp32", 1))
+    layers = [m for m in training.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for layer in layers:
+        assert layer.num_batches_tracked is None  # counting costs an operation per layer and step
+        layer.num_batches_tracked = torch.tensor(0)
     training.batches.start_epoch(0)
     for _ in range(3):
         training.train_step()
-    counts = {int(v) for k, v in training.model.state_dict().items() if k.endswith("num_batches_tracked")}
-    assert counts == {3}
+    assert {int(layer.num_batches_tracked) for layer in layers} == {3}
 
 
 def test_a_run_is_the_plain_loop_with_its_specifications_options(spec, digits):

@@ -51,8 +51,8 @@ def class_maps(
     with _watched(model, layer) as seen, torch.enable_grad():
         logits = model(images)
         chosen = logits.argmax(dim=1) if target is None else target
-        if chosen.min() < 0 or chosen.max() >= logits.shape[1]:
-            raise ValueError(f"target: {chosen.tolist()}; allowed: classes 0 to {logits.shape[1] - 1}")
+        if target is not None and (target.min() < 0 or target.max() >= logits.shape[1]):
+            raise ValueError(f"target: {target.tolist()}; allowed: classes 0 to {logits.shape[1] - 1}")
         (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), seen[-1])
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     found = (weights * seen[-1].detach()).sum(dim=1)

@@ -17,5 +17,7 @@ def probabilities(target: Tensor, logits: Tensor) -> Tensor:
 
 def label_mass(logits: Tensor, target: Tensor) -> Tensor:
     """Return the sum of the targets' probabilities of the predicted classes; for indices, the hits."""
-    predicted = logits.argmax(dim=1, keepdim=True)
-    return probabilities(target, logits.float()).gather(1, predicted).sum()
+    predicted = logits.argmax(dim=1)
+    if target.ndim == 1:
+        return (predicted == target).sum()
+    return target.gather(1, predicted[:, None]).sum()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
+from math import inf
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from pj import own
 from pj.config.spec import RunSpec
@@ -157,7 +158,7 @@ class Training:
         bad = (~torch.isfinite(step_losses)).nonzero()
         if len(bad):
             return self.epoch * self.batches.steps + int(bad[0]) + 1
-        if all(torch.isfinite(p).all() for p in self.model.parameters()):
+        if get_total_norm(self.model.parameters(), inf).isfinite():  # waits once, not for every tensor
             return None
         return (
             self.epoch + 1

@@ -63,7 +63,7 @@ class ResumeStates:
     def save(self, steps: int, state: dict[str, Any]) -> None:
         """Write a state after ``steps`` steps."""
         with replaced(self.folder / "writing.pt") as temporary:
-            with temporary.open("wb") as file:
+            with temporary.open("wb") as file, _without_checksums():
                 torch.save({"identity": self.identity, "state": state}, file)
             if not self.own:  # the first; parts keep the same kinds of things in all
                 _readable(temporary)
@@ -96,6 +96,17 @@ class ResumeStates:
             if found is None:  # copied into memory: the file is deleted once there are newer states
                 found = torch.load(path, map_location="cpu", weights_only=True)["state"]
         return found
+
+
+@contextmanager
+def _without_checksums() -> Iterator[None]:
+    """Let torch.save compute no checksums of its own: the file's name carries one of all of it."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 def _identity(path: Path) -> dict[str, Any] | None:
