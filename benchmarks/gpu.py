@@ -25,17 +25,12 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import yaml
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
-from trainer import MEAN, STD, Pictures, reports_steps, steps
+from trainer import MEAN, SGD, STD, random_images, reports_loop, specification, steps
 
 from pj import models
-from pj.config.spec import RunSpec
 from pj.data import store
 from pj.files import replaced
 from pj.pruning import networks
@@ -44,59 +39,7 @@ from pj.training.run import Training
 
 WIDE = "wide_resnet depth=16 widen_factor=8"
 NETWORKS = [*(name for name in models.names() if name != "wide_resnet"), WIDE]
-SGD: dict[str, Any] = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
 PIECE = 10  # steps between two looks at the clock
-
-
-def specification(network: str, batch: int, optimizer: dict[str, Any], compile_: bool = False) -> RunSpec:
-    """Return a run of a network, written as its name and options: ``wide_resnet depth=16``."""
-    name, *options = network.split()
-    model = {"name": name} | {
-        key: yaml.safe_load(value) for key, _, value in (o.partition("=") for o in options)
-    }
-    data = {"name": "random", "mean": MEAN, "std": STD, "crop": 4, "flip": True}
-    if name == "lenet":
-        data = {"name": "random"}
-    return RunSpec.model_validate(
-        {
-            "data": data,
-            "model": model,
-            "loss": {"name": "cross_entropy"},
-            "optimizer": optimizer,
-            "epochs": 1000,
-            "batch_size": batch,
-            "compile": compile_,
-        }
-    )
-
-
-def random_images(network: str, count: int) -> store.Dataset:
-    """Return random images in the shape that the network is used with in config.yaml."""
-    draw = np.random.default_rng(0)
-    shape = (28, 28, 1) if network.startswith("lenet") else (32, 32, 3)
-    images, labels = draw.integers(0, 256, (count, *shape), dtype=np.uint8), np.arange(count) % 10
-    arrays: dict[str, Any] = {"x_train": images, "y_train": labels}
-    return store.checked(arrays | {"x_test": images[:128], "y_test": labels[:128]}, 10, "random")
-
-
-def reports_loop(training: Training, dataset: store.Dataset, workers: int) -> Iterator[None]:
-    """Return the steps of the report's training loop, with the network of ``training``."""
-    from torchvision import transforms
-
-    crop = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
-    grey = dataset.channels == 1
-    augment = [] if grey else crop
-    normalise = [] if grey else [transforms.Normalize(MEAN, STD)]
-    transform = transforms.Compose([*augment, transforms.ToTensor(), *normalise])
-    images = dataset.x_train[..., 0] if grey else dataset.x_train
-    loader = DataLoader(
-        Pictures(images, dataset.y_train, transform),
-        batch_size=training.spec.batch_size,
-        shuffle=True,
-        num_workers=workers,
-    )
-    model = training.model.to(memory_format=torch.contiguous_format)
-    return reports_steps(loader, model, training.conditions.device, lr=SGD["lr"])
 
 
 def v2_loop(training: Training, dataset: store.Dataset) -> Iterator[None]:

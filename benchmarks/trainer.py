@@ -1,10 +1,12 @@
-"""ResNet9 training speed: this trainer compared with the loop of the reports' code.
+"""Training speed: this trainer compared with the loop of the reports' code.
 
-    python benchmarks/trainer.py [--threads 2] [--steps 10] [--rounds 3]
+    python benchmarks/trainer.py [--networks resnet9 lenet mlp] [--threads 2] [--steps 10] [--rounds 3]
 
 The report's loop: a DataLoader with two workers, PIL transforms, fp32, `.item()` twice per step. Both train
 the same network with the same optimizer on the same random images; rounds alternate, so that a drift of the
-machine's speed affects all. Prints images per second (median of the rounds) and the ratios.
+machine's speed affects all. Prints milliseconds per step (median of the rounds), images per second and the
+ratios; bf16 only where the processor has it. To see whether two jobs of one thread do more than one of two,
+run it twice at once with `--threads 1 --workers 1`.
 """
 
 from __future__ import annotations
@@ -17,18 +19,20 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from pj import models
 from pj.config.spec import RunSpec
 from pj.data import store
 from pj.training.device import configure, cpu_computes_bf16
-from pj.training.loop import Training
+from pj.training.run import Training
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]
 BATCH = 128
+SGD: dict[str, Any] = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
+PICTURES = 12_800
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -48,21 +52,55 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
 
 
-def reports_loop(dataset: store.Dataset, workers: int) -> Iterator[None]:
-    """Return the steps of the report's training loop."""
+def specification(network: str, batch: int, optimizer: dict[str, Any], compile_: bool = False) -> RunSpec:
+    """Return a run of a network, written as its name and options: ``wide_resnet depth=16``."""
+    name, *options = network.split()
+    model = {"name": name} | {
+        key: yaml.safe_load(value) for key, _, value in (o.partition("=") for o in options)
+    }
+    data = {"name": "random", "mean": MEAN, "std": STD, "crop": 4, "flip": True}
+    if name == "lenet":
+        data = {"name": "random"}
+    return RunSpec.model_validate(
+        {
+            "data": data,
+            "model": model,
+            "loss": {"name": "cross_entropy"},
+            "optimizer": optimizer,
+            "epochs": 1000,
+            "batch_size": batch,
+            "compile": compile_,
+        }
+    )
+
+
+def random_images(network: str, count: int) -> store.Dataset:
+    """Return random images in the shape that the network is used with in config.yaml."""
+    draw = np.random.default_rng(0)
+    shape = (28, 28, 1) if network.startswith("lenet") else (32, 32, 3)
+    images, labels = draw.integers(0, 256, (count, *shape), dtype=np.uint8), np.arange(count) % 10
+    arrays: dict[str, Any] = {"x_train": images, "y_train": labels}
+    return store.checked(arrays | {"x_test": images[:128], "y_test": labels[:128]}, 10, "random")
+
+
+def reports_loop(training: Training, dataset: store.Dataset, workers: int) -> Iterator[None]:
+    """Return the steps of the report's training loop, with the network of ``training``."""
     from torchvision import transforms
 
-    transform = transforms.Compose(
-        [
-            transforms.RandomCrop(32, padding=4),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-            transforms.Normalize(MEAN, STD),
-        ]
+    crop = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+    grey = dataset.channels == 1
+    augment = [] if grey else crop
+    normalise = [] if grey else [transforms.Normalize(MEAN, STD)]
+    transform = transforms.Compose([*augment, transforms.ToTensor(), *normalise])
+    images = dataset.x_train[..., 0] if grey else dataset.x_train
+    loader = DataLoader(
+        Pictures(images, dataset.y_train, transform),
+        batch_size=training.spec.batch_size,
+        shuffle=True,
+        num_workers=workers,
     )
-    pictures = Pictures(dataset.x_train, dataset.y_train, transform)
-    loader = DataLoader(pictures, batch_size=BATCH, shuffle=True, num_workers=workers)
-    return reports_steps(loader, models.create("resnet9"), torch.device("cpu"), lr=0.1)
+    model = training.model.to(memory_format=torch.contiguous_format)
+    return reports_steps(loader, model, training.conditions.device, lr=SGD["lr"])
 
 
 def reports_steps(
@@ -85,21 +123,6 @@ def reports_steps(
             yield
 
 
-def this_trainer(dataset: store.Dataset, precision: str, threads: int) -> Iterator[None]:
-    """Return the steps of `pj.training.loop`."""
-    spec = RunSpec.model_validate(
-        {
-            "data": {"name": "random", "crop": 4, "flip": True, "mean": MEAN, "std": STD},
-            "model": {"name": "resnet9"},
-            "loss": {"name": "cross_entropy"},
-            "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4},
-            "epochs": 1000,
-            "batch_size": BATCH,
-        }
-    )
-    return steps(Training(spec, 0, dataset, configure("cpu", precision, threads)))
-
-
 def steps(training: Training) -> Iterator[None]:
     """Yield after each step of a training."""
     while True:
@@ -110,43 +133,52 @@ def steps(training: Training) -> Iterator[None]:
         training.epoch, training.step = training.epoch + 1, 0
 
 
+def sides(network: str, options: argparse.Namespace) -> dict[str, Iterator[None]]:
+    """Return the steps of each way to train a network."""
+    dataset, run = random_images(network, PICTURES), specification(network, BATCH, SGD)
+
+    def begun(precision: str) -> Training:
+        return Training(run, 0, dataset, configure("cpu", precision, options.threads))
+
+    found = {
+        "report's loop, fp32": reports_loop(begun("fp32"), dataset, options.workers),
+        "this trainer, fp32": steps(begun("fp32")),
+    }
+    if cpu_computes_bf16():
+        found["this trainer, bf16"] = steps(begun("bf16"))
+    return found
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["resnet9", "lenet", "mlp"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    draw = np.random.default_rng(0)
-    images, labels = draw.integers(0, 256, (12_800, 32, 32, 3), dtype=np.uint8), np.arange(12_800) % 10
-    arrays: dict[str, Any] = {"x_train": images, "y_train": labels}
-    arrays |= {"x_test": images[:128], "y_test": labels[:128]}
-    dataset = store.checked(arrays, 10, "random")
-    sides = {
-        "report's loop, fp32": reports_loop(dataset, options.workers),
-        "this trainer, fp32": this_trainer(dataset, "fp32", options.threads),
-    }
-    if cpu_computes_bf16():
-        sides["this trainer, bf16"] = this_trainer(dataset, "bf16", options.threads)
-    else:
-        print("This processor does not compute in bf16: not measured.")
-    speeds: dict[str, list[float]] = {name: [] for name in sides}
-    for round_ in range(options.rounds + 1):  # the first warms up
-        for name, steps in sides.items():
-            start = time.perf_counter()
-            for _ in range(options.steps):
-                next(steps)
-            if round_:
-                speeds[name].append(options.steps * BATCH / (time.perf_counter() - start))
-    base = statistics.median(speeds["report's loop, fp32"])
     rounds = f"{options.rounds} rounds of {options.steps} steps"
-    print(f"torch {torch.__version__}, {options.threads} threads, {rounds}")
-    for name, values in speeds.items():
-        spread = f"{min(values):.0f} to {max(values):.0f}"
-        median = statistics.median(values)
-        print(f"{name:20} {median:7.0f} images/s ({spread})  {median / base:.2f}x")
+    print(f"torch {torch.__version__}, {options.threads} threads, batches of {BATCH}, {rounds}")
+    if not cpu_computes_bf16():
+        print("This processor does not compute in bf16: not measured.")
+    for network in options.networks:
+        ways = sides(network, options)
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for round_ in range(options.rounds + 1):  # the first warms up
+            for name, taken in ways.items():
+                start = time.perf_counter()
+                for _ in range(options.steps):
+                    next(taken)
+                if round_:
+                    times[name].append((time.perf_counter() - start) / options.steps)
+        base = statistics.median(times["report's loop, fp32"])
+        print(network)
+        for name, values in times.items():
+            median = statistics.median(values)
+            spread = f"{1000 * min(values):.1f} to {1000 * max(values):.1f}"
+            rate = f"{BATCH / median:7.0f} images/s  {base / median:.2f}x"
+            print(f"  {name:20} {1000 * median:7.1f} ms ({spread}) {rate}")
 
 
 if __name__ == "__main__":
