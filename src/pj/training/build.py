@@ -39,7 +39,6 @@ class Images(Protocol):
 
 # a registry, so that the code of the average is part of the fingerprint of only those runs that have one
 REGISTRY = {"ema": "pj.training.averaging:Averaged"}
-BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d  # themselves: a subclass may read the count
 NORMS = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm
     *(nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
@@ -58,21 +57,10 @@ def network(spec: RunSpec, dataset: Images, device: torch.device) -> nn.Module:
         )
     except ValueError as error:
         raise UserError(f"{spec.run}: {error}") from error
-    _count_no_batches(model)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cpu" and "AVX512" not in torch.backends.cpu.get_cpu_capability():
         _avoid_onednns_fault(model)
     return model
-
-
-def _count_no_batches(model: nn.Module) -> None:
-    """Take batch norm's count of batches away where nothing reads it: an operation per layer and step.
-
-    Only the cumulative average (``momentum=None``) reads it.
-    """
-    for layer in model.modules():
-        if type(layer) in BATCH_NORMS and layer.momentum is not None:
-            layer.register_buffer("num_batches_tracked", None)
 
 
 def _avoid_onednns_fault(model: nn.Module) -> None:
