@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
-    parser.add_argument("--ways", nargs="+", default=["eager", "report", "v2", "sam"])
+    parser.add_argument("--ways", nargs="+", default=["eager", "report", "v2", "sam", "compiled"])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--images", type=int, default=12_800)

@@ -1,0 +1,50 @@
+"""The benchmarks run on any machine, at sizes that measure nothing."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Return a function that runs a benchmark's main with arguments."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+    def call(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        importlib.import_module(name).main()
+
+    return call
+
+
+def test_the_gpus_benchmark_measures_each_way_once_and_continues_where_it_stopped(
+    called, tmp_path, monkeypatch, capsys
+):
+    file = tmp_path / "steps.json"
+    tiny = ["--networks", "lenet", "--batch", 4, "--images", 200, "--seconds", 0, "--device", "cpu"]
+    called("gpu", file, *tiny, "--ways", "eager", "report")
+    before = json.loads(file.read_text())
+    assert before.keys() == {"device", "lenet eager", "lenet report"}
+    monkeypatch.setattr(sys.modules["gpu"], "device_rate", None)  # to be called would be an error
+    called("gpu", file, *tiny, "--ways", "eager", "v2", "sam")
+    found = json.loads(file.read_text())
+    assert found.keys() - before.keys() == {"lenet v2", "lenet sam"}
+    assert before.items() <= found.items()
+    for one, gradients in ((found["lenet sam"], 2), (found["lenet eager"], 1)):  # of LeNet's 416,520 MACs
+        assert one["tflops"] * 1e12 == pytest.approx(6 * 416_520 * gradients * one["images_per_second"])
+    assert "lenet sam" in capsys.readouterr().out
+
+
+def test_the_trainers_benchmark_compares_with_the_reports_loop(called, capsys):
+    called("trainer", "--networks", "lenet", "--threads", 1, "--workers", 1, "--steps", 1, "--rounds", 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0].strip() for line in lines if " ms " in line][:2] == [
+        "report's loop",
+        "this trainer",
+    ]
+    assert "1.00x" in next(line for line in lines if "report's loop" in line)
