@@ -366,7 +366,7 @@ def test_the_rival_maps_of_other_images_are_the_networks_own_for_another_image(p
 
 
 def test_a_map_without_content_does_no_better_than_its_rivals(planted_run, monkeypatch):
-    def nothing(model, layer, images, target=None, rectified=True):
+    def nothing(model, layer, images, target=None, rectified=True, check=True):
         return torch.zeros(len(images), 8, 8)
 
     monkeypatch.setattr(interpretation, "class_maps", nothing)

@@ -153,6 +153,13 @@ def test_weights_that_overflow_in_the_last_step_are_a_divergence_too(
     assert read_run(tmp_path)["diverged_at_step"] == 4
 
 
+def test_parameters_of_no_elements_and_of_integers_are_finite(spec, digits):
+    training = loop.Training(spec(), 0, store.load(digits), configure("cpu", "fp32", 1))
+    for name, values in (("empty", torch.empty(0)), ("table", torch.arange(3))):
+        training.model.register_parameter(name, torch.nn.Parameter(values, requires_grad=False))
+    assert training._divergence(torch.zeros(1)) is None
+
+
 def test_training_never_sees_the_test_set(spec, digits, tmp_path):
     """Other test images change the test columns of metrics.csv and nothing else."""
     dataset = store.load(digits)

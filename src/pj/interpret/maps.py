@@ -27,7 +27,13 @@ def feature_maps(model: nn.Module, layer: str, images: Tensor) -> Tensor:
 
 
 def class_maps(
-    model: nn.Module, layer: str, images: Tensor, target: Tensor | None = None, *, rectified: bool = True
+    model: nn.Module,
+    layer: str,
+    images: Tensor,
+    target: Tensor | None = None,
+    *,
+    rectified: bool = True,
+    check: bool = True,
 ) -> Tensor:
     """Return Grad-CAM as the paper defines it: on the layer's own grid, not scaled.
 
@@ -40,6 +46,7 @@ def class_maps(
         images: [N, C, H, W], normalised.
         target: the class of each map, int64 [N]; None: the predicted ones.
         rectified: set negative values, which count against the class, to zero.
+        check: look whether ``target`` holds classes of the network, which waits for the device.
 
     Returns:
         float [N, h, w], at least 0 if rectified.
@@ -51,7 +58,7 @@ def class_maps(
     with _watched(model, layer) as seen, torch.enable_grad():
         logits = model(images)
         chosen = logits.argmax(dim=1) if target is None else target
-        if target is not None and (target.min() < 0 or target.max() >= logits.shape[1]):
+        if check and target is not None and (target.min() < 0 or target.max() >= logits.shape[1]):
             raise ValueError(f"target: {target.tolist()}; allowed: classes 0 to {logits.shape[1] - 1}")
         (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), seen[-1])
     weights = gradient.mean(dim=(2, 3), keepdim=True)

@@ -78,7 +78,7 @@ def _shown(run: finished.FinishedRun, chosen: Tensor, layers: list[str]) -> list
     images = run.normalise(raw)
     with torch.no_grad():
         probabilities, predicted = run.model(images).softmax(dim=1).max(dim=1)
-    maps = {layer: class_maps(run.model, layer, images, predicted) for layer in layers}
+    maps = {layer: class_maps(run.model, layer, images, predicted, check=False) for layer in layers}
     large = {layer: displayed(found, images.shape[-2:]) for layer, found in maps.items()}
     return [
         {
@@ -135,7 +135,7 @@ def _check(run: finished.FinishedRun, view: View) -> dict[str, Any]:
     for name, network in randomised(run.model, generator(0, "check")):
 
         def maps(some: Tensor, target: Tensor, network: torch.nn.Module = network) -> Tensor:
-            return class_maps(network, layer, some, target, rectified=False)
+            return class_maps(network, layer, some, target, rectified=False, check=False)
 
         found[name] = rank_correlations(before, _in_parts(maps, images, predicted))
     log.info("compared Grad-CAM at %s with that of %d randomised networks", layer, len(found))
@@ -151,7 +151,7 @@ def _class_maps(run: finished.FinishedRun, layer: str, images: Tensor, target: T
     """Return class maps that are not cut at zero: negative values count against the class."""
 
     def maps(some: Tensor, classes: Tensor) -> Tensor:
-        return class_maps(run.model, layer, some, classes, rectified=False)
+        return class_maps(run.model, layer, some, classes, rectified=False, check=False)
 
     return _in_parts(maps, images, target)
 

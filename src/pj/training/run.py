@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
-from math import inf
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.nn.utils import clip_grad_norm_
 
 from pj import own
 from pj.config.spec import RunSpec
@@ -158,7 +157,8 @@ class Training:
         bad = (~torch.isfinite(step_losses)).nonzero()
         if len(bad):
             return self.epoch * self.batches.steps + int(bad[0]) + 1
-        if get_total_norm(self.model.parameters(), inf).isfinite():  # waits once, not for every tensor
+        finite = [torch.isfinite(p).all() for p in self.model.parameters()]
+        if torch.stack(finite).all():  # waits once, not for every tensor
             return None
         return (
             self.epoch + 1
