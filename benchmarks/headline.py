@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from torch.utils.flop_counter import FlopCounterMode
-from trainer import steps
+from trainer import alternating, steps
 
 from pj.config.spec import RunSpec
 from pj.data import store
@@ -73,15 +73,7 @@ def main() -> None:
     flops = counted.get_total_flops()
     what = f"WRN-{options.depth}-{options.widen_factor}, {conditions.describe()}, {conditions.precision}"
     print(f"{what}; {flops / 1e12:.2f} TFLOP per step; compiled in {time.perf_counter() - start:.0f} s")
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for round_ in range(options.rounds + 1):  # the first warms up
-        for name, side in sides.items():
-            start = time.perf_counter()
-            for _ in range(options.steps):
-                next(side)
-            conditions.synchronize()
-            if round_:
-                seconds[name].append((time.perf_counter() - start) / options.steps)
+    seconds = alternating(sides, options.rounds, options.steps, conditions.synchronize)
     all_steps = EPOCHS * -(-IMAGES // BATCH)
     print(f"{EPOCHS} epochs in 15 minutes need {flops * all_steps / (15 * 60) / 1e12:.0f} TFLOP/s")
     for name, values in seconds.items():

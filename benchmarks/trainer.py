@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,22 @@ def steps(training: Training) -> Iterator[None]:
         training.epoch, training.step = training.epoch + 1, 0
 
 
+def alternating(
+    sides: Mapping[str, Iterator[None]], rounds: int, steps: int, wait: Callable[[], None] = lambda: None
+) -> dict[str, list[float]]:
+    """Return each side's seconds per step by round, after one that warms up; ``wait`` is for the device."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for round_ in range(rounds + 1):
+        for name, side in sides.items():
+            start = time.perf_counter()
+            for _ in range(steps):
+                next(side)
+            wait()
+            if round_:
+                seconds[name].append((time.perf_counter() - start) / steps)
+    return seconds
+
+
 def sides(network: str, options: argparse.Namespace) -> dict[str, Iterator[None]]:
     """Return the steps of each way to train a network."""
     dataset, run = random_images(network, PICTURES), specification(network, BATCH, SGD)
@@ -164,14 +180,7 @@ def main() -> None:
         print("This processor does not compute in bf16: not measured.")
     for network in options.networks:
         ways = sides(network, options)
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for round_ in range(options.rounds + 1):  # the first warms up
-            for name, taken in ways.items():
-                start = time.perf_counter()
-                for _ in range(options.steps):
-                    next(taken)
-                if round_:
-                    times[name].append((time.perf_counter() - start) / options.steps)
+        times = alternating(ways, options.rounds, options.steps)
         base = statistics.median(times["report's loop, fp32"])
         print(network)
         for name, values in times.items():
