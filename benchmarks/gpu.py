@@ -1,13 +1,14 @@
-"""Step times of every network on a GPU, eager and compiled, against two other training loops.
+"""Step times of every network on a GPU, eager, captured and compiled, against two other training loops.
 
     python benchmarks/gpu.py results/gpu.json
     python benchmarks/gpu.py results/gpu.json --networks resnet9 "wide_resnet depth=16 widen_factor=8"
 
 Ways to train, all on the same random images with SGD and momentum:
 
-    eager     this trainer, bf16
-    compiled  this trainer with compile: true, bf16
-    sam       this trainer with SAM, bf16
+    eager     this trainer without CUDA graphs, bf16
+    captured  this trainer as it is, steps replayed as CUDA graphs, bf16
+    compiled  captured, with compile: true, bf16
+    sam       captured, with SAM, bf16
     report    the loop of the reports' code: a DataLoader with PIL transforms, fp32, .item() twice per step
     v2        images on the device, torchvision.transforms.v2 on whole batches, bf16
 
@@ -96,6 +97,8 @@ def measured(network: str, way: str, options: argparse.Namespace) -> dict[str, f
     training = Training(
         specification(network, options.batch, optimizer, way == "compiled"), 0, dataset, conditions
     )
+    if way == "eager":
+        training.update = training._update
     pixels = torch.zeros(
         1, dataset.channels, dataset.image_size, dataset.image_size, device=conditions.device
     )
@@ -138,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
-    parser.add_argument("--ways", nargs="+", default=["eager", "report", "v2", "sam", "compiled"])
+    parser.add_argument("--ways", nargs="+", default=["eager", "captured", "report", "v2", "sam", "compiled"])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--images", type=int, default=12_800)

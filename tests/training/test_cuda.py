@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from helpers.kinds import KINDS, network
-from helpers.runs import OPTIONS, assert_equal_runs, killed_after, train
+from helpers.runs import OPTIONS, SAM, assert_equal_runs, killed_after, train
 from pj import models, optim
 from pj.config.components import MODELS
 from pj.data import store
+from pj.training import capture
 from pj.training.device import configure
 from pj.training.run import Training
 
@@ -18,16 +19,43 @@ DEVICE = "cuda"
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
+FURTHER = {
+    "dessilbi with adam": {"optimizer": {"name": "dessilbi", "inner": "adam", "lr": 0.01}},
+    "torchvision": {"model": {"name": "torchvision", "arch": "resnet18", "cifar_stem": True}},
+    "stochastic depth": {"model": {"name": "torchvision", "arch": "efficientnet_b0"}},
+    "compiled": {"compile": True},
+    "compiled sam": {"compile": True, "optimizer": SAM},
+    "sam with adam": {"optimizer": {"name": "sam", "base": "adam", "lr": 0.002}},
+}
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_run_killed_on_the_gpu_ends_in_the_same_bits(kind, precision, spec, digits, tmp_path, monkeypatch):
-    run = spec(**KINDS[kind] | {"precision": precision})
+@pytest.mark.parametrize("kind", KINDS | FURTHER)
+def test_eager_captured_and_resumed_runs_have_the_same_bits(
+    kind, precision, spec, digits, tmp_path, monkeypatch
+):
+    run = spec(**(KINDS | FURTHER)[kind] | {"precision": precision, "epochs": 4})  # of three full batches
     train(run, digits, tmp_path / "whole", device=DEVICE)
     cut, states = tmp_path / "cut", tmp_path / "states"
     killed_after(3, monkeypatch, run, digits, cut, states, save_every=0, device=DEVICE)
-    killed_after(2, monkeypatch, run, digits, cut, states, save_every=0, device=DEVICE)
+    killed_after(7, monkeypatch, run, digits, cut, states, save_every=0, device=DEVICE)
     train(run, digits, cut, resume=states, device=DEVICE)
     assert_equal_runs(tmp_path / "whole", cut)
+    monkeypatch.setattr(capture, "EAGER", 1_000_000)
+    train(run, digits, tmp_path / "eager", device=DEVICE)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "eager")
+
+
+@pytest.mark.parametrize("kind", KINDS | FURTHER)
+def test_full_batches_are_captured_where_nothing_stands_against_it(kind, spec, digits):
+    training = begun(spec(**(KINDS | FURTHER)[kind] | {"schedule": {"name": "constant"}}), digits, DEVICE)
+    if kind == "dessilbi with adam":
+        assert capture.obstacle(training.spec)
+        return
+    for _ in range(capture.EAGER + 2):
+        training.step = 1
+        training.train_step()
+    assert training.update.graph is not None
 
 
 def begun(run, digits, device, precision="fp32"):
@@ -36,13 +64,15 @@ def begun(run, digits, device, precision="fp32"):
     return training
 
 
+@pytest.mark.parametrize("eager", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_step_waits_for_the_gpu(kind, spec, digits):
+def test_no_step_waits_for_the_gpu(kind, eager, spec, digits):
     training = begun(spec(**KINDS[kind]), digits, DEVICE, "bf16")
-    training.train_step()  # libraries are loaded
-    if training.probing:
-        training.step = 1  # probes wait
-    training.train_step()
+    training.update = training._update if eager else training.update
+    for _ in range(capture.EAGER + 1):  # libraries are loaded; the last one is captured
+        training.step = 1  # probes wait, at step 0
+        training.train_step()
+    training.step = 1
     torch.cuda.set_sync_debug_mode("error")
     try:
         training.train_step()

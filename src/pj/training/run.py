@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -18,12 +19,13 @@ from pj.losses.targets import label_mass
 from pj.models import layer_names
 from pj.randomness import derive, seed_draws
 from pj.runs.records import SUPPORT
-from pj.training import build, observers
+from pj.training import build, capture, observers
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
 from pj.training.schedule import factor
 
+log = logging.getLogger(__name__)
 PATH = ("gamma", "selected")  # of a checkpoint: Γ, and the epoch at which each unit was first in its support
 
 
@@ -54,10 +56,21 @@ class Training:
         self.rows: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.diverged_at: int | None = None
-        self.gradients = 0  # evaluations of the gradient, without those of probes
+        self.update = self._fast(self._update)
+        self.passes = 0  # evaluations of the gradient in the last step
+        self.gradients = 0  # and in all, without those of probes
         self.seconds = 0.0
         self.resumed_at: list[int] = []  # after how many steps
         self.conditions_before: list[dict[str, Any]] = []  # of earlier sessions, if the run was resumed
+
+    def _fast(self, update: capture.Update) -> capture.Update:
+        """Return an update that is captured, on a GPU if nothing stands against it."""
+        if self.conditions.device.type != "cuda":
+            return update
+        if reason := capture.obstacle(self.spec):
+            log.info("steps are not captured as a CUDA graph: %s", reason)
+            return update
+        return capture.Captured(update, self.optimizer, self.spec.batch_size)
 
     @property
     def steps_done(self) -> int:
@@ -84,6 +97,24 @@ class Training:
         images, labels = self.batches[self.step]
         seed = derive(self.seed, "step", self.epoch, self.step)
         seed_draws(seed)  # dropout
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr()
+        probed = (
+            self.probing.around(self.steps_done, (images, labels), seed, self.lr())
+            if self.probing
+            else nullcontext()
+        )
+        with probed:
+            self.step_losses[self.step] = self.update(images, labels)
+        self.gradients += self.passes
+        self.step += 1
+
+    def _update(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Update weights, their average and the running accuracy; return the loss, a scalar.
+
+        On a GPU this is captured and replayed (`pj.training.capture`), so all that changes from step to step
+        is on the device or given.
+        """
         outputs = []
 
         def closure() -> torch.Tensor:
@@ -96,21 +127,12 @@ class Training:
                 clip_grad_norm_(self.model.parameters(), self.spec.clip_norm)
             return loss
 
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr()
-        probed = (
-            self.probing.around(self.steps_done, (images, labels), seed, self.lr())
-            if self.probing
-            else nullcontext()
-        )
-        with probed:
-            loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
+        loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
         if self.averaged:
             self.averaged.update()
-        self.gradients += len(outputs)
-        self.step_losses[self.step] = loss.detach()
         self.correct += label_mass(outputs[0].detach(), labels)  # SAM's first pass: at w
-        self.step += 1
+        self.passes = len(outputs)
+        return cast(torch.Tensor, loss.detach())
 
     def end_epoch(self) -> None:
         """Measure on the held-out splits, detect divergence, select weights."""

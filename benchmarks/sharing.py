@@ -1,0 +1,92 @@
+"""What several runs on one GPU get done together.
+
+    python benchmarks/sharing.py results/sharing.json [--networks lenet mlp resnet9] [--runs 1 2 4 8 12]
+
+Each run is a process of its own, as the workflow's jobs are. All train the same network at once for some
+seconds; what the file already holds is not measured again. Prints the steps per second of all runs together,
+and how many times those of one run alone they are. Without a GPU it only checks that it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from pj.files import replaced
+
+
+def rate(network: str, options: argparse.Namespace, ready: Barrier) -> float:
+    """Return the steps per second of this process, which begins when the others are ready."""
+    from trainer import SGD, random_images, specification, steps
+
+    from pj.training.device import configure
+    from pj.training.run import Training
+
+    conditions = configure(options.device, "auto", 1)
+    dataset = random_images(network, options.images)
+    taken = steps(Training(specification(network, options.batch, SGD), 0, dataset, conditions))
+    for _ in range(options.piece):
+        next(taken)
+    conditions.synchronize()
+    ready.wait()
+    start, count = time.perf_counter(), 0
+    while (now := time.perf_counter()) - start < options.seconds or not count:
+        for _ in range(options.piece):
+            next(taken)
+        conditions.synchronize()
+        count += options.piece
+    return count / (now - start)
+
+
+def worker(tasks: Connection, options: argparse.Namespace) -> None:
+    """Answer each network and barrier with a rate, until there are no more."""
+    while task := tasks.recv():
+        tasks.send(rate(task[0], options, task[1]))
+
+
+def main() -> None:
+    """Measure what the file lacks, and print all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--networks", nargs="+", default=["lenet", "mlp", "resnet9"])
+    parser.add_argument("--runs", nargs="+", type=int, default=[1, 2, 4, 8, 12])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--images", type=int, default=12_800)
+    parser.add_argument("--piece", type=int, default=20, help="steps between two looks at the clock")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, per network and number")
+    options = parser.parse_args()
+    found = json.loads(options.file.read_text()) if options.file.is_file() else {}
+    context = multiprocessing.get_context("spawn")
+    pairs = [context.Pipe() for _ in range(max(options.runs))]
+    processes = [context.Process(target=worker, args=(end, options), daemon=True) for _, end in pairs]
+    for process, (_, end) in zip(processes, pairs, strict=True):
+        process.start()
+        end.close()  # so that the end of a process is noticed
+    with context.Manager() as manager:
+        for network in options.networks:
+            for runs in options.runs:
+                if f"{network} {runs}" in found:
+                    continue
+                ready = manager.Barrier(runs, timeout=120)
+                for ours, _ in pairs[:runs]:
+                    ours.send((network, ready))
+                found[f"{network} {runs}"] = sum(ours.recv() for ours, _ in pairs[:runs])
+                options.file.parent.mkdir(parents=True, exist_ok=True)
+                with replaced(options.file) as temporary:
+                    temporary.write_text(json.dumps(found, indent=2))
+    for ours, _ in pairs:
+        ours.send(None)
+    for key, steps in found.items():
+        network, _, runs = key.partition(" ")
+        alone = found.get(f"{network} 1")
+        print(f"{key:12} {steps:8.0f} steps/s" + (f"{steps / alone:7.2f}x one run alone" if alone else ""))
+
+
+if __name__ == "__main__":
+    main()
