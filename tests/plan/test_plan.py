@@ -175,6 +175,10 @@ def test_runs_kept_of_another_machine_tell_its_time_though_their_data_are_not_he
     Path("kept/step_times.json").write_text('{"mlp eager": {"tflops": 1.0, "seconds_per_step": 0.1}}')
     known, _ = times.known(project, RESULTS, Path("kept"))
     assert (known.took, known.points) == ([run], [(1e11, 0.1)])  # no operations are counted
+    captured = json.loads(Path("kept/step_times.json").read_text())
+    captured["mlp captured"] = {"tflops": 5.0, "seconds_per_step": 0.02}
+    Path("kept/step_times.json").write_text(json.dumps(captured))
+    assert times.known(project, RESULTS, Path("kept"))[0].points == [(1e11, 0.02)]
     counted = {"operations": {history.network(spec, MB): 1e5}, "steps": []}
     (RESULTS / history.FILE).write_text(json.dumps(counted))
     known, _ = times.known(project, RESULTS, Path("kept"))  # the runs may have shared the device

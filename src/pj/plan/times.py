@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -202,11 +203,7 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
         took, there = history.kept(like)
         images = {**there, **images}
         device = next(iter(history.devices(took)), like.name)
-        points = [
-            (entry["tflops"] * 1e12 * entry["seconds_per_step"], entry["seconds_per_step"])
-            for name, entry in json_of(like / "step_times.json").items()
-            if name.endswith(" eager")
-        ]
+        points = _points(json_of(like / "step_times.json"))
         own = [run for run in took if run.device == device]
         if points:  # measured alone on the device, which runs may have shared
             own = [run for run in own if not any(run.kind.startswith(name) for name in operations)]
@@ -215,6 +212,15 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
     device = here(config, took, steps)
     own, measured = [run for run in took if run.device == device], [s for s in steps if s.device == device]
     return Times(config, images, own, measured, operations, jobs(config)), device
+
+
+def _points(measured: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return operations and seconds of a step by network: captured as a CUDA graph, or eager if none is."""
+    for way in (" captured", " eager"):
+        steps = [entry for name, entry in measured.items() if name.endswith(way)]
+        if steps:
+            break
+    return [(step["tflops"] * 1e12 * step["seconds_per_step"], step["seconds_per_step"]) for step in steps]
 
 
 def here(config: Config, took: Sequence[Took], steps: Sequence[Measured]) -> str:

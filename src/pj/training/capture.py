@@ -81,7 +81,7 @@ class Captured:
 
 @contextmanager
 def _capturable(optimizer: Optimizer) -> Iterator[None]:
-    """Let torch's optimizers be captured: their counts of steps are on the device, and they are told so."""
+    """Let torch's optimizers be captured: counts of steps move to the device, and its flag is set."""
     for parameter, state in optimizer.state.items():
         if "step" in state:  # RMSprop's is on the CPU
             state["step"] = state["step"].to(parameter.device)
