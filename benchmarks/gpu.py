@@ -98,7 +98,7 @@ def measured(network: str, way: str, options: argparse.Namespace) -> dict[str, f
         specification(network, options.batch, optimizer, way == "compiled"), 0, dataset, conditions
     )
     if way == "eager":
-        training.update = training._update
+        training.captured = None
     pixels = torch.zeros(
         1, dataset.channels, dataset.image_size, dataset.image_size, device=conditions.device
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import sys
 import time
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
@@ -76,7 +77,10 @@ def main() -> None:
                 ready = manager.Barrier(runs, timeout=120)
                 for ours, _ in pairs[:runs]:
                     ours.send((network, ready))
-                found[f"{network} {runs}"] = sum(ours.recv() for ours, _ in pairs[:runs])
+                try:
+                    found[f"{network} {runs}"] = sum(ours.recv() for ours, _ in pairs[:runs])
+                except EOFError:
+                    sys.exit(f"a run of {network} ended early; its message is above")
                 options.file.parent.mkdir(parents=True, exist_ok=True)
                 with replaced(options.file) as temporary:
                     temporary.write_text(json.dumps(found, indent=2))

@@ -31,13 +31,23 @@ def test_the_gpus_benchmark_measures_each_way_once_and_continues_where_it_stoppe
     before = json.loads(file.read_text())
     assert before.keys() == {"device", "lenet eager", "lenet report"}
     monkeypatch.setattr(sys.modules["gpu"], "device_rate", None)  # to be called would be an error
-    called("gpu", file, *tiny, "--ways", "eager", "v2", "sam")
+    called("gpu", file, *tiny, "--ways", "eager", "captured", "v2", "sam")
     found = json.loads(file.read_text())
-    assert found.keys() - before.keys() == {"lenet v2", "lenet sam"}
+    assert found.keys() - before.keys() == {"lenet captured", "lenet v2", "lenet sam"}
     assert before.items() <= found.items()
     for one, gradients in ((found["lenet sam"], 2), (found["lenet eager"], 1)):  # of LeNet's 416,520 MACs
         assert one["tflops"] * 1e12 == pytest.approx(6 * 416_520 * gradients * one["images_per_second"])
     assert "lenet sam" in capsys.readouterr().out
+
+
+def test_the_benchmark_of_a_shared_card_measures_each_number_of_runs_once(called, tmp_path, capsys):
+    file = tmp_path / "sharing.json"
+    tiny = ["--networks", "lenet", "--batch", 4, "--images", 200, "--piece", 1, "--seconds", 0]
+    called("sharing", file, *tiny, "--runs", 1, "--device", "cpu")
+    (alone,) = json.loads(file.read_text()).values()
+    file.write_text(json.dumps({"lenet 1": 2 * alone, "lenet 2": 3 * alone}))  # is not measured again
+    called("sharing", file, *tiny, "--runs", 1, 2, "--device", "cpu")
+    assert "1.50x one run alone" in capsys.readouterr().out
 
 
 def test_the_trainers_benchmark_compares_with_the_reports_loop(called, capsys):

@@ -175,14 +175,20 @@ def test_runs_kept_of_another_machine_tell_its_time_though_their_data_are_not_he
     Path("kept/step_times.json").write_text('{"mlp eager": {"tflops": 1.0, "seconds_per_step": 0.1}}')
     known, _ = times.known(project, RESULTS, Path("kept"))
     assert (known.took, known.points) == ([run], [(1e11, 0.1)])  # no operations are counted
-    captured = json.loads(Path("kept/step_times.json").read_text())
-    captured["mlp captured"] = {"tflops": 5.0, "seconds_per_step": 0.02}
-    Path("kept/step_times.json").write_text(json.dumps(captured))
-    assert times.known(project, RESULTS, Path("kept"))[0].points == [(1e11, 0.02)]
     counted = {"operations": {history.network(spec, MB): 1e5}, "steps": []}
     (RESULTS / history.FILE).write_text(json.dumps(counted))
     known, _ = times.known(project, RESULTS, Path("kept"))  # the runs may have shared the device
     assert known.took == [] and known.run(run.run, spec).source == times.MODEL
+
+
+def test_of_a_kept_gpu_the_captured_step_times_count_if_there_are_any(project):
+    write(project, "slow", 0)
+    keep(project, RESULTS, Path("kept"))
+    eager = {"mlp eager": {"tflops": 1.0, "seconds_per_step": 0.1}}
+    captured = {"mlp captured": {"tflops": 5.0, "seconds_per_step": 0.02}}
+    for measured, seconds in ((eager, 0.1), (eager | captured, 0.02)):
+        Path("kept/step_times.json").write_text(json.dumps(measured))
+        assert times.known(project, RESULTS, Path("kept"))[0].points == [(1e11, seconds)]
 
 
 def test_another_machines_runs_tell_the_time_of_other_variants_whose_data_are_not_here(project):

@@ -1,58 +1,90 @@
-"""Which steps are replayed; that they have the same bits is tested on a GPU (test_cuda)."""
+"""Which steps are replayed, on which images; that they have the same bits is tested on a GPU (test_cuda)."""
+
+import logging
 
 import pytest
 import torch
 
-from pj.training.capture import EAGER, Captured, obstacle
+from pj.optim import create
+from pj.training.capture import EAGER, Captured, Step, _capturable, obstacle
 
 
-class Replays(Captured):
-    """Captures nothing, so that it runs without a GPU: a replay calls the update with the kept images."""
+class Graph:
+    """Stands for a CUDA graph: a replay calls the update with the captured tensors, and adds 1000."""
 
-    def _capture(self, images, labels):
-        self.images, self.labels = images.clone(), labels.clone()
-        self.loss = torch.zeros(())
-        self.graph = self
+    def __init__(self, update, images, labels):
+        self.update, self.images, self.labels, self.loss = update, images, labels, torch.zeros(())
 
     def replay(self):
         self.loss.copy_(self.update(self.images, self.labels) + 1000)
 
 
+class Replays(Captured):
+    """Captures without a GPU."""
+
+    def _capture(self, update, images, labels):
+        graph = Graph(update, images, labels)
+        return Step(graph, images, labels, graph.loss)
+
+
 @pytest.fixture
 def captured():
-    """Return an update that returns the sum of its images, and 1000 more if it is replayed."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-    return Replays(lambda images, labels: images.sum(), optimizer, batch_size=2)
+    """Steps of batches of two, which return the sum of images and labels."""
+    return Replays(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1), batch_size=2)
 
 
 def call(captured, value, count=2):
-    return captured(torch.full((count,), float(value)), torch.zeros(count)).item()
+    images, labels = torch.full((count,), float(value)), torch.full((count,), 10.0 * value)
+    return captured(lambda images, labels: (images + labels).sum(), images, labels).item()
 
 
-def test_steps_are_replayed_on_their_own_images_after_the_first_ones(captured):
+def test_steps_are_replayed_on_their_own_images_and_labels_after_the_first_ones(captured):
     assert [call(captured, value) for value in range(EAGER + 2)] == [
-        *(2 * value for value in range(EAGER)),
-        1000 + 2 * EAGER,
-        1000 + 2 * (EAGER + 1),
+        *(22 * value for value in range(EAGER)),
+        1000 + 22 * EAGER,
+        1000 + 22 * (EAGER + 1),
     ]
 
 
 def test_a_smaller_batch_is_computed_eagerly_and_replays_go_on_after_it(captured):
     for _ in range(EAGER + 1):
         call(captured, 1)
-    assert [call(captured, 1, count=1), call(captured, 1)] == [1, 1002]
+    assert [call(captured, 1, count=1), call(captured, 1)] == [11, 1022]
 
 
 def test_a_changed_learning_rate_is_captured_anew(captured):
     for _ in range(EAGER + 1):
         call(captured, 1)
     captured.optimizer.param_groups[0]["lr"] = 0.2
-    assert [call(captured, 1) for _ in range(EAGER + 1)] == [2] * EAGER + [1002]
+    assert [call(captured, 1) for _ in range(EAGER + 1)] == [22] * EAGER + [1022]
 
 
-def test_what_counts_outside_of_the_device_is_not_captured(spec):
+def test_the_log_says_that_a_rate_which_changes_in_every_step_is_not_captured(captured, caplog):
+    caplog.set_level(logging.INFO)
+    for step in range(2 * EAGER):
+        captured.optimizer.param_groups[0]["lr"] = 0.1 + step
+        assert call(captured, 1) == 22
+    assert "while the learning rate changes" in caplog.text
+
+
+def test_what_may_keep_values_outside_of_the_device_is_not_captured(spec):
     dessilbi = {"name": "dessilbi", "lr": 0.1}
     assert obstacle(spec()) is None
     assert obstacle(spec(optimizer=dessilbi)) is None
     assert "counts its steps" in obstacle(spec(optimizer=dessilbi | {"inner": "adam"}))
-    assert "own code" in obstacle(spec(optimizer={"class": "torch.optim:NAdam", "options": {"lr": 0.01}}))
+    assert "torchvision" in obstacle(spec(model={"name": "torchvision", "arch": "resnet18"}))
+    own = {"class": "torch.optim:NAdam", "options": {"lr": 0.01}}
+    assert "its own optimizer" in obstacle(spec(optimizer=own))
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop"])
+def test_torchs_optimizers_are_told_of_a_capture_only_while_it_lasts(name):
+    weight = torch.ones(2, requires_grad=True)
+    optimizer = create(name, [weight], lr=0.1)
+    weight.sum().backward()
+    optimizer.step()
+    (group,) = optimizer.param_groups
+    with pytest.raises(RuntimeError, match="in a capture"), _capturable(optimizer):
+        assert group.get("capturable", True)
+        raise RuntimeError("in a capture")
+    assert not group.get("capturable", False)

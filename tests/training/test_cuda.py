@@ -3,6 +3,8 @@
 `PJ_TEST_DEVICE=cuda python -m pytest tests/training` runs the other tests of training there, too.
 """
 
+import json
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from helpers.runs import OPTIONS, SAM, assert_equal_runs, killed_after, train
 from pj import models, optim
 from pj.config.components import MODELS
 from pj.data import store
+from pj.runs import records
 from pj.training import capture
 from pj.training.device import configure
 from pj.training.run import Training
@@ -21,8 +24,8 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 
 FURTHER = {
     "dessilbi with adam": {"optimizer": {"name": "dessilbi", "inner": "adam", "lr": 0.01}},
-    "torchvision": {"model": {"name": "torchvision", "arch": "resnet18", "cifar_stem": True}},
-    "stochastic depth": {"model": {"name": "torchvision", "arch": "efficientnet_b0"}},
+    "torchvision": {"model": {"name": "torchvision", "arch": "efficientnet_b0"}},
+    "two learning rates": {"schedule": {"name": "step", "every": 2}},  # of six full batches each
     "compiled": {"compile": True},
     "compiled sam": {"compile": True, "optimizer": SAM},
     "sam with adam": {"optimizer": {"name": "sam", "base": "adam", "lr": 0.002}},
@@ -32,32 +35,46 @@ FURTHER = {
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", KINDS | FURTHER)
 def test_eager_captured_and_resumed_runs_have_the_same_bits(
-    kind, precision, spec, digits, tmp_path, monkeypatch, request
+    kind, precision, spec, digits, tmp_path, monkeypatch
 ):
-    if kind.startswith("compiled") and precision == "bf16":  # with torch 2.11 on an H100; why is not known
-        request.applymarker(pytest.mark.xfail(reason="diverges at its second step, which is eager"))
+    if kind.startswith("compiled") and precision == "bf16":
+        pytest.skip("diverges: see below")
     run = spec(**(KINDS | FURTHER)[kind] | {"precision": precision, "epochs": 4})  # of three full batches
     train(run, digits, tmp_path / "whole", device=DEVICE)
     cut, states = tmp_path / "cut", tmp_path / "states"
     killed_after(3, monkeypatch, run, digits, cut, states, save_every=0, device=DEVICE)
     killed_after(7, monkeypatch, run, digits, cut, states, save_every=0, device=DEVICE)
     train(run, digits, cut, resume=states, device=DEVICE)
-    assert_equal_runs(tmp_path / "whole", cut)
     monkeypatch.setattr(capture, "EAGER", 1_000_000)
     train(run, digits, tmp_path / "eager", device=DEVICE)
-    assert_equal_runs(tmp_path / "whole", tmp_path / "eager")
+    for other in (cut, tmp_path / "eager"):
+        assert_equal_runs(tmp_path / "whole", other)
+        assert gradients_and_probes(tmp_path / "whole") == gradients_and_probes(other)
+
+
+def gradients_and_probes(folder):
+    files = [folder / name for name in (records.STEPS, records.PROBES, records.SHIFTS)]
+    probes = [file.read_bytes() for file in files if file.is_file()]
+    return json.loads((folder / records.RUN).read_text())["gradients"], probes
+
+
+@pytest.mark.xfail(
+    reason="with torch 2.11 on an H100 it diverges at its second step, which is eager", strict=True
+)
+def test_a_compiled_network_trains_in_bf16(spec, digits, tmp_path):
+    assert train(spec(compile=True, precision="bf16"), digits, tmp_path, device=DEVICE) == "complete"
 
 
 @pytest.mark.parametrize("kind", KINDS | FURTHER)
 def test_full_batches_are_captured_where_nothing_stands_against_it(kind, spec, digits):
     training = begun(spec(**(KINDS | FURTHER)[kind] | {"schedule": {"name": "constant"}}), digits, DEVICE)
-    if kind == "dessilbi with adam":
-        assert capture.obstacle(training.spec)
+    if kind in ("dessilbi with adam", "torchvision"):
+        assert training.captured is None
         return
     for _ in range(capture.EAGER + 2):
         training.step = 1
         training.train_step()
-    assert training.update.graph is not None
+    assert training.captured.step
 
 
 def begun(run, digits, device, precision="fp32"):
@@ -70,7 +87,7 @@ def begun(run, digits, device, precision="fp32"):
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_step_waits_for_the_gpu(kind, eager, spec, digits):
     training = begun(spec(**KINDS[kind]), digits, DEVICE, "bf16")
-    training.update = training._update if eager else training.update
+    training.captured = None if eager else training.captured
     for _ in range(capture.EAGER + 1):  # libraries are loaded; the last one is captured
         training.step = 1  # probes wait, at step 0
         training.train_step()

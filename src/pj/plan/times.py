@@ -216,10 +216,10 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
 
 def _points(measured: dict[str, Any]) -> list[tuple[float, float]]:
     """Return operations and seconds of a step by network: captured as a CUDA graph, or eager if none is."""
-    for way in (" captured", " eager"):
-        steps = [entry for name, entry in measured.items() if name.endswith(way)]
-        if steps:
-            break
+    ways = [
+        [step for name, step in measured.items() if name.endswith(way)] for way in (" captured", " eager")
+    ]
+    steps = ways[0] or ways[1]
     return [(step["tflops"] * 1e12 * step["seconds_per_step"], step["seconds_per_step"]) for step in steps]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,59 +25,83 @@ Update = Callable[[Tensor, Tensor], Tensor]
 
 
 def obstacle(spec: RunSpec) -> str | None:
-    """Return why a run's steps can't be captured; None if they can."""
-    if spec.own_parts:
-        return "its own code may keep values outside of the device"
+    """Return why a run's steps are not captured; None if they are."""
+    if own := [part for part in spec.own_parts if part != "schedule"]:  # that is computed outside of a step
+        return f"its own {own[0]} may keep values outside of the device"
+    if spec.model.name in ("torchvision", "timm"):
+        return f"a network of {spec.model.name} may read values in its forward pass"
     if spec.optimizer.name == "dessilbi" and spec.optimizer.inner == "adam":
         return "DessiLBI with Adam counts its steps outside of the device"
     return None
 
 
-class Captured:
-    """An update of the weights that is captured once and then replayed.
+@dataclass(frozen=True)
+class Step:
+    """A captured step: its graph, and the tensors that it reads and writes."""
 
-    A batch of another size is computed eagerly, and so are the first steps after a change of the learning
-    rate, which is a number in the graph: with a schedule that changes it in every step nothing is captured.
+    graph: torch.cuda.CUDAGraph
+    images: Tensor
+    labels: Tensor
+    loss: Tensor
+
+    def replay(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Take the step with other images, and return its loss, which the next replay overwrites."""
+        self.images.copy_(images)
+        self.labels.copy_(labels)
+        self.graph.replay()
+        return self.loss
+
+
+class Captured:
+    """Takes a run's steps: the first ones eagerly, then captures one, and replays it from then on.
+
+    A batch of another size is computed eagerly, and so are `EAGER` full batches after each change of the
+    learning rate, which is a number in the graph: a schedule that changes it in every step is never captured.
 
     Args:
-        update: takes images [B, C, H, W] and labels [B] or [B, K], changes weights and state in place, and
-            returns the loss, a scalar. It neither waits for the device nor chooses by what is there.
         optimizer: whose learning rates and state are in the graph.
         batch_size: of the batches that are captured.
 
     """
 
-    def __init__(self, update: Update, optimizer: Optimizer, batch_size: int) -> None:
-        self.update, self.optimizer, self.batch_size = update, optimizer, batch_size
-        self.graph: torch.cuda.CUDAGraph | None = None
+    def __init__(self, optimizer: Optimizer, batch_size: int) -> None:
+        self.optimizer, self.batch_size = optimizer, batch_size
+        self.step: Step | None = None
         self.rates: list[float] = []  # learning rates of the last full batch
         self.eager = 0  # full batches since they changed
 
-    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Update the weights and return the loss, which the next call overwrites."""
+    def __call__(self, update: Update, images: Tensor, labels: Tensor) -> Tensor:
+        """Take a step and return its loss, which the next call overwrites.
+
+        Args:
+            update: takes images and labels, changes weights and state in place, and returns the loss, a
+                scalar. It neither waits for the device nor chooses by what is there.
+            images: [B, C, H, W].
+            labels: [B] or [B, K].
+
+        """
         if len(images) != self.batch_size:
-            return self.update(images, labels)
+            return update(images, labels)
         rates = [group["lr"] for group in self.optimizer.param_groups]
         if rates != self.rates:
-            self.graph, self.rates, self.eager = None, rates, 0
-        if self.graph is None:
+            if 0 < self.eager < EAGER:
+                log.info("steps are not captured as a CUDA graph while the learning rate changes")
+            self.step, self.rates, self.eager = None, rates, 0
+        if self.step is None:
             if self.eager < EAGER:
                 self.eager += 1
-                return self.update(images, labels)
-            self._capture(images, labels)
-        self.images.copy_(images)
-        self.labels.copy_(labels)
-        self.graph.replay()  # type: ignore[union-attr]
-        return self.loss
+                return update(images, labels)
+            self.step = self._capture(update, images.clone(), labels.clone())
+            log.info("steps are replayed as a CUDA graph")
+        return self.step.replay(images, labels)
 
-    def _capture(self, images: Tensor, labels: Tensor) -> None:
+    def _capture(self, update: Update, images: Tensor, labels: Tensor) -> Step:
         """Record a step without taking it."""
-        self.images, self.labels = images.clone(), labels.clone()
-        graph = torch.cuda.CUDAGraph()
-        with _capturable(self.optimizer), torch.cuda.graph(graph):
-            self.loss = self.update(self.images, self.labels)
-        self.graph = graph
-        log.info("steps are replayed as a CUDA graph")
+        self.optimizer.zero_grad()  # frees what the graph, which has memory of its own, can't use
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(images.device)
+        with _capturable(self.optimizer), torch.cuda.graph(graph, stream=stream):
+            loss = update(images, labels)
+        return Step(graph, images, labels, loss)
 
 
 @contextmanager

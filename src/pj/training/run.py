@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,21 +56,21 @@ class Training:
         self.rows: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.diverged_at: int | None = None
-        self.update = self._fast(self._update)
+        self.captured = self._captured()
         self.passes = 0  # evaluations of the gradient in the last step
         self.gradients = 0  # and in all, without those of probes
         self.seconds = 0.0
         self.resumed_at: list[int] = []  # after how many steps
         self.conditions_before: list[dict[str, Any]] = []  # of earlier sessions, if the run was resumed
 
-    def _fast(self, update: capture.Update) -> capture.Update:
-        """Return an update that is captured, on a GPU if nothing stands against it."""
+    def _captured(self) -> capture.Captured | None:
+        """Return what captures steps as a CUDA graph; None on a CPU, or if something stands against it."""
         if self.conditions.device.type != "cuda":
-            return update
+            return None
         if reason := capture.obstacle(self.spec):
             log.info("steps are not captured as a CUDA graph: %s", reason)
-            return update
-        return capture.Captured(update, self.optimizer, self.spec.batch_size)
+            return None
+        return capture.Captured(self.optimizer, self.spec.batch_size)
 
     @property
     def steps_done(self) -> int:
@@ -93,7 +93,7 @@ class Training:
         return self.spec.optimizer.lr * factor(self.spec.schedule, progress, self.spec.epochs)
 
     def train_step(self) -> None:
-        """Take one step. Nothing here waits for the device."""
+        """Take one step. Nothing here waits for the device, but for a capture."""
         images, labels = self.batches[self.step]
         seed = derive(self.seed, "step", self.epoch, self.step)
         seed_draws(seed)  # dropout
@@ -105,7 +105,8 @@ class Training:
             else nullcontext()
         )
         with probed:
-            self.step_losses[self.step] = self.update(images, labels)
+            take = partial(self.captured, self._update) if self.captured else self._update
+            self.step_losses[self.step] = take(images, labels)
         self.gradients += self.passes
         self.step += 1
 
@@ -127,12 +128,12 @@ class Training:
                 clip_grad_norm_(self.model.parameters(), self.spec.clip_norm)
             return loss
 
-        loss: Any = self.optimizer.step(closure)  # type: ignore[arg-type]
+        loss: torch.Tensor = self.optimizer.step(closure)  # type: ignore[arg-type, assignment]
         if self.averaged:
             self.averaged.update()
         self.correct += label_mass(outputs[0].detach(), labels)  # SAM's first pass: at w
         self.passes = len(outputs)
-        return cast(torch.Tensor, loss.detach())
+        return loss.detach()
 
     def end_epoch(self) -> None:
         """Measure on the held-out splits, detect divergence, select weights."""
@@ -257,6 +258,8 @@ class Training:
             self.probing.load_state_dict(state["probing"])
         for name in self.STATE:
             setattr(self, name, state[name])
+        if self.captured:
+            self.captured.step = None  # the optimizer's state has other tensors now
         for key, values in state.get("own", {}).items():
             from pj.training import unsaved
 
