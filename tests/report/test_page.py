@@ -217,7 +217,7 @@ def test_what_to_distrust_comes_from_the_data(loaded, tmp_path):
     assert "cifar10-jpeg: images stored as JPEG" in doubts(tmp_path, loaded, jpeg)
 
 
-def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
+def test_two_versions_of_code_or_ways_to_compute_in_one_table_are_flagged(loaded, tmp_path):
     def other_code(runs):
         runs.loc[0, "code"] = "0ther"
 
@@ -227,6 +227,12 @@ def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
     def other_code_of_a_variant(runs):
         runs.loc[runs["variant"] == "b", "code"] = "0ther"
 
+    def replayed(runs):
+        runs["replayed_steps"] = 100 * (runs["variant"] == "b")
+
+    def all_replayed(runs):
+        runs["replayed_steps"] = 100
+
     def uncommitted(runs):
         runs["commit"] = "abc+changes"
 
@@ -234,6 +240,8 @@ def test_two_code_versions_in_one_table_are_flagged(loaded, tmp_path):
         assert f"Runs of “{TITLE}” were made by different versions" in doubts(tmp_path, loaded, edit)
     assert f"The runs of “{TITLE}” come from different devices." in doubts(tmp_path, loaded, other_machine)
     assert "uncommitted changes" in doubts(tmp_path, loaded, uncommitted)
+    assert "seconds do not compare" in doubts(tmp_path, loaded, replayed)
+    assert doubts(tmp_path, loaded, all_replayed) == ""
 
 
 def test_runs_of_other_models_have_other_code_and_no_doubt(loaded, tmp_path):

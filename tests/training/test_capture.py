@@ -35,7 +35,9 @@ def captured():
 
 def call(captured, value, count=2):
     images, labels = torch.full((count,), float(value)), torch.full((count,), 10.0 * value)
-    return captured(lambda images, labels: (images + labels).sum(), images, labels).item()
+    total = captured(lambda images, labels: (images + labels).sum(), images, labels).item()
+    assert captured.replayed == (total >= 1000)
+    return total
 
 
 def test_steps_are_replayed_on_their_own_images_and_labels_after_the_first_ones(captured):

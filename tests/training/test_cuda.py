@@ -51,6 +51,11 @@ def test_eager_captured_and_resumed_runs_have_the_same_bits(
         assert_equal_runs(tmp_path / "whole", other)
         assert gradients_and_probes(tmp_path / "whole") == gradients_and_probes(other)
 
+    replayed = json.loads((tmp_path / "whole" / records.RUN).read_text())["replayed_steps"]
+    full, changes = 12, {"two learning rates": 2, "schedule": 12}.get(kind, 1)
+    if kind != "recipe" and capture.obstacle(run) is None:
+        assert replayed == max(0, full - changes * 3)
+
 
 def gradients_and_probes(folder):
     files = [folder / name for name in (records.STEPS, records.PROBES, records.SHIFTS)]

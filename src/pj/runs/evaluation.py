@@ -38,6 +38,7 @@ def evaluate(
         "diverged_at_step": record["diverged_at_step"],
         "parameters": record["parameters"],
         "gradients": record["gradients"],
+        "replayed_steps": record.get("replayed_steps", 0),  # of records made before there was a capture
         "seconds": record["seconds"],
         "epochs": record["epochs"],
         "spec": record["spec"],

@@ -69,6 +69,7 @@ class Captured:
         self.step: Step | None = None
         self.rates: list[float] = []  # learning rates of the last full batch
         self.eager = 0  # full batches since they changed
+        self.replayed = False  # whether the last step was
 
     def __call__(self, update: Update, images: Tensor, labels: Tensor) -> Tensor:
         """Take a step and return its loss, which the next call overwrites.
@@ -80,6 +81,7 @@ class Captured:
             labels: [B] or [B, K].
 
         """
+        self.replayed = False
         if len(images) != self.batch_size:
             return update(images, labels)
         rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -93,6 +95,7 @@ class Captured:
                 return update(images, labels)
             self.step = self._capture(update, images.clone(), labels.clone())
             log.info("steps are replayed as a CUDA graph")
+        self.replayed = True
         return self.step.replay(images, labels)
 
     def _capture(self, update: Update, images: Tensor, labels: Tensor) -> Step:

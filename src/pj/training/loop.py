@@ -228,6 +228,7 @@ def _write(training: Training, folder: Path, state: str, identity: dict[str, Any
             "images": {name: len(split) for name, split in training.splits.items()},
             "parameters": sum(p.numel() for p in training.model.parameters()),
             "gradients": training.gradients,
+            "replayed_steps": training.replayed_steps,
             "seconds": round(training.seconds, 3),
             "resumed_at_steps": training.resumed_at,
             "other_conditions": _other_conditions(training),

@@ -59,6 +59,7 @@ class Training:
         self.captured = self._captured()
         self.passes = 0  # evaluations of the gradient in the last step
         self.gradients = 0  # and in all, without those of probes
+        self.replayed_steps = 0
         self.seconds = 0.0
         self.resumed_at: list[int] = []  # after how many steps
         self.conditions_before: list[dict[str, Any]] = []  # of earlier sessions, if the run was resumed
@@ -108,6 +109,7 @@ class Training:
             take = partial(self.captured, self._update) if self.captured else self._update
             self.step_losses[self.step] = take(images, labels)
         self.gradients += self.passes
+        self.replayed_steps += bool(self.captured and self.captured.replayed)
         self.step += 1
 
     def _update(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -211,7 +213,7 @@ class Training:
         return found
 
     STATE = (
-        *("epoch", "step", "rows", "best", "diverged_at", "gradients", "seconds"),
+        *("epoch", "step", "rows", "best", "diverged_at", "gradients", "replayed_steps", "seconds"),
         *("resumed_at", "conditions_before"),
     )
 

@@ -117,6 +117,7 @@ def _run_row(variant: Variant, seed: int, evaluation: dict[str, Any]) -> dict[st
         "epochs_to_70": _at(evaluation, ("epochs_to_70",)),
         **{column: _at(evaluation, keys) for column, keys in QUANTITIES.items()},
         "gradients": _at(evaluation, ("gradients",)),
+        "replayed_steps": _at(evaluation, ("replayed_steps",)),
         **{key: value for key, value in (evaluation["last"] or {}).items() if key.startswith(SUPPORT)},
         "precision": training["precision"],
         "threads": training["threads"],

@@ -28,6 +28,7 @@ MIXED = {
     "torch": "versions of torch",
     "commit": "commits",
 }
+SECONDS = "their seconds do not compare their methods"
 FEW = 5  # seeds, below which an interval is wide
 
 
@@ -112,10 +113,19 @@ def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
                 break
         if own["commit"].astype(str).str.endswith("+changes").any():
             sentences.append(f"Runs of “{title}” were made with uncommitted changes.")
+        if _partly_replayed(own):
+            sentences.append(f"Only some variants of “{title}” had steps replayed as CUDA graphs: {SECONDS}.")
         for column, what in MIXED.items():
             if own[column].nunique() > 1:
                 sentences.append(f"The runs of “{title}” come from different {what}.")
     return sentences
+
+
+def _partly_replayed(runs: pd.DataFrame) -> bool:
+    if "replayed_steps" not in runs:  # of tables made before there was a capture
+        return False
+    replayed = runs["replayed_steps"].gt(0).groupby(runs["variant"]).any()
+    return bool(replayed.any() and not replayed.all())
 
 
 def _listed(ids: Sequence[int]) -> str:
