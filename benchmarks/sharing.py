@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -50,6 +51,28 @@ def worker(tasks: Connection, options: argparse.Namespace) -> None:
         tasks.send(rate(task[0], options, task[1]))
 
 
+def measured(
+    cells: Sequence[tuple[str, int]], options: argparse.Namespace
+) -> Iterator[tuple[str, int, float]]:
+    """Yield each network, number of runs, and the steps per second of all of them together."""
+    context = multiprocessing.get_context("spawn")
+    pairs = [context.Pipe() for _ in range(max(runs for _, runs in cells))]
+    for _, end in pairs:
+        context.Process(target=worker, args=(end, options), daemon=True).start()
+        end.close()  # so that the end of a process is noticed
+    with context.Manager() as manager:
+        for network, runs in cells:
+            ready = manager.Barrier(runs, timeout=120)
+            for ours, _ in pairs[:runs]:
+                ours.send((network, ready))
+            try:
+                yield network, runs, sum(ours.recv() for ours, _ in pairs[:runs])
+            except EOFError:
+                sys.exit(f"a run of {network} ended early; its message is above")
+    for ours, _ in pairs:
+        ours.send(None)
+
+
 def main() -> None:
     """Measure what the file lacks, and print all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -63,29 +86,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, per network and number")
     options = parser.parse_args()
     found = json.loads(options.file.read_text()) if options.file.is_file() else {}
-    context = multiprocessing.get_context("spawn")
-    pairs = [context.Pipe() for _ in range(max(options.runs))]
-    processes = [context.Process(target=worker, args=(end, options), daemon=True) for _, end in pairs]
-    for process, (_, end) in zip(processes, pairs, strict=True):
-        process.start()
-        end.close()  # so that the end of a process is noticed
-    with context.Manager() as manager:
-        for network in options.networks:
-            for runs in options.runs:
-                if f"{network} {runs}" in found:
-                    continue
-                ready = manager.Barrier(runs, timeout=120)
-                for ours, _ in pairs[:runs]:
-                    ours.send((network, ready))
-                try:
-                    found[f"{network} {runs}"] = sum(ours.recv() for ours, _ in pairs[:runs])
-                except EOFError:
-                    sys.exit(f"a run of {network} ended early; its message is above")
-                options.file.parent.mkdir(parents=True, exist_ok=True)
-                with replaced(options.file) as temporary:
-                    temporary.write_text(json.dumps(found, indent=2))
-    for ours, _ in pairs:
-        ours.send(None)
+    cells = [(n, runs) for n in options.networks for runs in options.runs if f"{n} {runs}" not in found]
+    if cells:
+        for network, runs, steps in measured(cells, options):
+            found[f"{network} {runs}"] = steps
+            options.file.parent.mkdir(parents=True, exist_ok=True)
+            with replaced(options.file) as temporary:
+                temporary.write_text(json.dumps(found, indent=2))
     for key, steps in found.items():
         network, _, runs = key.partition(" ")
         alone = found.get(f"{network} 1")
