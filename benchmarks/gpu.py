@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -29,11 +28,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from trainer import MEAN, SGD, STD, random_images, reports_loop, specification, steps
+from trainer import MEAN, SGD, STD, keep, measured_before, random_images, reports_loop, specification, steps
 
 from pj import models
 from pj.data import store
-from pj.files import replaced
 from pj.pruning import networks
 from pj.training.device import Conditions, configure
 from pj.training.run import Training
@@ -148,16 +146,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="of the report's DataLoader")
     parser.add_argument("--seconds", type=float, default=2.0, help="of measuring, per network and way")
     options = parser.parse_args()
-    found = json.loads(options.file.read_text()) if options.file.is_file() else {}
+    found = measured_before(options.file)
     cells = [("", "device")] + [(network, way) for way in options.ways for network in options.networks]
     for network, way in cells:
         key = f"{network} {way}".strip()
         if key in found:
             continue
         found[key] = measured(network, way, options) if network else device_rate(options.device)
-        options.file.parent.mkdir(parents=True, exist_ok=True)
-        with replaced(options.file) as temporary:
-            temporary.write_text(json.dumps(found, indent=2))
+        keep(options.file, found)
     peak = found["device"]["tflops"]
     print(f"torch {torch.__version__}, a bf16 matrix product: {peak:.0f} TFLOP/s; batches of {options.batch}")
     for key, values in found.items():

@@ -10,7 +10,6 @@ and how many times those of one run alone they are. Without a GPU it only checks
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import sys
 import time
@@ -19,16 +18,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from pj.files import replaced
+from trainer import SGD, keep, measured_before, random_images, specification, steps
+
+from pj.training.device import configure
+from pj.training.run import Training
 
 
 def rate(network: str, options: argparse.Namespace, ready: Barrier) -> float:
     """Return the steps per second of this process, which begins when the others are ready."""
-    from trainer import SGD, random_images, specification, steps
-
-    from pj.training.device import configure
-    from pj.training.run import Training
-
     conditions = configure(options.device, "auto", 1)
     dataset = random_images(network, options.images)
     taken = steps(Training(specification(network, options.batch, SGD), 0, dataset, conditions))
@@ -85,18 +82,16 @@ def main() -> None:
     parser.add_argument("--piece", type=int, default=20, help="steps between two looks at the clock")
     parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, per network and number")
     options = parser.parse_args()
-    found = json.loads(options.file.read_text()) if options.file.is_file() else {}
+    found = measured_before(options.file)
     cells = [(n, runs) for n in options.networks for runs in options.runs if f"{n} {runs}" not in found]
     if cells:
-        for network, runs, steps in measured(cells, options):
-            found[f"{network} {runs}"] = steps
-            options.file.parent.mkdir(parents=True, exist_ok=True)
-            with replaced(options.file) as temporary:
-                temporary.write_text(json.dumps(found, indent=2))
-    for key, steps in found.items():
-        network, _, runs = key.partition(" ")
+        for network, runs, total in measured(cells, options):
+            found[f"{network} {runs}"] = total
+            keep(options.file, found)
+    for key, total in found.items():
+        network, _, _ = key.partition(" ")
         alone = found.get(f"{network} 1")
-        print(f"{key:12} {steps:8.0f} steps/s" + (f"{steps / alone:7.2f}x one run alone" if alone else ""))
+        print(f"{key:12} {total:8.0f} steps/s" + (f"{total / alone:7.2f}x one run alone" if alone else ""))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ run it twice at once with `--threads 1 --workers 1`.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pj.config.spec import RunSpec
 from pj.data import store
+from pj.files import replaced
 from pj.training.device import configure, cpu_computes_bf16
 from pj.training.run import Training
 
@@ -131,6 +134,18 @@ def steps(training: Training) -> Iterator[None]:
             training.train_step()
             yield
         training.epoch, training.step = training.epoch + 1, 0
+
+
+def measured_before(file: Path) -> dict[str, Any]:
+    """Return what a benchmark that was ended has left in its file."""
+    return dict(json.loads(file.read_text())) if file.is_file() else {}
+
+
+def keep(file: Path, found: Mapping[str, Any]) -> None:
+    """Write what has been measured so far."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(file) as temporary:
+        temporary.write_text(json.dumps(found, indent=2))
 
 
 def alternating(

@@ -56,8 +56,8 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
                 f"{torch.cuda.device_count()} CUDA devices; allowed here: auto, cpu"
                 + "".join(f", cuda:{i}" for i in range(torch.cuda.device_count()))
             )
-        torch.cuda.set_device(index)  # what makes streams and graphs without naming a device means this one
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+        torch.cuda.set_device(index)  # what makes streams and graphs without naming a device means this one
         torch.use_deterministic_algorithms(True, warn_only=True)
         # a debugging aid that costs time
         setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010

@@ -106,8 +106,11 @@ class Training:
             else nullcontext()
         )
         with probed:
-            take = partial(self.captured, self._update) if self.captured else self._update
-            self.step_losses[self.step] = take(images, labels)
+            if self.captured:
+                loss = self.captured(self._update, images, labels)
+            else:
+                loss = self._update(images, labels)
+        self.step_losses[self.step] = loss
         self.gradients += self.passes
         self.replayed_steps += bool(self.captured and self.captured.replayed)
         self.step += 1

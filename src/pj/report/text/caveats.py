@@ -28,7 +28,6 @@ MIXED = {
     "torch": "versions of torch",
     "commit": "commits",
 }
-SECONDS = "their seconds do not compare their methods"
 FEW = 5  # seeds, below which an interval is wide
 
 
@@ -114,7 +113,10 @@ def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
         if own["commit"].astype(str).str.endswith("+changes").any():
             sentences.append(f"Runs of “{title}” were made with uncommitted changes.")
         if _partly_replayed(own):
-            sentences.append(f"Only some variants of “{title}” had steps replayed as CUDA graphs: {SECONDS}.")
+            sentences.append(
+                f"Only some variants of “{title}” had steps replayed as CUDA graphs: "
+                "their seconds do not compare their methods."
+            )
         for column, what in MIXED.items():
             if own[column].nunique() > 1:
                 sentences.append(f"The runs of “{title}” come from different {what}.")
