@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from helpers.project import ROOT, edit
 
 
 @pytest.fixture
@@ -15,6 +15,19 @@ def project(tmp_path):
     shutil.copytree(ROOT / "src", tmp_path / "src")
     shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def unedited():
+    """The fingerprints of the sources as they are, where they are."""
+    return fingerprints(ROOT)
+
+
+def printed(code, project):
+    """Return the words that Python code prints which imports a project's pj."""
+    command, environment = [sys.executable, "-c", code], {"PYTHONPATH": "src"}
+    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    return run.stdout.split()
 
 
 def fingerprints(project):
@@ -28,25 +41,13 @@ def of(model, optimizer):
 figures = fingerprint(s / "study.py", {"pj.report": "figures"})
 print(of("resnet9", "sgd"), of("mlp", "adamw"), of("mlp", "sam"), figures)
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=project,
-        env={"PYTHONPATH": "src"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return dict(zip(("resnet9", "mlp", "sam", "figures"), run.stdout.split(), strict=True))
+    return dict(zip(("resnet9", "mlp", "sam", "figures"), printed(code, project), strict=True))
 
 
-def changed(project, file, old, new):
-    """Return which fingerprints an edit changes."""
-    before = fingerprints(project)
-    path = project / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    after = fingerprints(project)
+def changed(before, project, file, old, new, found=fingerprints):
+    """Return which fingerprints an edit changes, by those before it."""
+    edit(project, file, old, new)
+    after = found(project)
     return {name for name in before if before[name] != after[name]}
 
 
@@ -71,8 +72,8 @@ def changed(project, file, old, new):
         ("src/pj/config/types.py", "le=4", "le=5", set()),
     ],
 )
-def test_an_edit_changes_the_fingerprints_of_what_uses_it(project, file, old, new, wanted):
-    assert changed(project, file, old, new) == wanted
+def test_an_edit_changes_the_fingerprints_of_what_uses_it(unedited, project, file, old, new, wanted):
+    assert changed(unedited, project, file, old, new) == wanted
 
 
 @pytest.mark.parametrize(
@@ -84,13 +85,13 @@ def test_an_edit_changes_the_fingerprints_of_what_uses_it(project, file, old, ne
         ('        """Map images [N, C, H, W] to logits [N, K]."""\n', ""),
     ],
 )
-def test_comments_docstrings_and_formatting_do_not_count(project, old, new):
-    assert changed(project, "src/pj/models/mlp.py", old, new) == set()
+def test_comments_docstrings_and_formatting_do_not_count(unedited, project, old, new):
+    assert changed(unedited, project, "src/pj/models/mlp.py", old, new) == set()
 
 
-def test_the_registrys_entry_of_the_run_itself_counts(project):
+def test_the_registrys_entry_of_the_run_itself_counts(unedited, project):
     old, new = '"mlp": "pj.models.mlp:MLP"', '"mlp": "pj.models.cnn:CNN"'
-    assert changed(project, "src/pj/models/__init__.py", old, new) == {"mlp", "sam"}
+    assert changed(unedited, project, "src/pj/models/__init__.py", old, new) == {"mlp", "sam"}
 
 
 def test_relative_imports_and_annotated_registries_are_followed(project):
@@ -100,8 +101,11 @@ def test_relative_imports_and_annotated_registries_are_followed(project):
     ):
         path = project / file
         path.write_text(path.read_text().replace(old, new))
-    assert changed(project, "src/pj/models/blocks.py", "max(4,", "max(5,") >= {"mlp"}
-    assert changed(project, "src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1025") == {"mlp", "sam"}
+    before = fingerprints(project)
+    assert changed(before, project, "src/pj/models/blocks.py", "max(4,", "max(5,") >= {"mlp"}
+    before = fingerprints(project)
+    mlp = "src/pj/models/mlp.py"
+    assert changed(before, project, mlp, "HIDDEN = 1024", "HIDDEN = 1025") == {"mlp", "sam"}
 
 
 @pytest.mark.parametrize(
@@ -138,16 +142,13 @@ def of(data=(), **more):
 augmented = of({"cutout": {"side": 4}, "jitter": {"hue": 0.1}})
 print(of(), probed, of({"cutmix": {}}), augmented, measured, of(ema={}))
 """
-    command = [sys.executable, "-c", code]
-    environment = {"PYTHONPATH": "src"}
-    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
-    return dict(
-        zip(
-            ("plain", "probed", "mixed", "augmented", "landscape", "averaged"),
-            run.stdout.split(),
-            strict=True,
-        )
-    )
+    names = ("plain", "probed", "mixed", "augmented", "landscape", "averaged")
+    return dict(zip(names, printed(code, project), strict=True))
+
+
+@pytest.fixture(scope="module")
+def probed_unedited():
+    return of_a_probed_run_and_others(ROOT)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +166,10 @@ print(of(), probed, of({"cutmix": {}}), augmented, measured, of(ema={}))
         ("src/pj/runs/finished.py", "precision or spec.precision", "spec.precision", {"landscape"}),
     ],
 )
-def test_the_code_of_probes_mixtures_and_landscapes_concerns_those_alone(project, file, old, new, wanted):
-    before = of_a_probed_run_and_others(project)
-    path = project / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
-    after = of_a_probed_run_and_others(project)
-    assert {name for name in before if before[name] != after[name]} == wanted
+def test_the_code_of_probes_mixtures_and_landscapes_concerns_those_alone(
+    probed_unedited, project, file, old, new, wanted
+):
+    assert changed(probed_unedited, project, file, old, new, of_a_probed_run_and_others) == wanted
 
 
 def test_what_is_imported_for_type_checkers_alone_does_not_count(project):
@@ -217,16 +215,15 @@ def moved(project, old, new):
         ("pj.files", "pj.storage"),
     ],
 )
-def test_moving_and_renaming_a_module_and_sorting_imports_change_nothing(project, old, new):
-    before = fingerprints(project)
+def test_moving_and_renaming_a_module_and_sorting_imports_change_nothing(unedited, project, old, new):
     moved(project, old, new)
-    assert fingerprints(project) == before
+    assert fingerprints(project) == unedited
 
 
-def test_importing_another_function_of_the_same_name_counts(project):
+def test_importing_another_function_of_the_same_name_counts(unedited, project):
     (project / "src/pj/models/other.py").write_text("def scaled(size, width):\n    return size\n")
     old, new = "from pj.models.blocks import scaled", "from pj.models.other import scaled"
-    assert changed(project, "src/pj/models/mlp.py", old, new) == {"mlp", "sam"}
+    assert changed(unedited, project, "src/pj/models/mlp.py", old, new) == {"mlp", "sam"}
 
 
 def test_every_other_file_of_the_package_counts_where_it_is_used():
@@ -249,17 +246,9 @@ from pj.runs.fingerprint import fingerprint
 print(*(fingerprint(Path("workflow/scripts/page.py"), {"pj.report": name}) for name in ("page", "report")))
 """
     template = project / "src/pj/report/pages/templates/report.html.j2"
-    command, environment = [sys.executable, "-c", code], {"PYTHONPATH": "src"}
-
-    def found():
-        run = subprocess.run(
-            command, cwd=project, env=environment, capture_output=True, text=True, check=True
-        )
-        return run.stdout.split()
-
-    before = found()
+    before = printed(code, project)
     template.write_text(template.read_text().replace("Which claims were reproduced</h1>", "Claims</h1>"))
-    after = found()
+    after = printed(code, project)
     assert before[0] != after[0] and before[1] == after[1]
 
 
@@ -273,8 +262,10 @@ def test_both_of_two_things_of_one_name_are_followed(project):
         + "\n\ndef one():\n    from pj.models.first import helper\n    return helper()\n"
         + "\n\ndef two():\n    from pj.models.second import helper\n    return helper()\n"
     )
-    assert changed(project, "src/pj/models/first.py", "return 1", "return 2") == {"mlp", "sam"}
-    assert changed(project, "src/pj/models/second.py", "return 1", "return 3") == {"mlp", "sam"}
+    before = fingerprints(project)
+    assert changed(before, project, "src/pj/models/first.py", "return 1", "return 2") == {"mlp", "sam"}
+    before = fingerprints(project)
+    assert changed(before, project, "src/pj/models/second.py", "return 1", "return 3") == {"mlp", "sam"}
 
 
 def test_a_schedule_concerns_the_runs_that_use_it(project):
@@ -290,18 +281,8 @@ def of(schedule):
     }))
 print(of("constant"), of("cosine"))
 """
-
-    def found():
-        command, environment = [sys.executable, "-c", code], {"PYTHONPATH": "src"}
-        run = subprocess.run(
-            command, cwd=project, env=environment, capture_output=True, text=True, check=True
-        )
-        return run.stdout.split()
-
-    before = found()
-    path = project / "src/pj/training/schedule.py"
+    before = printed(code, project)
     old = '"cosine": "pj.training.schedule:cosine"'
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, old.replace(":cosine", ":constant")))
-    after = found()
+    edit(project, "src/pj/training/schedule.py", old, old.replace(":cosine", ":constant"))
+    after = printed(code, project)
     assert before[0] == after[0] and before[1] != after[1]
