@@ -485,10 +485,8 @@ def test_the_best_of_several_is_chosen_by_training_accuracy_and_never_by_the_tes
     runs.to_csv(path, index=False)
     claim = contrast(contrast={"best": 1, "own/c": -1}, best_of={"best": ["own/a", "own/b"]})
     found = judged(claim, Evidence(evidence.folder), loaded)
-    assert found.values == {
-        0: pytest.approx(10.0),
-        1: pytest.approx(9.0),
-    }  # b, of lower test accuracy
+    # b, of lower test accuracy
+    assert found.values == {0: pytest.approx(10.0), 1: pytest.approx(9.0)}
     assert "best: own/b trains best" in found.notes
 
 

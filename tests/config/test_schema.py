@@ -36,9 +36,8 @@ def test_the_committed_files_are_those_of_the_types(tmp_path):
 def test_a_file_that_is_out_of_date_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["schema"]) == 0
-    assert [p.name for p in (tmp_path / "docs").iterdir()] == [
-        "CONFIG.md"
-    ]  # others are of pj's own repository
+    # others are of pj's own repository
+    assert [p.name for p in (tmp_path / "docs").iterdir()] == ["CONFIG.md"]
     assert cli.main(["schema", "--check"]) == 0
     (tmp_path / "claims.schema.json").write_text("{}")
     assert cli.main(["schema", "--check"]) == 1

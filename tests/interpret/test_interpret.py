@@ -341,9 +341,8 @@ def test_of_a_network_that_adds_up_brightness_the_brightest_pixels_go_first(plan
         for share in interpretation.SHARES:
             count = int(np.ceil(share * 64))
             mean = (count * fill + pixels[count:].sum()) / 64
-            row.append(
-                torch.softmax(torch.tensor([3 * mean, 0.2]), 0)[target].item()
-            )  # the others are at -99
+            logits = torch.tensor([3 * mean, 0.2])  # the others are at -99
+            row.append(torch.softmax(logits, 0)[target].item())
         curves.append((target, row))
     chosen = [i for i, (target, _) in enumerate(curves) if target == 0]
     assert len(chosen) > 100

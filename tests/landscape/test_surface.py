@@ -86,11 +86,12 @@ def test_directions_have_every_filters_norm_and_leave_biases_and_batch_norm_alon
             torch.testing.assert_close(direction[name].flatten(1).norm(dim=1), w.flatten(1).norm(dim=1))
     plain = dict(models.create("vgg_a", width=0.05).named_parameters())
     same_draw = filter_normalised(plain, generator(0))
+    # with and without batch norm one draw, scaled to either's filters
     for (name, w), (other, v) in zip(
         [(n, w) for n, w in weights.items() if w.ndim > 1],
         [(n, w) for n, w in plain.items() if w.ndim > 1],
         strict=True,
-    ):  # with and without batch norm one draw, scaled to either's filters
+    ):
         a, b = direction[name].flatten(1), same_draw[other].flatten(1)
         lengths = [t.flatten(1).norm(dim=1, keepdim=True) for t in (w, v)]
         torch.testing.assert_close(a / lengths[0], b / lengths[1])

@@ -5,8 +5,11 @@ import logging
 import pytest
 import torch
 
+from pj.data import store
 from pj.optim import create
 from pj.training.capture import EAGER, Captured, Step, _capturable, obstacle
+from pj.training.device import configure
+from pj.training.run import Training
 
 
 class Graph:
@@ -61,12 +64,21 @@ def test_a_changed_learning_rate_is_captured_anew(captured):
     assert [call(captured, 1) for _ in range(EAGER + 1)] == [22] * EAGER + [1022]
 
 
+def test_a_restored_training_is_captured_anew(spec, digits, captured):
+    """Its optimizer's state is in other tensors than those of the graph."""
+    training = Training(spec(), 0, store.load(digits), configure("cpu", "fp32", 1))
+    captured.step = object()
+    training.captured = captured
+    training.load_state_dict(training.state_dict())
+    assert captured.step is None
+
+
 def test_the_log_says_that_a_rate_which_changes_in_every_step_is_not_captured(captured, caplog):
     caplog.set_level(logging.INFO)
     for step in range(2 * EAGER):
         captured.optimizer.param_groups[0]["lr"] = 0.1 + step
         assert call(captured, 1) == 22
-    assert "while the learning rate changes" in caplog.text
+    assert caplog.text.count("while the learning rate changes") == 1
 
 
 def test_what_may_keep_values_outside_of_the_device_is_not_captured(spec):

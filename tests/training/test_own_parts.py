@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from pj import own
 from pj.config.spec import checks
 from pj.data import store
 from pj.errors import UserError
-from pj.training import network
+from pj.training import network, unsaved
 
 CODE = '''
 import collections
@@ -128,6 +129,16 @@ class Extra(TinyNet):
         pass
 
 
+class Replaced(TinyNet):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.seen = self.seen + self.training
+        return super().forward(x)
+
+
 class Attribute(Lion):
     t = 0
 
@@ -147,6 +158,12 @@ class Wrapping(torch.optim.Optimizer):
         loss = closure()
         self.base.step()
         return loss
+
+
+class WithPath(Lion):
+    """Has names that mean something in pj's own optimizers."""
+
+    path = end_epoch = second_pass = None
 
 
 class Queue(Lion):
@@ -243,12 +260,20 @@ def test_a_fault_of_ones_own_part_is_one_message_before_its_runs(key, name, mess
     assert all(Path(file).name == "my_nets.py" for file in re.findall(r'File "(.*?)"', str(error.value)))
 
 
+def test_an_average_of_weights_needs_buffers_that_are_changed_in_place(images, spec):
+    tried(spec(**own_part("model", "Replaced")), images)
+    with pytest.raises(UserError, match=r"in the place of the buffer seen, .* by self\.seen\.copy_"):
+        tried(spec(**own_part("model", "Replaced"), ema={}), images)
+    tried(spec(model=NET, ema={}), images)
+
+
 @pytest.mark.parametrize(
     "part",
     [
         own_part("model", "Shown"),
         own_part("loss", "Weighted", weight=[1.0, 2.0] * 5),
         own_part("optimizer", "Lion") | {"decay_norms_and_biases": None, "model": NET},
+        own_part("optimizer", "WithPath"),
         {"optimizer": {"class": "torch.optim:NAdam", "options": {"lr": 0.01, "weight_decay": 0.1}}}
         | {"decay_norms_and_biases": False, "model": {"name": "mlp", "width": 0.02}},
         {"loss": {"class": "torch.nn:CrossEntropyLoss"}, "data": {"name": "digits", "mixup": {"alpha": 1.0}}},
@@ -277,6 +302,12 @@ def test_runs_share_the_checks_of_what_they_share_and_runs_without_own_parts_hav
     torchvision = spec(model={"name": "torchvision", "arch": "resnet18"})
     assert len(checks(torchvision)) == 1
     assert len(checks(spec(model=NET, **own_part("loss", "focal")))) == 2  # the network is tried first
+
+
+def test_a_tensor_that_a_new_part_does_not_have_yet_is_restored_on_the_device():
+    part = SimpleNamespace(scale=None, there=torch.zeros(2))
+    unsaved.restore(part, {"scale": torch.ones(2), "there": torch.ones(2), "calls": 3}, torch.device("meta"))
+    assert part.scale.device.type == "meta" and part.there.tolist() == [1.0, 1.0] and part.calls == 3
 
 
 def test_the_constant_weights_of_a_loss_are_on_the_device_of_the_logits(images):

@@ -405,6 +405,21 @@ def test_asking_for_a_missing_gpu_names_what_is_allowed():
         configure("cuda:99", "fp32", 1)
 
 
+@pytest.mark.parametrize(("asked", "index"), [("cuda", 0), ("auto", 0), ("cuda:1", 1)])
+def test_a_gpu_has_its_index_as_its_tensors_have(asked, index, monkeypatch):
+    for name, value in {"is_available": True, "device_count": 2, "set_device": None}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)
+    for flags, name in (
+        (torch.backends.cudnn, "deterministic"),
+        (torch.backends.cudnn, "allow_tf32"),
+        (torch.utils.deterministic, "fill_uninitialized_memory"),
+    ):
+        monkeypatch.setattr(flags, name, getattr(flags, name))  # is put back
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    assert configure(asked, "fp32", torch.get_num_threads()).device == torch.device("cuda", index)
+
+
 def test_nothing_computes_in_emulated_bf16(monkeypatch):
     monkeypatch.setattr("pj.training.device.cpu_computes_bf16", lambda: False)
     assert configure("cpu", "auto", 1).precision == "fp32"

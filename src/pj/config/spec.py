@@ -227,6 +227,8 @@ def checks(spec: RunSpec) -> dict[str, RunSpec]:
         data |= {"train": spec.data.train, "validation": spec.data.validation}
     if spec.layers is None and spec.probe and spec.probe.ics:
         content["probe"] = {"every": 1, "ics": spec.probe.ics}
+    if spec.ema and "model" in spec.own_parts:
+        content["ema"] = spec.ema.model_dump()
     if content:
         whole = of_network(spec).model_dump() | content | {"data": data}
         asked = RunSpec.model_validate(whole)

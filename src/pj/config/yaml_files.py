@@ -151,10 +151,8 @@ def parse_texts(value: Any) -> Any:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         return value
-    if isinstance(
-        parsed, dict | list
-    ):  # Snakemake has parsed structures already: this is a text with a colon
-        return value
+    if isinstance(parsed, dict | list):
+        return value  # Snakemake has parsed structures already: this is a text with a colon
     return as_number(parsed) if isinstance(parsed, str) else parsed
 
 

@@ -132,8 +132,10 @@ class TrainingBatches:
         self.normalise, self.labels, self.size, self.count = normalise, split.labels, size, count
         self.steps = steps_per_epoch(count, batch_size)
         self.sizes = [min(batch_size, count - step * batch_size) for step in range(self.steps)]
-        pad = (0, 0, data.crop, data.crop, data.crop, data.crop)
-        self.images = torch.nn.functional.pad(split.images, pad)  # black, before normalising
+        self.images = split.images
+        if data.crop:
+            pad = (0, 0, data.crop, data.crop, data.crop, data.crop)
+            self.images = torch.nn.functional.pad(split.images, pad)  # black, before normalising
         self.pixels = torch.arange(size, device=split.labels.device)
         options = {name: getattr(data, name).model_dump() for name in data.parts}
         for name in data.mixing:

@@ -37,9 +37,8 @@ class _Rectangles:
         rows = (self.pixels >= top) & (self.pixels < bottom)
         columns = (self.pixels >= left) & (self.pixels < right)
         inside = (rows[:, :, None] & columns[:, None, :])[:, None]
-        return torch.where(
-            inside, torch.zeros_like(images), images
-        )  # masked_fill would change the memory order
+        # masked_fill would change the memory order
+        return torch.where(inside, torch.zeros_like(images), images)
 
 
 class Cutout(_Rectangles):

@@ -17,7 +17,7 @@ def weights(alpha: float, count: int, draw: torch.Generator) -> Tensor:
 
 
 def partners(sizes: Sequence[int], draw: torch.Generator) -> Tensor:
-    """Return for each image another one of its batch, by its place there: int64 [the sum of sizes]."""
+    """Return for each image one of its batch, a permutation, by places there: int64 [the sum of sizes]."""
     return torch.cat([torch.randperm(size, generator=draw) for size in sizes])
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pj.models import layer_names
+from pj.models.mode import eval_mode
 
 
 def feature_maps(model: nn.Module, layer: str, images: Tensor) -> Tensor:
@@ -101,11 +102,9 @@ def _watched(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
         seen.append(output.detach().requires_grad_())
         return seen[-1].clone()  # the next layer may change it in place
 
-    training = model.training
     handle = model.get_submodule(places[layer]).register_forward_hook(keep)
-    model.eval()
     try:
-        yield seen
+        with eval_mode(model):
+            yield seen
     finally:
         handle.remove()
-        model.train(training)

@@ -21,7 +21,7 @@ class DessiLBI(torch_optim.WithoutCompiler):
     """Deep structurally splitting linearised Bregman iteration.
 
     Besides the weights W of convolutions and linear layers it updates V and the sparse Γ, both 0 at first.
-    With the old values on the right (Fu et al. 2020, the discretised inclusion):
+    With the old W and Γ, and the new V, on the right (Fu et al. 2020, the discretised inclusion):
 
         W ← W - κα (∇L + (W - Γ)/ν)      V ← V + (α/ν)(W - Γ)      Γ ← κ prox(V)
 
@@ -87,9 +87,8 @@ class DessiLBI(torch_optim.WithoutCompiler):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            if members := [
-                p for p in group["params"] if p.grad is not None
-            ]:  # others are skipped, as in torch
+            members = [p for p in group["params"] if p.grad is not None]  # others are skipped, as in torch
+            if members:
                 self._step(group, members)
         return loss
 

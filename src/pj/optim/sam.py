@@ -65,10 +65,8 @@ class SAM(torch_optim.WithoutCompiler):
         inside = {"momentum": momentum, "nesterov": nesterov} if base == "sgd" else {}
         self.base = BASES[base](params, lr=lr, weight_decay=weight_decay, **inside, **options)
         super().__init__(self.base.param_groups, self.base.defaults)
-        self.param_groups, self.state = (
-            self.base.param_groups,
-            self.base.state,
-        )  # shared with the base optimizer
+        # shared with the base optimizer
+        self.param_groups, self.state = self.base.param_groups, self.base.state
         # Context of the second gradient; the training loop freezes batch norm's running statistics in it.
         self.second_pass: Callable[[], AbstractContextManager[None]] = nullcontext
 

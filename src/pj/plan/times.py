@@ -253,9 +253,8 @@ def jobs(config: Config) -> Jobs:
     for path, rule, took in _noted():
         if RUN.fullmatch(path):
             trained = json_of(Path(path)).get("seconds")
-            if (
-                isinstance(trained, int | float) and 0 <= took - trained < 120
-            ):  # not of a run in several parts
+            # not of a run in several parts
+            if isinstance(trained, int | float) and 0 <= took - trained < 120:
                 seconds["train"].append(took - trained)
         elif (measured := MEASURED.fullmatch(path)) and measured[1] in ANALYSES:
             kind, name, run_name, _ = measured.groups()

@@ -8,18 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from pj.data.batches import Normalise, Split, in_order
+from pj.models.mode import eval_mode
 from pj.training.device import Conditions
 
 
 @torch.inference_mode()
 def predict(model: nn.Module, split: Split, normalise: Normalise, conditions: Conditions) -> Tensor:
-    """Return logits float32 [N, K] of a split, in eval mode; the model's own mode is restored."""
-    training = model.training
-    model.eval()
-    with conditions.autocast():
-        logits = [model(images).float() for images, _ in in_order(split, normalise)]
-    model.train(training)
-    return torch.cat(logits)
+    """Return logits float32 [N, K] of a split, in eval mode; each module's own mode is restored."""
+    with eval_mode(model), conditions.autocast():
+        return torch.cat([model(images).float() for images, _ in in_order(split, normalise)])
 
 
 def loss_and_accuracy(

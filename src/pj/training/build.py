@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pkgutil import resolve_name
@@ -16,9 +17,12 @@ from pj.config.cards import Component
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.training import schedule
+from pj.training.device import Conditions
 
 if TYPE_CHECKING:
     from pj.training.averaging import Averaged
+
+log = logging.getLogger(__name__)
 
 
 class Images(Protocol):
@@ -84,7 +88,7 @@ def _contiguous(layer: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Te
     return (inputs[0].contiguous(),)
 
 
-def compiled(model: nn.Module) -> nn.Module:
+def compiled(model: nn.Module, conditions: Conditions) -> nn.Module:
     """Return the network through torch.compile; parameters and buffers are those of ``model``.
 
     UserError without a C++ compiler, which torch.compile needs on every device.
@@ -93,6 +97,11 @@ def compiled(model: nn.Module) -> nn.Module:
         raise UserError(
             "compile: true needs a C++ compiler (g++, or the one that CXX names); install one, or set "
             "compile: false, which trains the same network more slowly"
+        )
+    if conditions.device.type == "cuda" and conditions.precision == "bf16":
+        log.warning(
+            "compile: true in bf16 on a GPU: a small compiled network has diverged there (H100, torch 2.11) "
+            "that trains when it is not compiled; if this run diverges, try compile: false"
         )
     # bit-identical resumption needs the same kernels, so none are chosen by measured speed
     return torch.compile(model, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]

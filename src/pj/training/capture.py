@@ -68,8 +68,9 @@ class Captured:
         self.optimizer, self.batch_size = optimizer, batch_size
         self.step: Step | None = None
         self.rates: list[float] = []  # learning rates of the last full batch
-        self.eager = 0  # full batches since they changed
+        self.unchanged = 0  # full batches since they changed, at most EAGER
         self.replayed = False  # whether the last step was
+        self.said = False  # that a changing learning rate is in the way
 
     def __call__(self, update: Update, images: Tensor, labels: Tensor) -> Tensor:
         """Take a step and return its loss, which the next call overwrites.
@@ -86,12 +87,13 @@ class Captured:
             return update(images, labels)
         rates = [group["lr"] for group in self.optimizer.param_groups]
         if rates != self.rates:
-            if 0 < self.eager < EAGER:
+            if 0 < self.unchanged < EAGER and not self.said:
                 log.info("steps are not captured as a CUDA graph while the learning rate changes")
-            self.step, self.rates, self.eager = None, rates, 0
+                self.said = True
+            self.step, self.rates, self.unchanged = None, rates, 0
         if self.step is None:
-            if self.eager < EAGER:
-                self.eager += 1
+            if self.unchanged < EAGER:
+                self.unchanged += 1
                 return update(images, labels)
             self.step = self._capture(update, images.clone(), labels.clone())
             log.info("steps are replayed as a CUDA graph")
@@ -101,8 +103,8 @@ class Captured:
     def _capture(self, update: Update, images: Tensor, labels: Tensor) -> Step:
         """Record a step without taking it."""
         self.optimizer.zero_grad()  # frees what the graph, which has memory of its own, can't use
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(images.device)
-        with _capturable(self.optimizer), torch.cuda.graph(graph, stream=stream):
+        graph = torch.cuda.CUDAGraph()
+        with _capturable(self.optimizer), torch.cuda.graph(graph):
             loss = update(images, labels)
         return Step(graph, images, labels, loss)
 

@@ -10,6 +10,9 @@ import torch
 
 from pj.errors import UserError
 
+# Faults of a GPU. A call that raises one may be blameless: kernels run later than they are launched.
+FAULTS = (torch.OutOfMemoryError, torch.AcceleratorError)
+
 
 class DeviceError(UserError):
     """A device that this machine does not have."""
@@ -48,8 +51,9 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
     torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda"):
-        index = int(device.partition(":")[2] or 0)
+    chosen = torch.device(device)
+    if chosen.type == "cuda":
+        index = chosen.index or 0
         if index >= torch.cuda.device_count():
             raise DeviceError(
                 f"device {device!r} is not available: torch {torch.__version__} sees "
@@ -57,7 +61,8 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
                 + "".join(f", cuda:{i}" for i in range(torch.cuda.device_count()))
             )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
-        torch.cuda.set_device(index)  # what makes streams and graphs without naming a device means this one
+        chosen = torch.device("cuda", index)  # with its index, as that of a tensor there
+        torch.cuda.set_device(chosen)  # what makes streams and graphs without naming a device means this one
         torch.use_deterministic_algorithms(True, warn_only=True)
         # a debugging aid that costs time
         setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
@@ -66,7 +71,6 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
     else:
         # weight decay drives unused weights into denormal numbers, which a CPU multiplies very slowly
         torch.set_flush_denormal(True)
-    chosen = torch.device(device)
     return Conditions(chosen, _precision(precision, chosen), threads)
 
 

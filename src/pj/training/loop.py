@@ -23,7 +23,7 @@ from pj.data import store
 from pj.errors import UserError
 from pj.runs import kept, records
 from pj.runs.provenance import provenance
-from pj.training.device import configure
+from pj.training.device import FAULTS, configure
 from pj.training.progress import Progress
 from pj.training.run import Training
 from pj.training.state import ResumeStates, UnreadableStateError
@@ -96,6 +96,12 @@ def train(
                     kept.keep(folder, resume)
             if resume and not keep:
                 kept.remove(resume)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"{spec.run} does not fit the memory of {conditions.device}: {_first_line(error)} Let fewer jobs "
+            "share the GPU (snakemake --resources gpu=1) or set a smaller batch_size, then run again"
+            + (": the run continues from its last state" if resume else "")
+        ) from error
     finally:
         if progress:
             with suppress(OSError):
@@ -111,6 +117,8 @@ def _resume(training: Training, states: ResumeStates | None) -> None:
         return
     try:
         training.load_state_dict(found)
+    except FAULTS:
+        raise
     except Exception as error:
         path = states.own[0] if states and states.own else None
         if path:
@@ -178,7 +186,7 @@ def _save(training: Training, states: ResumeStates, *, needed: bool) -> None:
     conditions = [*_other_conditions(training), training.conditions.describe()]
     try:
         states.save(training.steps_done, training.state_dict() | {"conditions_before": conditions})
-    except UnreadableStateError:
+    except (UnreadableStateError, *FAULTS):
         raise
     except (OSError, RuntimeError, UserError) as error:  # of a full disk, torch's own is a RuntimeError
         free = shutil.disk_usage(states.folder).free / 2**20

@@ -7,7 +7,7 @@ trainings, one of which goes on from the other's state, must end with equal numb
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,8 +52,11 @@ def check(spec: RunSpec, images: Images) -> None:
         return
     try:
         whole = _begin(tiny, images)
+        buffers = dict(whole.model.named_buffers())
         for _ in range(STEPS - 1):
             whole.train_step()
+        if tiny.ema:
+            _check_buffers(whole.model, buffers)
         state = _stored(whole)
         kept, numbers = _end(whole)
         resumed = _begin(tiny, images)
@@ -173,6 +176,16 @@ def _check_steps(training: Training) -> None:
         return value
 
     training.optimizer.step = checked  # type: ignore[assignment,method-assign]
+
+
+def _check_buffers(model: nn.Module, before: Mapping[str, Tensor]) -> None:
+    """UserError for buffers that are not those of before: an average of weights would follow the old ones."""
+    for name, buffer in model.named_buffers():
+        if buffer is not before.get(name):
+            raise UserError(
+                f"model: a step puts another tensor in the place of the buffer {name}, which an average of "
+                f"weights (ema) can't follow; change it in place, for example by self.{name}.copy_(…)"
+            )
 
 
 def _stored(training: Training) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -25,6 +25,10 @@ from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
 from pj.training.schedule import factor
 
+if TYPE_CHECKING:
+    from pj.optim.dessilbi import DessiLBI
+    from pj.optim.sam import SAM
+
 log = logging.getLogger(__name__)
 PATH = ("gamma", "selected")  # of a checkpoint: Γ, and the epoch at which each unit was first in its support
 
@@ -37,7 +41,8 @@ class Training:
         device = conditions.device
         torch.manual_seed(derive(seed, "init"))
         self.model = build.network(spec, dataset, device)
-        self.network = build.compiled(self.model) if spec.compile else self.model  # of the training steps
+        # of the training steps
+        self.network = build.compiled(self.model, conditions) if spec.compile else self.model
         self.loss = build.loss(spec)
         self.data_made_from = dataset.made_from  # for the record
         self.splits = splits(dataset, spec.data, device)
@@ -46,8 +51,8 @@ class Training:
             self.splits["train"], spec.data, spec.batch_size, self.normalise, dataset.classes, seed
         )
         self.optimizer = build.optimizer(spec, self.model, self.batches.steps)
-        if hasattr(self.optimizer, "second_pass"):
-            self.optimizer.second_pass = partial(frozen_running_statistics, self.model)
+        if spec.optimizer.name == "sam":
+            cast("SAM", self.optimizer).second_pass = partial(frozen_running_statistics, self.model)
         self.averaged = build.averaged(spec, self.model)
         self.probing = observers.probing(spec, self.model, self.loss)
         self.epoch, self.step = 0, 0  # epochs completed, steps completed in the epoch under way
@@ -94,14 +99,15 @@ class Training:
         return self.spec.optimizer.lr * factor(self.spec.schedule, progress, self.spec.epochs)
 
     def train_step(self) -> None:
-        """Take one step. Nothing here waits for the device, but for a capture."""
+        """Take one step. Nothing here waits for the device, but for a capture and for probes."""
         images, labels = self.batches[self.step]
         seed = derive(self.seed, "step", self.epoch, self.step)
         seed_draws(seed)  # dropout
+        lr = self.lr()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr()
+            group["lr"] = lr
         probed = (
-            self.probing.around(self.steps_done, (images, labels), seed, self.lr())
+            self.probing.around(self.steps_done, (images, labels), seed, lr)
             if self.probing
             else nullcontext()
         )
@@ -143,12 +149,10 @@ class Training:
     def end_epoch(self) -> None:
         """Measure on the held-out splits, detect divergence, select weights."""
         step_losses = self.step_losses.double().cpu()
-        row: dict[str, float] = {
-            "epoch": self.epoch + 1,
-            "lr": self.optimizer.param_groups[0]["lr"],
-        }  # of the last step
-        if hasattr(self.optimizer, "end_epoch"):
-            shares = self.optimizer.end_epoch(self.epoch + 1, self.model)
+        lr = self.optimizer.param_groups[0]["lr"]  # of the last step
+        row: dict[str, float] = {"epoch": self.epoch + 1, "lr": lr}
+        if self._dessilbi:
+            shares = self._dessilbi.end_epoch(self.epoch + 1, self.model)
             row |= {f"{SUPPORT}{name}": share for name, share in shares.items()}
         self.rows.append(row | self._running(step_losses) | self._held_out())
         if self.probing:
@@ -188,9 +192,8 @@ class Training:
         finite = [torch.isfinite(p).all() for p in self.model.parameters()]
         if torch.stack(finite).all():  # waits once, not for every tensor
             return None
-        return (
-            self.epoch + 1
-        ) * self.batches.steps  # the last step's update, after which no loss was computed
+        # the last step's update, after which no loss was computed
+        return (self.epoch + 1) * self.batches.steps
 
     def selected(self) -> dict[str, Any]:
         """Return the checkpoint: weights, the epoch they are of, and how they were selected."""
@@ -210,10 +213,12 @@ class Training:
 
     def _path(self) -> dict[str, dict[str, torch.Tensor]]:
         """Return what DessiLBI has selected; nothing with another optimizer."""
-        if not hasattr(self.optimizer, "path"):
-            return {}
-        found: dict[str, dict[str, torch.Tensor]] = self.optimizer.path(self.model)
-        return found
+        return self._dessilbi.path(self.model) if self._dessilbi else {}
+
+    @property
+    def _dessilbi(self) -> DessiLBI | None:
+        """The optimizer, if it is the one that selects weights."""
+        return cast("DessiLBI", self.optimizer) if self.spec.optimizer.name == "dessilbi" else None
 
     STATE = (
         *("epoch", "step", "rows", "best", "diverged_at", "gradients", "replayed_steps", "seconds"),
@@ -268,4 +273,4 @@ class Training:
         for key, values in state.get("own", {}).items():
             from pj.training import unsaved
 
-            unsaved.restore(self._own_parts()[key], values)
+            unsaved.restore(self._own_parts()[key], values, self.conditions.device)

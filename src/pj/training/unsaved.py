@@ -50,13 +50,15 @@ def simple(thing: Any, *, saved: bool) -> dict[str, Any]:
     return found
 
 
-def restore(thing: Any, values: Mapping[str, Any]) -> None:
-    """Set attributes that `simple` returned; tensors go to the device of those that are there."""
+def restore(thing: Any, values: Mapping[str, Any], device: torch.device) -> None:
+    """Set attributes that `simple` returned; tensors go to the device of those that are there, or to this."""
     for path, value in values.items():
         where, _, name = path.rpartition(".")
         owner = thing.get_submodule(where) if isinstance(thing, nn.Module) else thing
-        there = getattr(owner, name, None)
-        setattr(owner, name, value.to(there.device) if isinstance(there, Tensor) else value)
+        if isinstance(value, Tensor):
+            there = getattr(owner, name, None)
+            value = value.to(there.device if isinstance(there, Tensor) else device)
+        setattr(owner, name, value)
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:

@@ -36,9 +36,8 @@ def draw(study: Study, runs: Path) -> Figure:
     """
     assert study.swept is not None
     found = collect(study, runs)
-    by_run = {
-        v.spec.run: v for v in study.variants if v.name in study.swept.variants
-    }  # a scale makes some equal
+    # a scale makes some equal
+    by_run = {v.spec.run: v for v in study.variants if v.name in study.swept.variants}
     table = _table(found, study.swept.key, list(by_run.values()))
     figure, (axes,) = frames(5.5, 4, 1)
     _points(axes, table)
