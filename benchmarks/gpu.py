@@ -12,7 +12,8 @@ Ways to train, all on the same random images with SGD and momentum:
     report    the loop of the reports' code: a DataLoader with PIL transforms, fp32, .item() twice per step
     v2        images on the device, torchvision.transforms.v2 on whole batches, bf16
 
-What the file already holds is not measured again, so that a benchmark that was ended continues. Prints
+What the file already holds is not measured again, so that a benchmark that was ended continues, if it has
+the same device, torch, batches and images. Prints
 seconds per step (median), images per second, TFLOP/s and their share of the device's own rate in a bf16
 matrix product. Without a GPU it runs on the CPU, which only checks that it runs.
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,6 +87,8 @@ def measured(network: str, way: str, options: argparse.Namespace) -> dict[str, f
     """Return what one way to train a network takes."""
     precision = "fp32" if way == "report" else "auto"
     conditions = configure(options.device, precision, 1)
+    if way == "compiled":
+        torch.compiler.reset()  # beyond some networks in a process torch.compile would leave them as they are
     torch.backends.cudnn.benchmark = way == "v2"
     if way in ("report", "v2"):  # torch's defaults
         torch.use_deterministic_algorithms(False)
@@ -109,6 +113,9 @@ def measured(network: str, way: str, options: argparse.Namespace) -> dict[str, f
         taken = v2_loop(training, dataset) if way == "v2" else steps(training)
     start = time.perf_counter()
     seconds = seconds_per_step(taken, conditions, options.seconds)
+    on_gpu = conditions.device.type == "cuda"
+    if on_gpu and way in ("captured", "compiled", "sam") and not training.replayed_steps:
+        sys.exit(f"{network} {way}: no step was replayed as a CUDA graph")
     rate = options.batch / seconds
     return {
         "seconds_per_step": seconds,
@@ -146,7 +153,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="of the report's DataLoader")
     parser.add_argument("--seconds", type=float, default=2.0, help="of measuring, per network and way")
     options = parser.parse_args()
-    found = measured_before(options.file)
+    conditions = configure(options.device, "fp32", 1).describe()
+    found = measured_before(options.file, conditions | {"batch": options.batch, "images": options.images})
     cells = [("", "device")] + [(network, way) for way in options.ways for network in options.networks]
     for network, way in cells:
         key = f"{network} {way}".strip()
@@ -155,9 +163,9 @@ def main() -> None:
         found[key] = measured(network, way, options) if network else device_rate(options.device)
         keep(options.file, found)
     peak = found["device"]["tflops"]
-    print(f"torch {torch.__version__}, a bf16 matrix product: {peak:.0f} TFLOP/s; batches of {options.batch}")
+    print(f"{found['conditions']}; a bf16 matrix product: {peak:.0f} TFLOP/s")
     for key, values in found.items():
-        if key != "device":
+        if key not in ("device", "conditions"):
             share = f"{values['tflops']:7.1f} TFLOP/s ({100 * values['tflops'] / peak:.0f} %)"
             step = f"{1000 * values['seconds_per_step']:8.2f} ms {values['images_per_second']:9.0f} images/s"
             print(f"{key:50} {step} {share}")

@@ -82,12 +82,14 @@ def main() -> None:
     parser.add_argument("--piece", type=int, default=20, help="steps between two looks at the clock")
     parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, per network and number")
     options = parser.parse_args()
-    found = measured_before(options.file)
+    conditions = configure(options.device, "auto", 1).describe()
+    found = measured_before(options.file, conditions | {"batch": options.batch, "images": options.images})
     cells = [(n, runs) for n in options.networks for runs in options.runs if f"{n} {runs}" not in found]
     if cells:
         for network, runs, total in measured(cells, options):
             found[f"{network} {runs}"] = total
             keep(options.file, found)
+    print(found.pop("conditions"))
     for key, total in found.items():
         network, _, _ = key.partition(" ")
         alone = found.get(f"{network} 1")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -136,9 +137,12 @@ def steps(training: Training) -> Iterator[None]:
         training.epoch, training.step = training.epoch + 1, 0
 
 
-def measured_before(file: Path) -> dict[str, Any]:
-    """Return what a benchmark that was ended has left in its file."""
-    return dict(json.loads(file.read_text())) if file.is_file() else {}
+def measured_before(file: Path, conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a benchmark that was ended has left in its file; it ends here if those are others."""
+    found = dict(json.loads(file.read_text())) if file.is_file() else {"conditions": dict(conditions)}
+    if (before := found.get("conditions")) != conditions:
+        sys.exit(f"{file} was measured with {before}, not {dict(conditions)}; name another file")
+    return found
 
 
 def keep(file: Path, found: Mapping[str, Any]) -> None:

@@ -29,7 +29,9 @@ def test_the_gpus_benchmark_measures_each_way_once_and_continues_where_it_stoppe
     tiny = ["--networks", "lenet", "--batch", 4, "--images", 200, "--seconds", 0, "--device", "cpu"]
     called("gpu", file, *tiny, "--ways", "eager", "report")
     before = json.loads(file.read_text())
-    assert before.keys() == {"device", "lenet eager", "lenet report"}
+    assert before.keys() == {"conditions", "device", "lenet eager", "lenet report"}
+    with pytest.raises(SystemExit, match=r"'batch': 4.* not .*'batch': 8.*; name another file"):
+        called("gpu", file, *tiny, "--batch", 8)
     monkeypatch.setattr(sys.modules["gpu"], "device_rate", None)  # to be called would be an error
     called("gpu", file, *tiny, "--ways", "eager", "captured", "v2", "sam")
     found = json.loads(file.read_text())
@@ -44,8 +46,9 @@ def test_the_benchmark_of_a_shared_card_measures_each_number_of_runs_once(called
     file = tmp_path / "sharing.json"
     tiny = ["--networks", "lenet", "--batch", 4, "--images", 200, "--piece", 1, "--seconds", 0]
     called("sharing", file, *tiny, "--runs", 1, "--device", "cpu")
-    (alone,) = json.loads(file.read_text()).values()
-    file.write_text(json.dumps({"lenet 1": 2 * alone, "lenet 2": 3 * alone}))  # is not measured again
+    conditions, alone = json.loads(file.read_text()).values()
+    found = {"conditions": conditions, "lenet 1": 2 * alone, "lenet 2": 3 * alone}
+    file.write_text(json.dumps(found))  # is not measured again
     called("sharing", file, *tiny, "--runs", 1, 2, "--device", "cpu")
     assert "1.50x one run alone" in capsys.readouterr().out
 
