@@ -372,3 +372,8 @@ def test_of_an_even_number_of_steps_the_middle_ratio_is_geometric(tmp_path):
     write_run(tmp_path, plain, 0, [(0, 1), (0, 100)])
     found = row(probes.summary(probe_measures.measures(study(bn, plain), tmp_path)), "loss_range")
     assert found["ratio"] == pytest.approx(1.0)
+
+
+def test_names_of_quantities_are_plain_text_in_every_format():
+    """Tables escape what Markdown, LaTeX and HTML would read as markup."""
+    assert not [name for name in probes.NAMES.values() if set(name) & set("*_`\\")]

@@ -27,12 +27,12 @@ NAMES = {
     "loss_range": "loss range",
     "predictiveness": "gradient predictiveness range",
     "beta": "effective beta",
-    "beta_reported": "beta *(as reported: not divided by ‖g‖)*",
+    "beta_reported": "beta (as reported: not divided by ‖g‖)",
     "ics": "covariate shift ‖G - G'‖",
     "ics_relative": "relative covariate shift",
     "ics_cosine": "cosine of G and G'",
-    "loss_band": "training loss over learning rates *(as reported)*",
-    "ics_band": "covariate shift over learning rates *(as reported)*",
+    "loss_band": "training loss over learning rates (as reported)",
+    "ics_band": "covariate shift over learning rates (as reported)",
 }
 
 
