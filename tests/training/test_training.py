@@ -394,6 +394,14 @@ def test_a_last_batch_of_one_trains_with_batch_norm(spec, digits, tmp_path):
     assert read_run(tmp_path)["steps_per_epoch"] == 1
 
 
+def test_a_module_that_a_network_keeps_in_eval_mode_stays_there_when_it_is_measured(spec, digits):
+    training = loop.Training(spec(), 0, store.load(digits), configure("cpu", "fp32", 1))
+    modules = list(training.model.modules())
+    modules[-1].eval()
+    predict(training.model, training.splits["test"], training.normalise, training.conditions)
+    assert [module.training for module in modules] == [True] * (len(modules) - 1) + [False]
+
+
 def test_a_batch_larger_than_the_data_ends_before_training(spec, digits, tmp_path):
     data = {"name": "digits"}
     with pytest.raises(DataError, match="batch_size 2000 is larger than the 1437"):
