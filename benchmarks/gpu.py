@@ -12,10 +12,10 @@ Ways to train, all on the same random images with SGD and momentum:
     report    the loop of the reports' code: a DataLoader with PIL transforms, fp32, .item() twice per step
     v2        images on the device, torchvision.transforms.v2 on whole batches, bf16
 
-What the file already holds is not measured again, so that a benchmark that was ended continues, if it has
-the same device, torch, batches and images. Prints
-seconds per step (median), images per second, TFLOP/s and their share of the device's own rate in a bf16
-matrix product. Without a GPU it runs on the CPU, which only checks that it runs.
+What the file already holds is not measured again, so that a benchmark that was ended continues; a file of
+another device, torch, batch size or number of images is refused. Prints seconds per step (median), images
+per second, TFLOP/s and their share of the device's own rate in a bf16 matrix product. Without a GPU it runs
+on the CPU, which only checks that it runs.
 """
 
 from __future__ import annotations

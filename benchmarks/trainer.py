@@ -138,7 +138,7 @@ def steps(training: Training) -> Iterator[None]:
 
 
 def measured_before(file: Path, conditions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a benchmark that was ended has left in its file; it ends here if those are others."""
+    """Return what a benchmark that was ended has left in its file, or exit if its conditions were others."""
     found = dict(json.loads(file.read_text())) if file.is_file() else {"conditions": dict(conditions)}
     if (before := found.get("conditions")) != conditions:
         sys.exit(f"{file} was measured with {before}, not {dict(conditions)}; name another file")
