@@ -37,6 +37,14 @@ def test_a_users_error_is_a_message_in_log_and_terminal_and_fails_the_job(tmp_pa
     assert done.stderr == "no such image\n" and "no such image" in (tmp_path / "log").read_text()
 
 
+def test_a_gpu_without_memory_is_a_message_that_says_what_helps(tmp_path):
+    done = job("import torch; raise torch.OutOfMemoryError('CUDA out of memory.\\nmore')", tmp_path / "log")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"this does not fit the memory .*CUDA out of memory\. Let fewer jobs .*\n", done.stderr
+    )
+
+
 def test_any_other_error_fails_the_job_with_its_traceback(tmp_path):
     done = job("raise KeyError('x')", tmp_path / "log")
     assert done.returncode == 1

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pj
-from pj.errors import UserError
+from pj.errors import told
 
 COMMANDS = {
     "init": "write a project of your own that runs, to start from",
@@ -62,13 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         options = parser.parse_args(arguments)
         return int(options.command(options) or 0)
-    except UserError as error:
-        print(f"pj: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0
+    except Exception as error:
+        if not (message := told(error)):
+            raise
+        print(f"pj: {message}", file=sys.stderr)
+        return 1
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -96,12 +96,6 @@ def train(
                     kept.keep(folder, resume)
             if resume and not keep:
                 kept.remove(resume)
-    except torch.OutOfMemoryError as error:
-        raise UserError(
-            f"{spec.run} does not fit the memory of {conditions.device}: {_first_line(error)} Let fewer jobs "
-            "share the GPU (snakemake --resources gpu=1) or set a smaller batch_size, then run again"
-            + (": the run continues from its last state" if resume else "")
-        ) from error
     finally:
         if progress:
             with suppress(OSError):

@@ -15,7 +15,7 @@ from types import FrameType
 
 import psutil
 
-from pj.errors import UserError
+from pj.errors import told
 
 _stopping = False  # since a signal
 
@@ -60,7 +60,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def logged(path: str | Path) -> Iterator[None]:
-    """Send `pj`'s log to a job's log file; after a UserError, exit with its message and no traceback.
+    """Send `pj`'s log to a job's log file; after an error of a user's or a full GPU, exit with one message.
 
     The process ends when all went well: this is the last that a job does.
     """
@@ -77,12 +77,12 @@ def logged(path: str | Path) -> Iterator[None]:
     logger.addHandler(console)
     try:
         yield
-    except UserError as error:
-        logger.error("%s", error)
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    except Exception:
+    except Exception as error:
+        if message := told(error):
+            logger.error("%s", message)
+            sys.exit(1)
         logger.exception("failed")
         raise
     finally:
