@@ -7,6 +7,7 @@ import torch
 
 from pj.data import store
 from pj.optim import create
+from pj.training import rates
 from pj.training.capture import EAGER, Captured, Step, _capturable, obstacle
 from pj.training.device import configure
 from pj.training.run import Training
@@ -62,6 +63,27 @@ def test_a_changed_learning_rate_is_captured_anew(captured):
         call(captured, 1)
     captured.optimizer.param_groups[0]["lr"] = 0.2
     assert [call(captured, 1) for _ in range(EAGER + 1)] == [22] * EAGER + [1022]
+
+
+def test_a_learning_rate_that_the_graph_reads_may_change_in_every_step(captured):
+    captured.optimizer.param_groups[0]["lr"] = torch.tensor(0.1)
+    results = []
+    for step in range(EAGER + 3):
+        rates.set_to(captured.optimizer, 0.1 + step)
+        results.append(call(captured, 1))
+    assert results == [22] * EAGER + [1022] * 3
+
+
+def test_a_rate_keeps_its_tensor_when_it_is_set_and_is_a_number_on_a_cpu():
+    optimizer = create("sam", [torch.zeros(1, requires_grad=True)], lr=0.1)
+    (group,) = optimizer.param_groups
+    group["lr"] = tensor = torch.tensor(0.1)
+    rates.set_to(optimizer, 0.5)
+    assert group["lr"] is tensor and tensor == 0.5
+    assert rates.numbers(optimizer) == []
+    rates.place(optimizer, torch.device("cpu"))
+    assert rates.numbers(optimizer) == [0.5]
+    assert optimizer.base.param_groups[0]["lr"] == 0.5
 
 
 def test_a_restored_training_is_captured_anew(spec, digits, captured):

@@ -121,7 +121,7 @@ def test_dessilbis_relative_thresholds_count_the_rates_that_the_run_takes(spec, 
     rates = []
     for training.epoch in range(3):
         for training.step in range(4):
-            rates.append(training.lr())
+            rates.append(training.lr(training.steps_done))
     wanted = {0.1 * sum(rates) / 5.0, 0.0}
     assert {group["threshold"] for group in training.optimizer.param_groups} == wanted
     assert sum(rates) == pytest.approx(0.05 * (0.01 * 4 + 0.99 * 6 / 4 + 6 + 2 * 0.1))

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from pj.config.spec import RunSpec
+from pj.training import rates
 
 log = logging.getLogger(__name__)
 EAGER = 3  # steps before a capture, in which libraries load, kernels compile and optimizers make their state
@@ -55,8 +56,8 @@ class Step:
 class Captured:
     """Takes a run's steps: the first ones eagerly, then captures one, and replays it from then on.
 
-    A batch of another size is computed eagerly, and so are `EAGER` full batches after each change of the
-    learning rate, which is a number in the graph: a schedule that changes it in every step is never captured.
+    A batch of another size is computed eagerly, and so are `EAGER` full batches after each change of a
+    learning rate that is a number (`pj.training.rates`): if it changes in every step, none is captured.
 
     Args:
         optimizer: whose learning rates and state are in the graph.
@@ -67,7 +68,7 @@ class Captured:
     def __init__(self, optimizer: Optimizer, batch_size: int) -> None:
         self.optimizer, self.batch_size = optimizer, batch_size
         self.step: Step | None = None
-        self.rates: list[float] = []  # learning rates of the last full batch
+        self.rates: list[float] = []  # those of the last full batch that are numbers
         self.unchanged = 0  # full batches since they changed, at most EAGER
         self.replayed = False  # whether the last step was
         self.said = False  # that a changing learning rate is in the way
@@ -85,12 +86,12 @@ class Captured:
         self.replayed = False
         if len(images) != self.batch_size:
             return update(images, labels)
-        rates = [group["lr"] for group in self.optimizer.param_groups]
-        if rates != self.rates:
+        numbers = rates.numbers(self.optimizer)
+        if numbers != self.rates:
             if 0 < self.unchanged < EAGER and not self.said:
                 log.info("steps are not captured as a CUDA graph while the learning rate changes")
                 self.said = True
-            self.step, self.rates, self.unchanged = None, rates, 0
+            self.step, self.rates, self.unchanged = None, numbers, 0
         if self.step is None:
             if self.unchanged < EAGER:
                 self.unchanged += 1

@@ -19,7 +19,7 @@ from pj.losses.targets import label_mass
 from pj.models import layer_names
 from pj.randomness import derive, seed_draws
 from pj.runs.records import SUPPORT
-from pj.training import build, capture, observers
+from pj.training import build, capture, observers, rates
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
@@ -51,6 +51,7 @@ class Training:
             self.splits["train"], spec.data, spec.batch_size, self.normalise, dataset.classes, seed
         )
         self.optimizer = build.optimizer(spec, self.model, self.batches.steps)
+        rates.place(self.optimizer, device)
         if spec.optimizer.name == "sam":
             cast("SAM", self.optimizer).second_pass = partial(frozen_running_statistics, self.model)
         self.averaged = build.averaged(spec, self.model)
@@ -93,9 +94,9 @@ class Training:
         """The network that is measured, selected and kept: the averaged one if there is one."""
         return self.averaged.network if self.averaged else self.model
 
-    def lr(self) -> float:
-        """Learning rate of the next step."""
-        progress = self.steps_done / self.batches.steps
+    def lr(self, step: int) -> float:
+        """Learning rate of the step after so many steps."""
+        progress = step / self.batches.steps
         return self.spec.optimizer.lr * factor(self.spec.schedule, progress, self.spec.epochs)
 
     def train_step(self) -> None:
@@ -103,9 +104,8 @@ class Training:
         images, labels = self.batches[self.step]
         seed = derive(self.seed, "step", self.epoch, self.step)
         seed_draws(seed)  # dropout
-        lr = self.lr()
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        lr = self.lr(self.steps_done)
+        rates.set_to(self.optimizer, lr)
         probed = (
             self.probing.around(self.steps_done, (images, labels), seed, lr)
             if self.probing
@@ -149,7 +149,8 @@ class Training:
     def end_epoch(self) -> None:
         """Measure on the held-out splits, detect divergence, select weights."""
         step_losses = self.step_losses.double().cpu()
-        lr = self.optimizer.param_groups[0]["lr"]  # of the last step
+        numbers = rates.numbers(self.optimizer)  # which an optimizer of a user's own may have changed
+        lr = numbers[0] if numbers else self.lr(self.steps_done - 1)
         row: dict[str, float] = {"epoch": self.epoch + 1, "lr": lr}
         if self._dessilbi:
             shares = self._dessilbi.end_epoch(self.epoch + 1, self.model)
@@ -260,6 +261,7 @@ class Training:
         """Restore what `state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        rates.place(self.optimizer, self.conditions.device)
         self.step_losses.copy_(state["step_losses"])
         self.correct.copy_(state["correct"])
         if self.averaged:
