@@ -13,7 +13,7 @@ Ways to train, all on the same random images with SGD and momentum:
     v2        images on the device, torchvision.transforms.v2 on whole batches, bf16
 
 What the file already holds is not measured again, so that a benchmark that was ended continues; a file of
-another device, torch, batch size or number of images is refused. Prints seconds per step (median), images
+another device, torch, batch size, number of images or of workers is refused. Prints seconds per step (median), images
 per second, TFLOP/s and their share of the device's own rate in a bf16 matrix product. Without a GPU it runs
 on the CPU, which only checks that it runs.
 """
@@ -154,7 +154,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of measuring, per network and way")
     options = parser.parse_args()
     conditions = configure(options.device, "fp32", 1).describe()
-    found = measured_before(options.file, conditions | {"batch": options.batch, "images": options.images})
+    conditions |= {name: getattr(options, name) for name in ("batch", "images", "workers")}
+    found = measured_before(options.file, conditions)
     cells = [("", "device")] + [(network, way) for way in options.ways for network in options.networks]
     for network, way in cells:
         key = f"{network} {way}".strip()

@@ -32,6 +32,8 @@ def test_the_gpus_benchmark_measures_each_way_once_and_continues_where_it_stoppe
     assert before.keys() == {"conditions", "device", "lenet eager", "lenet report"}
     with pytest.raises(SystemExit, match=r"'batch': 4.* not .*'batch': 8.*; name another file"):
         called("gpu", file, *tiny, "--batch", 8)
+    with pytest.raises(SystemExit, match=r"'workers': 2.* not .*'workers': 3.*; name another file"):
+        called("gpu", file, *tiny, "--workers", 3)
     monkeypatch.setattr(sys.modules["gpu"], "device_rate", None)  # to be called would be an error
     called("gpu", file, *tiny, "--ways", "eager", "captured", "v2", "sam")
     found = json.loads(file.read_text())
