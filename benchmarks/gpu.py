@@ -13,9 +13,9 @@ Ways to train, all on the same random images with SGD and momentum:
     v2        images on the device, torchvision.transforms.v2 on whole batches, bf16
 
 What the file already holds is not measured again, so that a benchmark that was ended continues; a file of
-another device, torch, batch size, number of images or of workers is refused. Prints seconds per step (median), images
-per second, TFLOP/s and their share of the device's own rate in a bf16 matrix product. Without a GPU it runs
-on the CPU, which only checks that it runs.
+another device, torch, batch size, number of images or of workers is refused. Prints seconds per step
+(median), images per second, TFLOP/s and their share of the device's own rate in a bf16 matrix product.
+Without a GPU it runs on the CPU, which only checks that it runs.
 """
 
 from __future__ import annotations

@@ -63,3 +63,12 @@ def test_the_trainers_benchmark_compares_with_the_reports_loop(called, capsys):
         "this trainer",
     ]
     assert "1.00x" in next(line for line in lines if "report's loop" in line)
+
+
+def test_the_final_recipes_benchmark_measures_one_way_alone(called, monkeypatch, capsys):
+    monkeypatch.setattr(importlib.import_module("headline"), "BATCH", 4)
+    tiny = ["--depth", 10, "--widen-factor", 1, "--steps", 1, "--rounds", 1, "--device", "cpu"]
+    called("headline", *tiny, "--ways", "plain")
+    lines = capsys.readouterr().out.splitlines()
+    assert "0 steps replayed" in lines[-1] and lines[-1].startswith("plain")
+    assert not any("compiled" in line for line in lines)
