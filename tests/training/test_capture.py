@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 
+from helpers.runs import OPTIONS, assert_equal_runs, killed_after, read_metrics, train
 from pj.data import store
 from pj.optim import create
 from pj.training import rates
@@ -84,6 +85,41 @@ def test_a_rate_keeps_its_tensor_when_it_is_set_and_is_a_number_on_a_cpu():
     rates.place(optimizer, torch.device("cpu"))
     assert rates.numbers(optimizer) == [0.5]
     assert optimizer.base.param_groups[0]["lr"] == 0.5
+
+
+def on_the_device(optimizer, device):
+    """What `rates.place` does on a GPU."""
+    for group in optimizer.param_groups:
+        if group.get("fused"):
+            group["lr"] = torch.tensor(float(group["lr"]), device=device)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "sam", "rmsprop"])
+def test_with_rates_on_the_device_a_run_resumes_exactly_and_its_metrics_name_the_schedules_rate(
+    optimizer, spec, digits, tmp_path, monkeypatch
+):
+    run = spec(optimizer={"name": optimizer, **OPTIONS[optimizer]}, schedule={"name": "cosine"})
+    train(run, digits, tmp_path / "numbers")
+    steps_of_an_epoch = 4
+    with monkeypatch.context() as patch:
+        patch.setattr(rates, "place", on_the_device)
+        train(run, digits, tmp_path / "whole")
+        for steps, name in ((3, "cut"), (steps_of_an_epoch, "moved")):
+            folder, states = tmp_path / name, tmp_path / f"{name} states"
+            killed_after(steps, monkeypatch, run, digits, folder, states, save_every=0)
+        train(run, digits, tmp_path / "cut", resume=tmp_path / "cut states")
+    train(run, digits, tmp_path / "moved", resume=tmp_path / "moved states")  # on a CPU
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+    wanted = [row["lr"] for row in read_metrics(tmp_path / "numbers")]
+    for folder in ("whole", "cut", "moved"):
+        assert [row["lr"] for row in read_metrics(tmp_path / folder)] == wanted
+
+
+def test_an_optimizer_of_ones_own_keeps_its_rate_as_a_number(spec, digits, monkeypatch):
+    monkeypatch.setattr(rates, "place", on_the_device)
+    own = {"class": "torch.optim:Adam", "options": {"lr": 0.01, "fused": True}}
+    training = Training(spec(optimizer=own), 0, store.load(digits), configure("cpu", "fp32", 1))
+    assert isinstance(training.optimizer.param_groups[0]["lr"], float)
 
 
 def test_a_restored_training_is_captured_anew(spec, digits, captured):

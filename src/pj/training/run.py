@@ -51,7 +51,7 @@ class Training:
             self.splits["train"], spec.data, spec.batch_size, self.normalise, dataset.classes, seed
         )
         self.optimizer = build.optimizer(spec, self.model, self.batches.steps)
-        rates.place(self.optimizer, device)
+        self._place_rates()
         if spec.optimizer.name == "sam":
             cast("SAM", self.optimizer).second_pass = partial(frozen_running_statistics, self.model)
         self.averaged = build.averaged(spec, self.model)
@@ -93,6 +93,10 @@ class Training:
     def evaluated(self) -> nn.Module:
         """The network that is measured, selected and kept: the averaged one if there is one."""
         return self.averaged.network if self.averaged else self.model
+
+    def _place_rates(self) -> None:
+        if "optimizer" not in self.spec.own_parts:  # such a one may need a number
+            rates.place(self.optimizer, self.conditions.device)
 
     def lr(self, step: int) -> float:
         """Learning rate of the step after so many steps."""
@@ -149,8 +153,8 @@ class Training:
     def end_epoch(self) -> None:
         """Measure on the held-out splits, detect divergence, select weights."""
         step_losses = self.step_losses.double().cpu()
-        numbers = rates.numbers(self.optimizer)  # which an optimizer of a user's own may have changed
-        lr = numbers[0] if numbers else self.lr(self.steps_done - 1)
+        own_optimizer = "optimizer" in self.spec.own_parts  # which may have changed its rate
+        lr = self.optimizer.param_groups[0]["lr"] if own_optimizer else self.lr(self.steps_done - 1)
         row: dict[str, float] = {"epoch": self.epoch + 1, "lr": lr}
         if self._dessilbi:
             shares = self._dessilbi.end_epoch(self.epoch + 1, self.model)
@@ -261,7 +265,7 @@ class Training:
         """Restore what `state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        rates.place(self.optimizer, self.conditions.device)
+        self._place_rates()
         self.step_losses.copy_(state["step_losses"])
         self.correct.copy_(state["correct"])
         if self.averaged:
