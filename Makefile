@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 CORES ?= 2
+# of the tests, which wait now and then
+WORKERS = $(shell expr $(CORES) + 1)
 LOCK = requirements.lock
 STAMP = $(VENV)/.installed-$(or $(LOCK),newest)
 PYTEST =
@@ -18,10 +20,10 @@ quick: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES) --configfile config.quick.yaml
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not slurm and not long" $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slurm and not long" $(PYTEST)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not slurm" $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slurm" $(PYTEST)
 	$(BIN)/python -m pytest -m slurm $(PYTEST)
 
 lint: $(STAMP)

@@ -66,6 +66,7 @@ def without_numbers(line: str) -> str:
 
 
 @pytest.mark.workflow
+@pytest.mark.long
 def test_the_commands_of_the_tutorial_run_as_they_are_written_and_print_what_it_shows(tmp_path):
     """Numbers, verdicts and the machine may differ from those shown."""
     copy(tmp_path)

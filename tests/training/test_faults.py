@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers.runs import assert_equal_runs, killed_after, train
-from pj.errors import UserError
+from pj.errors import UserError, told
 from pj.training.run import Training
 from pj.training.state import ResumeStates
 
@@ -40,6 +40,11 @@ def test_a_run_that_has_to_end_and_cannot_save_says_so_in_one_message(spec, digi
     monkeypatch.setattr(ResumeStates, "save", full)
     with pytest.raises(UserError, match=r"no resume state can be written to .*MB free.*No space left"):
         train(spec(), digits, tmp_path / "run", resume=tmp_path / "r", max_seconds=1e-6)
+
+
+def test_torchs_own_error_of_a_full_gpu_is_told_in_one_message():
+    assert "CUDA out of memory" in told(torch.OutOfMemoryError("CUDA out of memory"))
+    assert told(torch.AcceleratorError("an illegal memory access")) is None
 
 
 def raising(error):

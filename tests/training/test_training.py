@@ -245,6 +245,7 @@ def test_max_seconds_without_a_place_for_states_would_lose_the_work(spec, digits
         train(spec(), digits, tmp_path, max_seconds=5)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which(os.environ.get("CXX") or "g++"), reason="no C++ compiler")
 def test_a_compiled_run_is_the_same_training_and_resumes_bit_for_bit(spec, digits, tmp_path, monkeypatch):
     plain, compiled = (spec(**FINAL, batch_size=100, compile=on) for on in (False, True))
