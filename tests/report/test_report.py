@@ -13,6 +13,7 @@ from helpers.results import study, variant, write_run
 from pj.claims.evidence import Evidence
 from pj.config.loading import Config
 from pj.config.settings import Scale, Settings
+from pj.config.spec import RunSpec
 from pj.config.words import Words
 from pj.report.figures import curves
 from pj.report.pages import markdown
@@ -157,6 +158,17 @@ def test_a_run_is_set_against_the_reference_image_by_image_and_step_by_step(tmp_
     assert found.loc[("b", 1), "step_loss_difference"] == 1.0
     assert np.isnan(found.loc[("a", 0), "right_alone"]) and np.isnan(found.loc[("b", 2), "right_alone"])
     assert np.isnan(found.loc[("b", 0), "step_loss_difference"])
+
+
+def test_runs_of_another_schedule_have_other_code_and_are_no_mixture(tmp_path):
+    """Code of a run that others may not use, too: its schedule's."""
+    a = variant("a", 0.1, seeds=(0,))
+    cosine = RunSpec.model_validate(a.spec.model_dump() | {"schedule": {"name": "cosine"}})
+    b = a.model_copy(update={"name": "b", "spec": cosine})
+    for v in (a, b):
+        write_run(tmp_path, v, 0, 50.0)
+    first, second = studies.collect(study(a, b), tmp_path).runs["components"]
+    assert second == f"{first} cosine"
 
 
 def test_the_support_of_each_layer_is_a_column_of_the_runs(tmp_path):

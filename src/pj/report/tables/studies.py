@@ -132,7 +132,8 @@ def _run_row(variant: Variant, seed: int, evaluation: dict[str, Any]) -> dict[st
 
 def _components(spec: RunSpec) -> str:
     """Return the components of a run whose code other runs may not use."""
-    parts = {"ema": spec.ema, "probe": spec.probe}
+    schedule = spec.schedule.name
+    parts = {"ema": spec.ema, "probe": spec.probe, schedule: schedule != "constant"}
     optional = [*spec.data.parts, *(name for name, used in parts.items() if used)]
     return " ".join((spec.network, spec.loss.name, spec.optimizer.name, *optional))
 

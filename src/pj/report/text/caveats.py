@@ -105,7 +105,7 @@ def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
         own = own[own["state"] != "missing"]
         if not len(own):
             continue
-        # runs share their code if they share model, loss and optimizer; a variant's runs always do
+        # runs share code if they share network, loss, optimizer and schedule; those of a variant always do
         for column in ("variant", "components"):
             if (own.groupby(column)["code"].nunique() > 1).any():
                 sentences.append(f"Runs of “{title}” were made by different versions of the code.")
