@@ -10,10 +10,14 @@ def told(error: Exception) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which takes seconds to import
-        first_line = str(error).partition("\n")[0]
         return (
-            f"this does not fit the memory of the GPU: {first_line} Let fewer jobs share it "
+            f"this does not fit the memory of the GPU: {first_line(error)} Let fewer jobs share it "
             "(snakemake --resources gpu=1) or set a smaller batch_size, then run again: what is finished is "
             "kept, and a training goes on from its last state"
         )
     return None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its kind if it has none."""
+    return str(error).partition("\n")[0] or type(error).__name__

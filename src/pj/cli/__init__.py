@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
-        if not (message := told(error)):
+        if (message := told(error)) is None:
             raise
         print(f"pj: {message}", file=sys.stderr)
         return 1

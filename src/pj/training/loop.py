@@ -20,7 +20,7 @@ import torch
 from pj import files
 from pj.config.spec import RunSpec
 from pj.data import store
-from pj.errors import UserError
+from pj.errors import UserError, first_line
 from pj.runs import kept, records
 from pj.runs.provenance import provenance
 from pj.training.device import FAULTS, configure
@@ -185,15 +185,11 @@ def _save(training: Training, states: ResumeStates, *, needed: bool) -> None:
     except (OSError, RuntimeError, UserError) as error:  # of a full disk, torch's own is a RuntimeError
         free = shutil.disk_usage(states.folder).free / 2**20
         reason = (
-            f"no resume state can be written to {states.folder} ({free:.0f} MB free): {_first_line(error)}"
+            f"no resume state can be written to {states.folder} ({free:.0f} MB free): {first_line(error)}"
         )
         if needed:
             raise UserError(f"{reason}. The run continues from its last state once there is space") from error
         log.warning("%s; training continues without", reason)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _recorded(identity: dict[str, Any]) -> dict[str, Any]:

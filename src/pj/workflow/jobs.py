@@ -80,7 +80,7 @@ def logged(path: str | Path) -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
-        if message := told(error):
+        if (message := told(error)) is not None:
             logger.error("%s", message)
             sys.exit(1)
         logger.exception("failed")
