@@ -29,7 +29,9 @@ class CentreTapConv2d(nn.Conv2d):
         """Map [N, in_channels, 1, 1] to [N, channels, 1, 1]."""
         if x.shape[2:] != (1, 1):
             return super().forward(x)
-        return F.linear(x.flatten(1), self.weight[:, :, 1, 1], self.bias)[:, :, None, None]
+        # [channels, 9, in_channels], the order of channels_last: the gradient need not be copied into it
+        taps = self.weight.permute(0, 2, 3, 1).flatten(1, 2)
+        return F.linear(x.flatten(1), taps[:, 4], self.bias)[:, :, None, None]
 
 
 class FullyConvolutional(nn.Module):
