@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from pkgutil import resolve_name
@@ -17,12 +16,9 @@ from pj.config.cards import Component
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.training import schedule
-from pj.training.device import Conditions
 
 if TYPE_CHECKING:
     from pj.training.averaging import Averaged
-
-log = logging.getLogger(__name__)
 
 
 class Images(Protocol):
@@ -88,7 +84,7 @@ def _contiguous(layer: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Te
     return (inputs[0].contiguous(),)
 
 
-def compiled(model: nn.Module, conditions: Conditions) -> nn.Module:
+def compiled(model: nn.Module) -> nn.Module:
     """Return the network through torch.compile; parameters and buffers are those of ``model``.
 
     UserError without a C++ compiler, which torch.compile needs on every device.
@@ -98,13 +94,13 @@ def compiled(model: nn.Module, conditions: Conditions) -> nn.Module:
             "compile: true needs a C++ compiler (g++, or the one that CXX names); install one, or set "
             "compile: false, which trains the same network more slowly"
         )
-    if conditions.device.type == "cuda" and conditions.precision == "bf16":
-        log.warning(
-            "compile: true in bf16 on a GPU: a small compiled network has diverged there (H100, torch 2.11) "
-            "that trains when it is not compiled; if this run diverges, try compile: false"
-        )
-    # bit-identical resumption needs the same kernels, so none are chosen by measured speed
-    return torch.compile(model, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]
+    options: dict[str, Any] = {
+        "deterministic": True,  # bit-identical resumption needs the same kernels: none is chosen by its speed
+        # Values in bf16 are rounded as in eager steps. Otherwise the gradient of amax, which compares values
+        # computed again in fp32 with a maximum stored in bf16, finds no maximum on a GPU, and is 0 / 0.
+        "emulate_precision_casts": True,
+    }
+    return torch.compile(model, dynamic=False, options=options)  # type: ignore[return-value]
 
 
 def optimizer(spec: RunSpec, model: nn.Module, steps_per_epoch: int) -> Optimizer:

@@ -42,7 +42,7 @@ class Training:
         torch.manual_seed(derive(seed, "init"))
         self.model = build.network(spec, dataset, device)
         # of the training steps
-        self.network = build.compiled(self.model, conditions) if spec.compile else self.model
+        self.network = build.compiled(self.model) if spec.compile else self.model
         self.loss = build.loss(spec)
         self.data_made_from = dataset.made_from  # for the record
         self.splits = splits(dataset, spec.data, device)
