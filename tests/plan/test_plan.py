@@ -115,8 +115,8 @@ def test_the_time_of_a_run_is_known_from_the_best_source_that_there_is(project):
     assert known([other_optimizer], [step]) == Duration(pytest.approx(6.0), times.NETWORK)
     assert known([], [step]) == Duration(pytest.approx(0.01 * steps + 0.001 * 460 * 2), times.STEPS)
     assert known() == Duration(None, times.UNKNOWN)
-    modelled = known([], [], operations, [(1e9, 1.1), (2e9, 2.1)])  # 0.1 s a step and 1e-9 s an operation
-    assert modelled.source == times.MODEL
+    modelled = known([], [], operations, [("cnn", 1e9, 1.1), ("cnn", 2e9, 2.1)])
+    assert modelled.source == times.MODEL  # 0.1 s a step and 1e-9 s an operation
     assert modelled.seconds == pytest.approx(0.1 * steps + 1e-9 * 1e5 * passes, rel=1e-6)
 
 
@@ -174,7 +174,7 @@ def test_runs_kept_of_another_machine_tell_its_time_though_their_data_are_not_he
     assert times.known(project, RESULTS, Path("kept"))[0].took == [run]
     Path("kept/step_times.json").write_text('{"mlp eager": {"tflops": 1.0, "seconds_per_step": 0.1}}')
     known, _ = times.known(project, RESULTS, Path("kept"))
-    assert (known.took, known.points) == ([run], [(1e11, 0.1)])  # no operations are counted
+    assert (known.took, known.points) == ([run], [("mlp", 1e11, 0.1)])  # no operations are counted
     counted = {"operations": {history.network(spec, MB): 1e5}, "steps": []}
     (RESULTS / history.FILE).write_text(json.dumps(counted))
     known, _ = times.known(project, RESULTS, Path("kept"))  # the runs may have shared the device
@@ -188,7 +188,21 @@ def test_of_a_kept_gpu_the_captured_step_times_count_if_there_are_any(project):
     captured = {"mlp captured": {"tflops": 5.0, "seconds_per_step": 0.02}}
     for measured, seconds in ((eager, 0.1), (eager | captured, 0.02)):
         Path("kept/step_times.json").write_text(json.dumps(measured))
-        assert times.known(project, RESULTS, Path("kept"))[0].points == [(1e11, seconds)]
+        assert times.known(project, RESULTS, Path("kept"))[0].points == [("mlp", 1e11, seconds)]
+
+
+def test_a_network_whose_step_a_kept_gpu_has_measured_takes_that_long_and_others_what_fits_all(project):
+    spec = the_spec(project)
+    size, forward = history.size(spec, MB), 1e6
+    operations = forward * size.passes(spec) / size.steps(spec)  # of a step and its part of the evaluations
+
+    def seconds_per_step(*points):
+        known = times.Times(project, MB, [], [], {history.network(spec, MB): forward}, Jobs(), points)
+        return known.run("another", spec).seconds / size.steps(spec)
+
+    other = ("cnn", operations, 0.004)
+    assert seconds_per_step(other) == pytest.approx(0.004)
+    assert seconds_per_step(other, ("mlp", operations, 0.001)) == pytest.approx(0.001)
 
 
 def test_another_machines_runs_tell_the_time_of_other_variants_whose_data_are_not_here(project):

@@ -76,7 +76,7 @@ class Times:
     steps: Sequence[Measured]
     operations: dict[str, float]  # of one image's forward pass, by network
     jobs: Jobs
-    points: Sequence[tuple[float, float]] = ()  # further measured steps: operations, seconds
+    points: Sequence[tuple[str, float, float]] = ()  # further measured steps: network, operations, seconds
 
     def __post_init__(self) -> None:
         """Group what finished runs took."""
@@ -90,6 +90,7 @@ class Times:
         self._steps = {step.kind: step for step in self.steps}
         self._steps |= {history.without_optimizer(step.kind): step for step in self.steps}
         self._model = self._fit()
+        self._rates = self._measured_to_fitted()
 
     def spec(self, run: str) -> RunSpec:
         """Return the specification of a run of the configuration."""
@@ -116,7 +117,7 @@ class Times:
             return Duration(None, UNKNOWN)
         overhead, per_operation = self._model
         total = overhead * size.steps(spec) + per_operation * forward * size.passes(spec)
-        return Duration(total, MODEL)
+        return Duration(total * self._rates.get(spec.model.name, 1.0), MODEL)
 
     def job(self, job: Job) -> Duration:
         """Return how long a job takes, with its fixed cost."""
@@ -157,7 +158,7 @@ class Times:
         forward = self.operations.get(history.network(spec, self.images))
         if forward is None or self._model is None:
             return Duration(None, UNKNOWN)
-        return Duration(self._model[1] * forward, MODEL)
+        return Duration(self._model[1] * forward * self._rates.get(spec.model.name, 1.0), MODEL)
 
     def _fit(self) -> tuple[float, float] | None:
         """Return seconds per step and per operation, fitted to all that was measured; None without any.
@@ -166,7 +167,7 @@ class Times:
         """
         from scipy.optimize import nnls
 
-        points = [*self.points]
+        points = [(operations, seconds) for _, operations, seconds in self.points]
         for step in self.steps:
             points.append((step.operations, step.seconds))
         forward = {run.kind: self._forward(run) for run in self.took}
@@ -182,6 +183,15 @@ class Times:
         scale = rows.max(axis=0)
         found = nnls(rows / scale, np.ones(len(points)))[0] / scale
         return float(found[0]), float(found[1])
+
+    def _measured_to_fitted(self) -> dict[str, float]:
+        """Return by how much a network's own step time differs from the fitted one, by its name."""
+        overhead, per_operation = self._model or (0.0, 0.0)
+        return {
+            network: seconds / (overhead + per_operation * operations)
+            for network, operations, seconds in self.points
+            if operations > 0 < seconds
+        }
 
     def _forward(self, run: Took) -> float:
         return next((n for name, n in self.operations.items() if run.kind.startswith(name)), 0.0)
@@ -214,13 +224,17 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
     return Times(config, images, own, measured, operations, jobs(config)), device
 
 
-def _points(measured: dict[str, Any]) -> list[tuple[float, float]]:
-    """Return operations and seconds of a step by network: captured as a CUDA graph, or eager if none is."""
-    ways = [
-        [step for name, step in measured.items() if name.endswith(way)] for way in (" captured", " eager")
-    ]
-    steps = ways[0] or ways[1]
-    return [(step["tflops"] * 1e12 * step["seconds_per_step"], step["seconds_per_step"]) for step in steps]
+def _points(measured: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """Return a step's network, operations and seconds: captured as a CUDA graph, or eager if none is."""
+    captured, eager = (
+        [
+            (name.split()[0], step["tflops"] * 1e12 * step["seconds_per_step"], step["seconds_per_step"])
+            for name, step in measured.items()
+            if name.endswith(way)
+        ]
+        for way in (" captured", " eager")
+    )
+    return captured or eager
 
 
 def here(config: Config, took: Sequence[Took], steps: Sequence[Measured]) -> str:
