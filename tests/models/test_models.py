@@ -74,6 +74,13 @@ def test_the_centre_tap_gives_the_convolutions_output_and_gradients():
         torch.testing.assert_close(a, b)
 
 
+def test_the_gradient_of_a_centre_tap_has_the_memory_order_of_its_weight_so_that_it_is_not_copied():
+    layer = CentreTapConv2d(5, 6).to(memory_format=torch.channels_last)
+    (gradient,) = torch.autograd.grad(layer(torch.randn(3, 5, 1, 1)).sum(), [layer.weight])
+    assert gradient.stride() == layer.weight.stride()
+    assert gradient[:, :, 1, 1].abs().min() > 0 == gradient[:, :, 0].abs().max()
+
+
 def test_a_wide_resnet_starts_from_zero_logits_and_kaiming_convolutions():
     model = models.create("wide_resnet", depth=10, widen_factor=4)
     assert model(torch.randn(2, 3, 32, 32)).abs().max() == 0

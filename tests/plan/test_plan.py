@@ -191,18 +191,32 @@ def test_of_a_kept_gpu_the_captured_step_times_count_if_there_are_any(project):
         assert times.known(project, RESULTS, Path("kept"))[0].points == [("mlp", 1e11, seconds)]
 
 
-def test_a_network_whose_step_a_kept_gpu_has_measured_takes_that_long_and_others_what_fits_all(project):
+def test_the_plan_for_another_machine_takes_the_operations_of_a_network_as_fast_as_its_own_step_was(project):
     spec = the_spec(project)
     size, forward = history.size(spec, MB), 1e6
-    operations = forward * size.passes(spec) / size.steps(spec)  # of a step and its part of the evaluations
+    operations = forward * size.passes(spec)
+    others = ("cnn", 1e9, 0.002), ("cnn", 3e9, 0.004)  # a step takes 0.001 s, and 1e-12 s per operation
 
-    def seconds_per_step(*points):
-        known = times.Times(project, MB, [], [], {history.network(spec, MB): forward}, Jobs(), points)
-        return known.run("another", spec).seconds / size.steps(spec)
+    def seconds(*points):
+        known = Times(project, MB, [], [], {history.network(spec, MB): forward}, Jobs(), points)
+        return known.run("another", spec).seconds
 
-    other = ("cnn", operations, 0.004)
-    assert seconds_per_step(other) == pytest.approx(0.004)
-    assert seconds_per_step(other, ("mlp", operations, 0.001)) == pytest.approx(0.001)
+    steps = size.steps(spec)
+    assert seconds(*others) == pytest.approx(0.001 * steps + 1e-12 * operations)
+    # a step of a network on the line of the others is no news; one above it has slower operations only
+    assert seconds(*others, ("mlp", 2e9, 0.003)) == pytest.approx(0.001 * steps + 1e-12 * operations)
+    measured = Times(project, MB, [], [], {}, Jobs(), [*others, ("mlp", 2e9, 0.3)])
+    overhead, per_operation = measured._of_network["mlp"]
+    assert overhead == measured._model[0]
+    assert overhead + 2e9 * per_operation == pytest.approx(0.3)
+
+
+def test_a_measured_step_shorter_than_the_overhead_of_others_is_taken_as_it_is(project):
+    known = Times(
+        project, MB, [], [], {}, Jobs(), [("cnn", 1e9, 0.002), ("cnn", 3e9, 0.002), ("mlp", 1e9, 1e-4)]
+    )
+    overhead, per_operation = known._of_network["mlp"]
+    assert overhead + 1e9 * per_operation == pytest.approx(1e-4)
 
 
 def test_another_machines_runs_tell_the_time_of_other_variants_whose_data_are_not_here(project):

@@ -14,7 +14,7 @@ from pj import models, optim
 from pj.config.components import MODELS
 from pj.data import store
 from pj.runs import records
-from pj.training import build, capture
+from pj.training import capture
 from pj.training.device import configure
 from pj.training.run import Training
 
@@ -73,20 +73,6 @@ def gradients_and_probes(folder):
 
 def test_a_compiled_network_trains_in_bf16(spec, digits, tmp_path):
     assert train(spec(compile=True, precision="bf16"), digits, tmp_path, device=DEVICE) == "complete"
-
-
-def test_a_compiled_maximum_has_the_gradient_of_an_eager_one_in_bf16():
-    class Maximum(torch.nn.Module):
-        def forward(self, x):
-            return (x * 1.01).relu().amax(dim=(2, 3))
-
-    images = torch.randn(64, 51, 8, 8, device=DEVICE, dtype=torch.bfloat16)
-    found = []
-    for maximum in (Maximum(), build.compiled(Maximum())):
-        x = images.clone().requires_grad_()
-        maximum(x).float().square().sum().backward()
-        found.append(x.grad)
-    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("kind", KINDS | FURTHER)

@@ -13,14 +13,14 @@ import time
 import pytest
 import torch
 
-from helpers.runs import SAM, assert_equal_runs, content, killed_after, train
+from helpers.runs import DEVICE, SAM, assert_equal_runs, content, killed_after, train
 from pj import files
 from pj.config.spec import RunSpec
 from pj.data import store
 from pj.data.store import DataError
 from pj.errors import UserError
 from pj.runs.records import RecordError, read_metrics, read_run
-from pj.training import loop
+from pj.training import build, loop
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.device import Conditions, DeviceError, configure, cpu_computes_bf16
 from pj.training.progress import Progress
@@ -257,6 +257,24 @@ def test_a_compiled_run_is_the_same_training_and_resumes_bit_for_bit(spec, digit
     torch.compiler.reset()  # a new process compiles anew
     train(compiled, digits, tmp_path / "cut", resume=tmp_path / "r")
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.skipif(not shutil.which(os.environ.get("CXX") or "g++"), reason="no C++ compiler")
+def test_a_compiled_maximum_has_the_gradient_of_an_eager_one_in_bf16():
+    """A value that is not rounded to bf16, as the maximum is, is not found among its equals: NaN."""
+
+    class Maximum(torch.nn.Module):
+        def forward(self, x):
+            return (x * 1.01).relu().amax(dim=(2, 3))
+
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randn(4, 5, 8, 8, generator=draw).to(DEVICE, torch.bfloat16)
+    found = []
+    for maximum in (Maximum(), build.compiled(Maximum())):
+        x = images.clone().requires_grad_()
+        maximum(x).float().square().sum().backward()
+        found.append(x.grad)
+    assert torch.equal(*found)
 
 
 def test_compiling_without_a_compiler_is_one_message_that_says_what_to_do(

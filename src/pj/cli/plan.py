@@ -26,7 +26,7 @@ EXAMPLES = {
     "pj plan --measure": "time a few steps of each network first, where nothing is known",
     "pj plan loss prunings/lenet": "a study and an analysis alone",
     "pj plan --budget 2h": "the runs that settle most claims in two hours, as a command",
-    "pj plan --like reference/h100-activation --gpus 2": "as on the machine whose results pj keep kept there",
+    "pj plan --like reference/h100-mps --gpus 2": "as on the machine whose results pj keep kept there",
 }
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 

@@ -90,7 +90,7 @@ class Times:
         self._steps = {step.kind: step for step in self.steps}
         self._steps |= {history.without_optimizer(step.kind): step for step in self.steps}
         self._model = self._fit()
-        self._rates = self._measured_to_fitted()
+        self._of_network = self._measured_networks()
 
     def spec(self, run: str) -> RunSpec:
         """Return the specification of a run of the configuration."""
@@ -113,11 +113,12 @@ class Times:
                 evaluated = step.forward * size.evaluated * spec.epochs
                 return Duration(per_step * size.steps(spec) + evaluated, STEPS)
         forward = self.operations.get(history.network(spec, self.images))
-        if forward is None or self._model is None:
+        model = self._of_network.get(spec.model.name, self._model)
+        if forward is None or model is None:
             return Duration(None, UNKNOWN)
-        overhead, per_operation = self._model
+        overhead, per_operation = model
         total = overhead * size.steps(spec) + per_operation * forward * size.passes(spec)
-        return Duration(total * self._rates.get(spec.model.name, 1.0), MODEL)
+        return Duration(total, MODEL)
 
     def job(self, job: Job) -> Duration:
         """Return how long a job takes, with its fixed cost."""
@@ -156,9 +157,10 @@ class Times:
             if step := self._steps.get(kind):
                 return Duration(step.forward, STEPS)
         forward = self.operations.get(history.network(spec, self.images))
-        if forward is None or self._model is None:
+        model = self._of_network.get(spec.model.name, self._model)
+        if forward is None or model is None:
             return Duration(None, UNKNOWN)
-        return Duration(self._model[1] * forward * self._rates.get(spec.model.name, 1.0), MODEL)
+        return Duration(model[1] * forward, MODEL)
 
     def _fit(self) -> tuple[float, float] | None:
         """Return seconds per step and per operation, fitted to all that was measured; None without any.
@@ -184,14 +186,21 @@ class Times:
         found = nnls(rows / scale, np.ones(len(points)))[0] / scale
         return float(found[0]), float(found[1])
 
-    def _measured_to_fitted(self) -> dict[str, float]:
-        """Return by how much a network's own step time differs from the fitted one, by its name."""
+    def _measured_networks(self) -> dict[str, tuple[float, float]]:
+        """Return seconds per step and per operation by the name of a network whose own step was measured.
+
+        The time beyond that of a step of no operations is that of its operations. A step that is shorter than
+        that is so much shorter as the fitted one in both.
+        """
+        found = {}
         overhead, per_operation = self._model or (0.0, 0.0)
-        return {
-            network: seconds / (overhead + per_operation * operations)
-            for network, operations, seconds in self.points
-            if operations > 0 < seconds
-        }
+        for network, operations, seconds in self.points:
+            if operations > 0 and seconds > overhead:
+                found[network] = (overhead, (seconds - overhead) / operations)
+            elif operations > 0 < seconds:
+                rate = seconds / (overhead + per_operation * operations)
+                found[network] = (rate * overhead, rate * per_operation)
+        return found
 
     def _forward(self, run: Took) -> float:
         return next((n for name, n in self.operations.items() if run.kind.startswith(name)), 0.0)
