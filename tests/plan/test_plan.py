@@ -21,9 +21,10 @@ from pj.config.spec import RunSpec
 from pj.data import facts
 from pj.data.facts import Known
 from pj.errors import UserError
-from pj.plan import claims, history, measure, progress, times, work
+from pj.plan import claims, history, measure, notes, progress, times, work
 from pj.plan.history import Measured, Took
-from pj.plan.times import Duration, Jobs, Times
+from pj.plan.notes import Jobs
+from pj.plan.times import Duration, Times
 from pj.plan.work import Job
 from pj.report.pages.keep import keep
 
@@ -241,19 +242,19 @@ def test_jobs_side_by_side_take_as_long_as_the_busiest_worker_and_pages_wait():
 
 def test_the_fixed_cost_of_a_job_is_what_finished_ones_took_without_training(project):
     spec = write(project, "slow", 0, seconds=7.0)
-    times.NOTES.mkdir(parents=True)
+    notes.NOTES.mkdir(parents=True)
     for path, rule, took in (
         (f"results/runs/{spec.run}/seed0/run.json", "train", 10.0),
         ("results/studies/own/table.md", "tables", 1.5),
         ("results/prunings/p/x-seed0.json", "measure", 4.0),
     ):
         note = {"rule": rule, "starttime": 100.0, "endtime": 100.0 + took, "incomplete": False}
-        (times.NOTES / base64.b64encode(path.encode()).decode()).write_text(json.dumps(note))
-    found = times.jobs(project)
+        (notes.NOTES / base64.b64encode(path.encode()).decode()).write_text(json.dumps(note))
+    found = notes.read()
     assert (found.fixed["train"], found.fixed["table"], found.fixed["page"]) == (
         3.0,
         1.5,
-        times.FIXED["page"],
+        notes.FIXED["page"],
     )
     assert found.measurements["prunings", "p", "x"] == [4.0]
 
@@ -501,5 +502,5 @@ def test_every_rule_of_the_workflow_has_its_kind_of_job():
     root = Path(__file__).parents[2]
     text = "\n".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
     names = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)", text, re.MULTILINE))
-    assert {times.RULES.get(name, name) for name in names - {"train_probed"}} == set(times.FIXED)
-    assert set(times.RULES) <= names
+    assert {notes.RULES.get(name, name) for name in names - {"train_probed"}} == set(notes.FIXED)
+    assert set(notes.RULES) <= names

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import heapq
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,8 +18,9 @@ from pj.config.spec import RunSpec
 from pj.data import facts
 from pj.data.facts import Images
 from pj.files import json_of
-from pj.plan import history
+from pj.plan import history, notes
 from pj.plan.history import Measured, Took
+from pj.plan.notes import Jobs
 from pj.plan.work import Job
 
 SAME, NETWORK, STEPS, MODEL = (
@@ -32,22 +30,7 @@ SAME, NETWORK, STEPS, MODEL = (
     "operations",
 )
 UNKNOWN = "not known"
-NOTES = Path(".snakemake/metadata")  # Snakemake's: when each job began and ended
-# Seconds of a job without its work, on two cores of an AMD EPYC; those of finished jobs come first.
-FIXED = {
-    **{"train": 2.2, "evaluate": 0.1, "measure": 2.3, "prepare_data": 1.3, "network": 2.5},
-    **{"table": 1.2, "figure": 1.9, "page": 2.0},
-}
-RULES = {  # Snakemake's rules, which `pj.plan.work` groups
-    **{"tables": "table", "analysis_table": "table", "probes": "table", "modes": "table"},
-    **{"figures": "figure", "analysis_figure": "figure", "probe_figures": "figure"},
-    **{"paths": "figure", "sweeps": "figure"},
-    **{"scorecard": "page", "report": "page", "numbers": "page"},
-}
 START, EACH = 4.0, 0.1  # seconds of Snakemake itself: to plan, and for each job
-MOST = 300  # jobs of a rule whose times are read
-RUN = re.compile(r"results/runs/([^/]+)/seed(\d+)/run\.json")
-MEASURED = re.compile(r"results/([^/]+)/([^/]+)/([^/]+)-seed(\d+)\.json")
 
 
 @dataclass(frozen=True)
@@ -56,14 +39,6 @@ class Duration:
 
     seconds: float | None
     source: str
-
-
-@dataclass
-class Jobs:
-    """How long finished jobs took: by rule without their work, and of measurements by what and run."""
-
-    fixed: dict[str, float] = field(default_factory=lambda: dict(FIXED))
-    measurements: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass
@@ -226,11 +201,11 @@ def known(config: Config, results: Path, like: Path | None = None) -> tuple[Time
         own = [run for run in took if run.device == device]
         if points:  # measured alone on the device, which runs may have shared
             own = [run for run in own if not any(run.kind.startswith(name) for name in operations)]
-        return Times(config, images, own, [], operations, jobs(config), points), device
+        return Times(config, images, own, [], operations, notes.read(), points), device
     took, steps = list(history.finished(results, images)), history.measured(results)
     device = here(config, took, steps)
     own, measured = [run for run in took if run.device == device], [s for s in steps if s.device == device]
-    return Times(config, images, own, measured, operations, jobs(config)), device
+    return Times(config, images, own, measured, operations, notes.read()), device
 
 
 def _points(measured: dict[str, Any]) -> list[tuple[str, float, float]]:
@@ -267,45 +242,6 @@ def on_gpu(device: str) -> bool:
 def at_once(device: str, cores: int, config: Config, gpus: int = 1) -> int:
     """Return how many runs compute at once."""
     return max(1, min(gpus, cores) if on_gpu(device) else cores // config.settings.threads)
-
-
-def jobs(config: Config) -> Jobs:
-    """Return how long finished jobs took, from Snakemake's notes."""
-    found = Jobs()
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for path, rule, took in _noted():
-        if RUN.fullmatch(path):
-            trained = json_of(Path(path)).get("seconds")
-            # not of a run in several parts
-            if isinstance(trained, int | float) and 0 <= took - trained < 120:
-                seconds["train"].append(took - trained)
-        elif (measured := MEASURED.fullmatch(path)) and measured[1] in ANALYSES:
-            kind, name, run_name, _ = measured.groups()
-            for key in ((kind, name, run_name), (kind, "", run_name)):
-                found.measurements[key].append(took)
-        elif rule not in ("train", "train_probed", "measure"):
-            seconds[RULES.get(rule, rule)].append(took)
-    found.fixed |= {rule: median(values) for rule, values in seconds.items() if rule in FIXED}
-    return found
-
-
-def _noted() -> Iterator[tuple[str, str, float]]:
-    """Yield output, rule and seconds of finished jobs; of each rule not all, there may be many."""
-    counts: dict[str, int] = defaultdict(int)
-    for file in sorted(NOTES.glob("*")) if NOTES.is_dir() else ():
-        try:
-            path = base64.b64decode(file.name).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            continue  # of a path that is too long for a name
-        shape = re.sub(r"[^/]+(?=/)", "*", re.sub(r".*-seed\d+", "", path))
-        if path.startswith("results/runs") and not path.endswith(("run.json", "evaluation.json")):
-            continue
-        counts[shape] += 1
-        if counts[shape] > MOST:
-            continue
-        note = json_of(file)
-        if note.get("starttime") and note.get("endtime") and not note.get("incomplete"):
-            yield path, str(note.get("rule")), note["endtime"] - note["starttime"]
 
 
 def side_by_side(jobs: Iterable[tuple[Job, float]], computing: int, cores: int) -> float:
