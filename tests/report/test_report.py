@@ -223,6 +223,13 @@ def test_a_diverged_run_is_drawn_by_itself_up_to_its_divergence_and_enters_no_me
     assert words == ["a (2 of 3 diverged)"]
 
 
+def test_a_variant_that_has_not_been_run_says_so_in_the_legend(tmp_path):
+    a, b = variant("a", 0.1, seeds=(0,)), variant("b", 0.2, seeds=(0,))
+    write_run(tmp_path / "runs", a, 0, 50.0)
+    legend = curves.draw(study(a, b), tmp_path / "runs").legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b (not run)"]
+
+
 def test_variants_with_and_without_a_validation_split_share_a_figure(tmp_path):
     a, b = variant("a", 0.1, seeds=(0,)), variant("b", 0.2, seeds=(0,))
     data = b.spec.data.model_copy(update={"validation": 0})

@@ -57,7 +57,7 @@ def draw(study: Study, runs: Path) -> Figure:
         complete, diverged = _curves(variant, runs)
         drawn = [curve for curve in diverged if len(curve)]
         crossed = crossed or bool(drawn)
-        title = plain(variant.title) + _fate(len(diverged), len(variant.seeds), bool(drawn))
+        title = plain(variant.title) + _fate(len(complete), len(diverged), len(variant.seeds), bool(drawn))
         for quantity, axes in panels.items():
             for column, style, label in (
                 (f"train_{quantity}", "--", None),
@@ -156,10 +156,13 @@ def _mean(
         axes.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.15, lw=0)
 
 
-def _fate(diverged: int, seeds: int, drawn: bool) -> str:
-    """Return what a legend adds to a variant of which runs diverged; one in its first epoch has no curve."""
+def _fate(complete: int, diverged: int, seeds: int, drawn: bool) -> str:
+    """Return what a legend adds to a variant without runs, or of which some diverged.
+
+    One that diverged in its first epoch has no curve.
+    """
     if not diverged:
-        return ""
+        return "" if complete else " (not run)"
     return f" ({diverged} of {seeds} diverged{'' if drawn else ' in the first epoch'})"
 
 
