@@ -205,6 +205,14 @@ def test_marks_of_an_axis_are_apart_and_in_order():
         assert min(b - a for a, b in pairwise(places)) > 10
 
 
+def test_labels_of_marks_do_not_meet_however_long_they_are():
+    """A character is some 2.5 percent of the axis wide."""
+    for centre, bound in ((97.33, 40.0), (0.123456, 0.01), (0.0, 1e-6)):
+        marks = forest.Axis(forest.POINTS, centre, bound, 1.0).marks()
+        ends = [(place - 1.25 * len(label), place + 1.25 * len(label)) for place, label in marks]
+        assert len(marks) >= 3 and all(end < begin for (_, end), (begin, _) in pairwise(ends))
+
+
 def test_a_number_of_the_report_is_drawn_on_the_same_axis():
     drawn = row(judged(2.0, 1.0, 3.0, reported=2.0))
     assert drawn["reported"] == drawn["value"]

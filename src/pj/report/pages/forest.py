@@ -40,7 +40,8 @@ RATIOS = (
     *(1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9),
     *(1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e6),
 )
-APART = 11.0  # percent of the width, between two marks
+APART = 11.0  # percent of the width, at least, between two marks
+CHARACTER = 2.7  # percent of the width of a mark's label
 EDGE = 4.0  # percent of the width, left free on both sides
 BEYOND = 4  # times the largest value: an interval that goes farther is cut, with an arrow
 THIN = 1.0  # percent of the width: half of the narrowest region that is drawn
@@ -81,14 +82,12 @@ class Axis:
 
     def marks(self) -> list[tuple[float, str]]:
         """Return the place and label of each mark, from left to right."""
-        taken = [50.0]
         marks = [(50.0, self._label(self.centre))]
         candidates = [value for value in self._candidates() if abs(self.distance(value)) <= self.bound]
         for value in sorted(candidates, key=lambda value: -abs(self.distance(value))):
-            place = self.place(value)
-            if all(abs(other - place) > APART for other in taken):
-                taken.append(place)
-                marks.append((place, self._label(value)))
+            place, label = self.place(value), self._label(value)
+            if all(abs(other - place) > _apart(written, label) for other, written in marks):
+                marks.append((place, label))
         return sorted(marks)
 
     def _candidates(self) -> Iterator[float]:
@@ -106,6 +105,10 @@ class Axis:
         if self.unit in (RUNS, BOOTSTRAPS):
             return number(value, "{:.0%}")
         return number(value, "{:g}" if self.centre or not value else "{:+g}")
+
+
+def _apart(label: str, other: str) -> float:
+    return max(APART, CHARACTER * (len(label) + len(other) + 1) / 2)
 
 
 def groups(judgements: Sequence[Judgement]) -> list[tuple[str, list[dict[str, Any]]]]:
