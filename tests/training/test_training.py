@@ -12,6 +12,7 @@ import time
 
 import pytest
 import torch
+from packaging.version import Version
 
 from helpers.runs import DEVICE, SAM, assert_equal_runs, content, killed_after, train
 from pj import files
@@ -262,6 +263,8 @@ def test_a_compiled_run_is_the_same_training_and_resumes_bit_for_bit(spec, digit
 @pytest.mark.skipif(not shutil.which(os.environ.get("CXX") or "g++"), reason="no C++ compiler")
 def test_a_compiled_maximum_has_the_gradient_of_an_eager_one_in_bf16():
     """A value that is not rounded to bf16, as the maximum is, is not found among its equals: NaN."""
+    if DEVICE == "cpu" and Version(torch.__version__) < Version("2.13"):
+        pytest.skip("torch has no such rounding on a CPU before 2.13")
 
     class Maximum(torch.nn.Module):
         def forward(self, x):

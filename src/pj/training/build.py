@@ -98,6 +98,7 @@ def compiled(model: nn.Module) -> nn.Module:
         "deterministic": True,  # bit-identical resumption needs the same kernels: none is chosen by its speed
         # Values in bf16 are rounded as in eager steps. Without it ResNet9's gradients were NaN on a GPU: that
         # of amax divides by how often the maximum, rounded to bf16, is found among values that were not.
+        # On a CPU torch does so since 2.13.
         "emulate_precision_casts": True,
     }
     return torch.compile(model, dynamic=False, options=options)  # type: ignore[return-value]
