@@ -41,6 +41,10 @@ FINAL = {
 }
 MLP = {"model": {"name": "mlp", "width": 0.1}, "select": "best_validation"}
 
+needs_compiler = pytest.mark.skipif(
+    not shutil.which(os.environ.get("CXX") or "g++"), reason="no C++ compiler"
+)
+
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 6])  # an epoch has four: at its beginning, middle, end, and after
 @pytest.mark.parametrize(
@@ -247,7 +251,7 @@ def test_max_seconds_without_a_place_for_states_would_lose_the_work(spec, digits
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not shutil.which(os.environ.get("CXX") or "g++"), reason="no C++ compiler")
+@needs_compiler
 def test_a_compiled_run_is_the_same_training_and_resumes_bit_for_bit(spec, digits, tmp_path, monkeypatch):
     plain, compiled = (spec(**FINAL, batch_size=100, compile=on) for on in (False, True))
     train(plain, digits, tmp_path / "plain")
@@ -260,7 +264,7 @@ def test_a_compiled_run_is_the_same_training_and_resumes_bit_for_bit(spec, digit
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
 
 
-@pytest.mark.skipif(not shutil.which(os.environ.get("CXX") or "g++"), reason="no C++ compiler")
+@needs_compiler
 def test_a_compiled_maximum_has_the_gradient_of_an_eager_one_in_bf16():
     """A value that is not rounded to bf16, as the maximum is, is not found among its equals: NaN."""
     if DEVICE == "cpu" and Version(torch.__version__) < Version("2.13"):

@@ -87,13 +87,10 @@ class Times:
                 per_step = step.seconds * history.gradients(spec) / step.gradients
                 evaluated = step.forward * size.evaluated * spec.epochs
                 return Duration(per_step * size.steps(spec) + evaluated, STEPS)
-        forward = self.operations.get(history.network(spec, self.images))
-        model = self._of_network.get(spec.model.name, self._model)
-        if forward is None or model is None:
+        if not (modelled := self._modelled(spec)):
             return Duration(None, UNKNOWN)
-        overhead, per_operation = model
-        total = overhead * size.steps(spec) + per_operation * forward * size.passes(spec)
-        return Duration(total, MODEL)
+        overhead, per_pass = modelled
+        return Duration(overhead * size.steps(spec) + per_pass * size.passes(spec), MODEL)
 
     def job(self, job: Job) -> Duration:
         """Return how long a job takes, with its fixed cost."""
@@ -131,11 +128,18 @@ class Times:
                 return Duration(median(self._per_pass[kind]), NETWORK)
             if step := self._steps.get(kind):
                 return Duration(step.forward, STEPS)
+        if not (modelled := self._modelled(spec)):
+            return Duration(None, UNKNOWN)
+        return Duration(modelled[1], MODEL)
+
+    def _modelled(self, spec: RunSpec) -> tuple[float, float] | None:
+        """Return seconds per step and per forward pass of an image, by its operations; None if not known."""
         forward = self.operations.get(history.network(spec, self.images))
         model = self._of_network.get(spec.model.name, self._model)
         if forward is None or model is None:
-            return Duration(None, UNKNOWN)
-        return Duration(model[1] * forward, MODEL)
+            return None
+        overhead, per_operation = model
+        return overhead, per_operation * forward
 
     def _fit(self) -> tuple[float, float] | None:
         """Return seconds per step and per operation, fitted to all that was measured; None without any.
@@ -164,15 +168,17 @@ class Times:
     def _measured_networks(self) -> dict[str, tuple[float, float]]:
         """Return seconds per step and per operation by the name of a network whose own step was measured.
 
-        The time beyond that of a step of no operations is that of its operations. A step that is shorter than
-        that is so much shorter as the fitted one in both.
+        What its step takes beyond the fitted seconds per step, its operations take. If it takes less than
+        those, both fitted numbers are scaled to it.
         """
         found = {}
         overhead, per_operation = self._model or (0.0, 0.0)
         for network, operations, seconds in self.points:
-            if operations > 0 and seconds > overhead:
+            if not operations > 0 < seconds:
+                continue
+            if seconds > overhead:
                 found[network] = (overhead, (seconds - overhead) / operations)
-            elif operations > 0 < seconds:
+            else:
                 rate = seconds / (overhead + per_operation * operations)
                 found[network] = (rate * overhead, rate * per_operation)
         return found
