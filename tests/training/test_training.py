@@ -264,6 +264,7 @@ def test_a_compiled_run_is_the_same_training_and_resumes_bit_for_bit(spec, digit
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.long
 @needs_compiler
 def test_a_compiled_maximum_has_the_gradient_of_an_eager_one_in_bf16():
     """A value that is not rounded to bf16, as the maximum is, is not found among its equals: NaN."""
