@@ -356,7 +356,7 @@ def test_the_command_says_what_is_left_what_is_not_known_and_what_each_claim_lac
 
 def test_a_budget_is_answered_by_a_command_or_by_what_it_lacks(project, capsys):
     assert cli.main(["plan", "--budget", "1h"]) == 1
-    assert "settles no claim: no claim lacks runs of known time" in capsys.readouterr().err
+    assert "settles no claim: how long their runs take is not known here" in capsys.readouterr().err
     made = times.here(project, [], []).rpartition(",")[0]
     write(project, "slow", 0, 70.0, **trained(the_spec(project), 10.0, processor=made))
     assert cli.main(["plan", "--budget", "1h", "--cores", "1"]) == 0

@@ -101,7 +101,9 @@ class Contrast(Statement):
     best_of: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
         {}, description="for a name, the variants (study/variant) of which the one that trains best is used"
     )
-    quantity: Quantity = Field(QUANTITY, description="the quantity of the runs that is compared")
+    quantity: Quantity = Field(
+        QUANTITY, description="the runs' quantity that is compared; by default the file's"
+    )
     expect: Literal["above", "below", "same", "reached"] = Field(description="what is claimed of the sum")
     than: float = Field(0.0, description="what the sum is compared with")
     margin: Positive = Field(MARGIN, description="a difference smaller than this counts as none")
@@ -131,7 +133,9 @@ class Best(Statement):
     variant: str = Field(description="the variant that is claimed to be best")
     among: list[str] = Field([], description="variants that are compared; all of the study if empty")
     ordered: bool = Field(False, description="the variants are points of a scale, in order")
-    quantity: Quantity = Field(QUANTITY, description="the quantity of the runs that is compared")
+    quantity: Quantity = Field(
+        QUANTITY, description="the runs' quantity that is compared; by default the file's"
+    )
 
 
 class RankCorrelation(Statement):
@@ -139,7 +143,9 @@ class RankCorrelation(Statement):
 
     statistic: Literal["rank_correlation"] = Field(description="accuracy rises with the number of parameters")
     study: str = Field(description="the study whose variants are correlated")
-    quantity: Quantity = Field(QUANTITY, description="the quantity of the runs that is correlated")
+    quantity: Quantity = Field(
+        QUANTITY, description="the runs' quantity that is correlated; by default the file's"
+    )
     expect: Literal["above"] = Field("above", description="above zero")
 
 

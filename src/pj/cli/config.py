@@ -13,9 +13,9 @@ from pj.config.settings import Settings
 
 EXAMPLES = {
     "pj config --configfile my.yaml": "everything, as YAML: `lr: 0.1  # my.yaml:12`",
-    "pj config studies.parts": "one study",
-    "pj config studies.parts.variants": "what each variant changes, those of a sweep too",
-    "pj config studies.parts.variants.full": "all that decides the trainings of a variant, and their name",
+    "pj config studies.loss": "one study",
+    "pj config studies.loss.variants": "what each variant changes, those of a sweep too",
+    "pj config studies.loss.variants.nll": "all that decides the trainings of a variant, and their name",
     "pj config --defaults scale": "with the keys that no file sets",
     "pj config --config 'seeds=[0]'": "with a value of the command line, as for snakemake --config",
 }
@@ -23,7 +23,7 @@ EXAMPLES = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("key", nargs="?", default="", help="show only this key, such as studies.parts")
+    parser.add_argument("key", nargs="?", default="", help="show only this key, such as studies.loss")
     parser.add_argument("--defaults", action="store_true", help="also show keys that no file sets")
     parser.add_argument(
         "--config",

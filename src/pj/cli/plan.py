@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = {
     "pj plan": "all that is left, by study, and what each claim lacks",
     "pj plan --measure": "time a few steps of each network first, where nothing is known",
-    "pj plan loss prunings/lenet": "a study and an analysis alone",
+    "pj plan loss prunings/lenet_conv3": "a study and an analysis alone",
     "pj plan --budget 2h": "the runs that settle most claims in two hours, as a command",
     "pj plan --like reference/h100-mps --gpus 2": "as on the machine whose results pj keep kept there",
 }
@@ -258,12 +258,13 @@ def _print_budget(
     chosen = claims.within(found, seconds, options.budget)
     if not chosen:
         costs = [cost for one in found if one.lacking and (cost := seconds(one.lacking)) is not None]
-        least = (
-            f"the cheapest claim takes {duration(min(costs))}"
-            if costs
-            else "no claim lacks runs of known time"
-        )
-        raise UserError(f"--budget {duration(options.budget)} settles no claim: {least}")
+        if costs:
+            why = f"the cheapest claim takes {duration(min(costs))}"
+        elif any(one.lacking for one in found):
+            why = "how long their runs take is not known here; `pj plan --measure` times a few steps of each"
+        else:
+            why = "none lacks runs"
+        raise UserError(f"--budget {duration(options.budget)} settles no claim: {why}")
     total = sum(cost for _, cost in chosen)
     expected = sum(one.chance for one, _ in chosen)
     times_said = f"{duration(total)} of {duration(options.budget)}"
