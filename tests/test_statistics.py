@@ -83,6 +83,7 @@ def test_the_p_value_of_an_interval_is_that_of_the_t_test():
     p = p_of_interval(found.mean, found.half_width, len(values))
     assert p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
     assert p_of_interval(0.0, 0.0, 3) == 1 and p_of_interval(1.0, 0.0, 3) == 0
+    assert p_of_interval(1.0, 0.0, 2) is compare([1.0, 1.0], 0.5).different is None
 
 
 @pytest.mark.parametrize("seed", range(20))

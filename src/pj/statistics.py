@@ -75,10 +75,13 @@ def compare(differences: Sequence[float], margin: float) -> Comparison | None:
     return Comparison(found, float(2 * stdtr(freedom, -abs(found.mean) / scale)), float(below))
 
 
-def p_of_interval(mean: float, half_width: float, n: int) -> float:
-    """Return the two-sided p value against zero of a mean with its 95 % t interval over ``n`` values."""
+def p_of_interval(mean: float, half_width: float, n: int) -> float | None:
+    """Return the two-sided p value against zero of a mean with its 95 % t interval over ``n`` values.
+
+    Without spread it is exact where `compare` takes it as exact, else None.
+    """
     if not half_width:
-        return float(mean == 0)
+        return None if mean and n < 3 else float(mean == 0)
     statistic = mean / half_width * stdtrit(n - 1, 0.975)
     return float(2 * stdtr(n - 1, -abs(statistic)))
 

@@ -444,6 +444,14 @@ def test_what_a_claim_names_wrongly_is_a_fault_with_its_path(text, message, load
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("statistic", ["[contrast]", "{contrast: 1}", "5"])
+def test_a_statistic_of_a_wrong_type_is_a_fault(statistic, loaded, tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text(f"claims: [{{id: 1, report: A, statement: so, statistic: {statistic}}}]")
+    with pytest.raises(ConfigError, match="statistic"):
+        load_claims(path, loaded)
+
+
 def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
     one = "{id: 1, report: A, statement: so, statistic: unmeasured}"
     (tmp_path / "claims.yaml").write_text(f"claims: [{one}, {one}]")
@@ -463,6 +471,10 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
         ("contrast: {own/a: 1}, best_of: {x: [own/a]}", "best_of: unknown name 'x'. Allowed: own/a"),
         ("contrast: {x: 1}, best_of: {x: [own/z]}", "own: unknown name 'z'. Allowed: a, b, c"),
         ("contrast: {own/a: 1}, quantity: support", "support_<layer>"),
+        (
+            "contrast: {own/a: 1}, ratio: true, than: 1, margin: 0.1, reported: 0",
+            "a ratio needs a reported above 0",
+        ),
         (
             "contrast: {own/a: 1}, also: [{statement: so, statistic: contrast}]",
             "also.0.contrast: required key is missing",
@@ -559,6 +571,17 @@ def test_mcnemars_test_is_noted_for_a_variant_against_its_studys_reference(count
     assert note in judged(contrast(), Evidence(tmp_path), with_reference).notes
     other_way = contrast(contrast={"own/b": 1, "own/a": -1})  # a is not the reference
     assert not any("McNemar" in n for n in judged(other_way, Evidence(tmp_path), with_reference).notes)
+
+
+def test_networks_that_were_tested_on_other_images_are_not_compared_by_mcnemars_test(tmp_path):
+    other = CONFIG.replace("title: Two", "title: Two\n    reference: b")
+    other = other.replace("b: {optimizer: {lr: 0.2}}", "b: {data: {test: 100}}")
+    (tmp_path / "config.yaml").write_text(other)
+    plant(tmp_path, a=UP, b=B)
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    pd.read_csv(path).assign(right_alone=3, reference_right_alone=5).to_csv(path, index=False)
+    found = judged(contrast(), Evidence(tmp_path), loading.load(tmp_path / "config.yaml"))
+    assert not any("McNemar" in note for note in found.notes)
 
 
 def test_between_which_points_of_a_scale_the_best_lies_is_reported(loaded, tmp_path):
@@ -678,6 +701,24 @@ def test_the_margin_of_a_claim_is_its_own(loaded, tmp_path):
 def test_a_number_is_reached_if_one_run_could_give_it_and_that_is_known(values, wanted, loaded, tmp_path):
     claim = contrast("reached", contrast={"own/a": 1}, than=97.33, reported=97.33)
     assert judged(claim, plant(tmp_path, a=values), loaded).verdict == wanted
+
+
+def test_a_reported_number_of_zero_is_compared_as_any_other(loaded, tmp_path):
+    evidence = plant(tmp_path, a=[0.3, -0.3, 0.1, -0.1, 0.0])
+    claim = contrast("reached", contrast={"own/a": 1}, reported=0.0)
+    assert judged(claim, evidence, loaded).verdict == "reproduced"
+
+
+@pytest.mark.parametrize(("margin", "wanted"), [(0.1, "reproduced"), (0.001, "inconclusive")])
+@pytest.mark.parametrize(("over", "under", "reported"), [("a", "b", 11.0), ("b", "a", 1 / 11)])
+def test_a_reached_ratio_is_known_to_within_a_share_whichever_way_it_is_taken(
+    over, under, reported, margin, wanted, loaded, tmp_path
+):
+    evidence = plant(tmp_path, a=[108.0, 112.0, 114.0, 110.0, 106.0], b=[10.0] * 5)
+    cells = {f"own/{over}": 1, f"own/{under}": -1}
+    asked = {"ratio": True, "than": 1.0, "margin": margin, "quantity": "seconds", "reported": reported}
+    claim = contrast("reached", contrast=cells, **asked)
+    assert judged(claim, evidence, loaded).verdict == wanted
 
 
 def test_a_needed_check_limits_a_verdict(loaded, tmp_path):

@@ -282,6 +282,19 @@ def test_a_claim_lacks_its_runs_and_its_verdict_is_not_shown_before_they_have_fi
     assert (RESULTS / looks.FILE).exists()  # this was a look
 
 
+def test_a_claim_waits_for_the_probes_table_of_its_own_study_and_only_if_its_verdict_needs_it(project):
+    own, other = (Job("table", f"results/studies/{name}/probes_table.md") for name in ("own", "my_own"))
+    of_probes = "statistic: probed, study: own, row: {quantity: beta}, expect: below"
+    head = "id: 1, report: ours, statement: so"
+    probed = f"{{{head}, {of_probes}}}"
+    further = "also: [{statement: its beta, " + of_probes + "}]"
+    runs = "statistic: contrast, contrast: {own/slow: 1}, expect: above"
+    for claim, wanted in ((probed, (own,)), (f"{{{head}, {runs}, {further}}}", ())):
+        Path("claims.yaml").write_text(f"claims: [{claim}]")
+        (found,) = claims.judged(claim_of(project), [own, other], project, RESULTS)
+        assert found.lacking == wanted
+
+
 CONV1 = {"layers": ["conv1"]}
 VIEW = {"feature_maps": ["conv1"], "grad_cam": ["conv1"]}
 

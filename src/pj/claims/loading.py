@@ -82,7 +82,8 @@ def _inherited(content: dict[str, Any]) -> dict[str, Any]:
     common = {"quantity": content["quantity"]} if "quantity" in content else {}
 
     def about(claim: dict[str, Any]) -> dict[str, Any]:
-        return (common if claim.get("statistic") in ABOUT else {}) | claim
+        statistic = claim.get("statistic")  # of a wrong type, it is reported with the other faults
+        return (common if isinstance(statistic, str) and statistic in ABOUT else {}) | claim
 
     def whole(claim: Any) -> Any:
         if not isinstance(claim, dict):

@@ -84,6 +84,9 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
         notes += tuple(f"{counted}: {n} of {c}" for c, n in never.items() if n)
         if all(n == len(evidence.values(cell, claim.quantity)) for cell, n in never.items()):
             return Result(notes=(*notes, "no run reached 70 %, so nothing can be compared"))
+    p_reported = None
+    if claim.reported is not None:
+        p_reported = statistics.p_of_one_more(list(sums.values()), into(claim.reported))
     return Result(
         value=back(mean),
         low=None if half is None else back(mean - half),
@@ -92,7 +95,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
         predicted=predicted and (back(predicted[0]), back(predicted[1])),
         p=tested.different,
         p_equivalent=tested.equivalent,
-        p_reported=claim.reported and statistics.p_of_one_more(list(sums.values()), into(claim.reported)),
+        p_reported=p_reported,
         seeds=len(sums),
         values={seed: back(value) for seed, value in sums.items()},
         notes=(*notes, *(NO_SPREAD if half == 0 else () if len(sums) > 1 else SINGLE)),

@@ -115,6 +115,8 @@ class Contrast(Statement):
             raise ValueError("expect: reached needs the paper's number; give it as reported")
         if self.ratio and ("margin" not in self.model_fields_set or self.than <= 0):
             raise ValueError("a ratio needs a margin of its own, such as 0.1, and a than above 0, such as 1")
+        if self.ratio and self.reported is not None and self.reported <= 0:
+            raise ValueError(f"a ratio needs a reported above 0, not {self.reported:g}")
         return self
 
     def _depends_on_no_scale(self) -> bool:

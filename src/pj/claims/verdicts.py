@@ -221,6 +221,10 @@ def _same_images(claim: Claim, config: Config, evidence: Evidence) -> tuple[str,
         return ()
     if config.settings.studies[study].reference != name:
         return ()
+    specs = {own.name: own.spec for own in config.study(study).variants}
+    own, other = specs[variant.split("/")[1]].data, specs[name].data
+    if (own.name, own.test) != (other.name, other.test):
+        return ()  # the images are not the same ones
     first, second = (evidence.values(variant, c) for c in ("right_alone", "reference_right_alone"))
     tests = [f"{statistics.mcnemar(int(first[s]), int(second[s])):.2g}" for s in first if s in second]
     return (
@@ -303,8 +307,15 @@ def _reached(found: Judgement, claim: Contrast) -> Verdict:
     if found.p_reported < found.level:
         return "direction only" if claim.reported < found.value else "reversed"  # type: ignore[operator]
     # a stricter level makes it no easier to agree with the paper
-    agrees = found.p_reported >= ALPHA and (found.high - found.low) / 2 <= claim.margin
+    agrees = found.p_reported >= ALPHA and _known_to_within_margin(found.low, found.high, claim)
     return "reproduced" if agrees else "inconclusive"
+
+
+def _known_to_within_margin(low: float, high: float, claim: Contrast) -> bool:
+    """Whether half the interval is at most the margin, of ratios by their logarithms."""
+    if claim.ratio:
+        return log(high / low) / 2 <= log(1 + claim.margin)
+    return (high - low) / 2 <= claim.margin
 
 
 def _number_fits(found: Judgement) -> bool:

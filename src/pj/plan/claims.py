@@ -33,8 +33,8 @@ class Open:
     """A claim with its verdict so far and what it lacks.
 
     Args:
-        found: its verdict; of runs that are all finished only, else `OPEN`.
-        verdict: the verdict, or `OPEN` while configured runs are missing.
+        found: what was measured of it so far, and its verdict.
+        verdict: that verdict, or `OPEN` while configured runs are missing.
         lacking: the jobs of its runs that are left.
         seeds: how many are configured.
         needed: how many a verdict needs; None if that cannot be said.
@@ -117,12 +117,17 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
 
 def _shown(claim: Claim) -> Claim:
     """Return a claim with those of its further checks only that its verdict needs."""
-    return claim.model_copy(update={"also": [check for check in claim.also if check.needed]})
+    return claim.model_copy(update={"also": _deciding(claim)[1:]})
+
+
+def _deciding(claim: Claim) -> list[Claim]:
+    """Return a claim, and those of its further checks that its verdict needs."""
+    return [claim, *(check for check in claim.also if check.needed)]
 
 
 def _runs(claim: Claim, config: Config) -> Iterator[tuple[str, int, str]]:
     """Yield the runs of a claim and of the checks that it needs: run, seed and analysis (``kind/name``)."""
-    for check in [claim, *(check for check in claim.also if check.needed)]:
+    for check in _deciding(claim):
         for cell in cells(check):
             first, *rest = cell.split("/")
             study = study_of(cell, config)
@@ -141,13 +146,14 @@ def _lacking(claim: Claim, left: Sequence[Job], config: Config) -> list[Job]:
     """Return the jobs that a claim's verdict waits for; one about probes is judged from their table."""
     runs = set(_runs(claim, config))
     trained, measured = {(run, seed) for run, seed, _ in runs}, runs
-    probed = {f"{check.study}/{Path(PROBED).stem}.md" for check in checks(claim) if isinstance(check, Probed)}
+    deciding = [check for check in _deciding(claim) if isinstance(check, Probed)]
+    tables = tuple(f"studies/{check.study}/{Path(PROBED).stem}.md" for check in deciding)
     return [
         job
         for job in left
         if (job.rule in ("train", "evaluate") and (job.run, job.seed) in trained)
         or (job.rule == "measure" and (job.run, job.seed, job.part[0]) in measured)
-        or (job.rule == "table" and job.target.endswith(tuple(probed or " ")))
+        or (job.rule == "table" and job.target.endswith(tables))
     ]
 
 
