@@ -43,6 +43,7 @@ use rule scorecard as page with:
         evidence=EVIDENCE,
         claims=CLAIMS,
         stamp=STAMP,
+        words=WORDS,
         tables=TABLES,
         figures=FIGURES,
     output:

@@ -95,6 +95,13 @@ def test_the_figure_shows_means_their_intervals_every_seed_and_the_papers_number
     assert figure.axes[0].get_xscale() == "linear" and figure.axes[0].get_xlabel() == "model.dropout"
 
 
+def test_a_value_that_switches_something_off_is_drawn_at_zero(tmp_path):
+    base = BASE | {"schedule": {"name": "cosine"}, "epochs": 3}
+    study = swept(tmp_path, {"schedule.warmup": [0, 1, 2]}, 1, base=base).study("s")
+    write_runs(tmp_path, study, [[50.0], [52.0], [51.0]])
+    assert lines(sweep.draw(study, tmp_path))["mean"].tolist() == [[0, 50], [1, 52], [2, 51]]
+
+
 def test_diverged_runs_are_counted_and_enter_no_mean(tmp_path):
     study = swept(tmp_path, {"optimizer.lr": ["1e-3", "1e-2", "1e-1"]}, 2).study("s")
     write_runs(tmp_path, study, [[50.0, 52.0], [60.0, None], [None, None]])

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.workflow
 def probed(tmp_path_factory) -> Path:
     """Studies of probed runs and of DessiLBI, the landscape of some and the pruning of others, run whole."""
     project = copy(tmp_path_factory.mktemp("probed"))
-    (project / "config.yaml").write_text(PROBED)
+    (project / "config.yaml").write_text(f"words: words.yaml\n{PROBED}")
+    (project / "words.yaml").write_text("introduction: These are digits.\n")
     snakemake(project, config=())
     return project
 
@@ -63,6 +64,8 @@ def test_analyses_of_runs_become_tables_and_figures_in_the_report(probed):
         "tests.png",
     }
     assert "interpretations/inside/sheet.png" in page and "Grad-CAM at" in page
+    html = (probed / "results" / "report.html").read_text()
+    assert "These are digits." in page and "These are digits." in html
     config = loading.load(probed / "config.yaml")
     for kind, names in (
         ("studies", config.settings.studies),
@@ -86,6 +89,7 @@ OF_DESSILBI = {"train", "evaluate", "tables", "figures", "paths", *OF_ANALYSES}
 @pytest.mark.parametrize(
     ("file", "old", "new", "wanted"),
     [
+        ("words.yaml", "digits", "numerals", PAGES),
         ("src/pj/landscape/surface.py", "TOLERANCE = 1e-3", "TOLERANCE = 1e-4", OF_ANALYSES),
         (
             "src/pj/training/probing.py",

@@ -81,8 +81,8 @@ def _table(found: StudyRuns, key: str, variants: list[Variant]) -> pd.DataFrame:
 
 
 def _at(variant: Variant, key: str) -> float:
-    """Return the value that is in force, which a scale may have reduced."""
-    return float(flat.of(variant.spec)[key])
+    """Return the value that is in force, which a scale may have reduced; 0 switches some off (a warmup)."""
+    return float(flat.of(variant.spec).get(key, 0.0))
 
 
 def _reported(variant: Variant, compared: str) -> float | None:
