@@ -31,6 +31,7 @@ PUBLIC = [
     "pj.data:cutmix",
     "pj.landscape:probe",
     "pj.landscape:ics",
+    "pj.interpret:class_maps",
     "pj.interpret:grad_cam",
     "pj.config:load",
     "pj.config:Config",

@@ -798,6 +798,15 @@ def test_tables_that_pj_did_not_write_are_one_clear_message(loaded, tmp_path):
             judged(contrast(), Evidence(tmp_path), loaded)
 
 
+@pytest.mark.parametrize("line", ["a,x,complete,80.0,99.0", "a,0,complete,9O.1,99.0"])
+def test_a_damaged_number_in_a_table_is_one_clear_message(line, loaded, tmp_path):
+    plant(tmp_path, a=UP, b=B)
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    path.write_text(f"variant,seed,state,selected,train\n{line}\nb,0,complete,80.0,99.0\n")
+    with pytest.raises(UserError, match=r"damaged.* is not a number"):
+        judged(contrast(), Evidence(tmp_path), loaded)
+
+
 def _written(path, text):
     path.write_text(text)
     return path

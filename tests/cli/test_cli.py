@@ -42,9 +42,14 @@ def test_train_makes_one_run_without_snakemake(here, digits):
         (["train", "mlp_cnn", "mpl", "--output", "x"], "Did you mean 'mlp'?"),
         (["train", "mlp_cnn", "mlp", "--output", "x"], "results/data/cifar10.npz is missing"),
         (["runs", "--configfile", "none.yaml"], "none.yaml: there is no such file"),
+        (["report", "--output", "config.yaml/x.html"], "config.yaml is a file, not a folder"),
+        (["report", "--output", "folder.html"], "allowed: a file whose name ends in .html"),
+        (["schema", "--output", "config.yaml"], "config.yaml is a file, not a folder"),
+        (["keep", "config.yaml"], "config.yaml is a file, not a folder"),
     ],
 )
 def test_a_users_mistake_is_one_message_and_exit_status_1(here, capsys, arguments, message):
+    (here / "folder.html").mkdir()
     assert cli.main(arguments) == 1
     assert message in capsys.readouterr().err
 
@@ -95,6 +100,13 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     out = capsys.readouterr().out
     assert all(name in out for name in ("train", "runs", "watch", "table"))
+
+
+@pytest.mark.parametrize("command", ["prune", "schema"])
+def test_a_command_that_reads_no_configuration_takes_none(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+    assert "--configfile" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

@@ -125,6 +125,16 @@ def test_a_run_of_another_configuration_is_found_by_the_beginning_of_its_name(ow
     assert f"**different scales: unknown scale ({other.spec.run}); full scale (own/slow)**" in out
 
 
+def test_copies_of_seeds_are_no_seeds(own, tmp_path, capsys):
+    other = variant("other", lr=0.7)
+    folder = tmp_path / "results" / "runs" / other.spec.run
+    for name in ("seed0.bak", "seedX"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "run.json").write_text("{}")
+    assert cli.main(["compare", other.spec.run, "own/slow"]) == 1
+    assert "holds no finished run of a seed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -155,6 +155,8 @@ def test_a_damaged_data_file_is_refused_with_the_way_to_repair_it(tmp_path, arra
 
 def test_a_missing_data_file_is_refused_with_the_way_to_make_it(tmp_path):
     with pytest.raises(DataError, match="is missing; create it with `snakemake"):
+        store.load(tmp_path / "data" / "d.npz")
+    with pytest.raises(DataError, match="is missing; give a file that pj prepared"):  # no rule makes it
         store.load(tmp_path / "d.npz")
 
 

@@ -122,6 +122,10 @@ def test_grey_images_gain_a_channel(tmp_path, arrays):
         (lambda a: a.update(x_test=a["x_test"].repeat(2, axis=3)[..., :4]), r"\[12, 8, 8, 4\]"),
         (lambda a: a.update(x_train=a["x_train"] * 0), "every pixel of x_train is 0"),
         (lambda a: a.update(x_test=a["x_test"] // 128), "x_test is uint8 and holds only 0 and 1; multiply"),
+        (
+            lambda a: a.update(x_test=(a["x_test"] // 86).astype(np.int8) - 1),
+            "x_test is int8 from -1 to 1; needed: uint8",
+        ),
         (lambda a: a.update(y_train=a["y_train"][:-1]), "y_train has 29 labels; .* each of 30 images"),
         (lambda a: a.update(y_test=a["y_test"] + 1), "y_test has labels that y_train lacks: 3; .* 0, 1, 2"),
         (lambda a: a.update(y_test=a["y_test"] + 0.5), r"y_test is float64 \[12\]; needed: whole numbers"),

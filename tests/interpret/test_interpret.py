@@ -338,7 +338,7 @@ def test_of_a_network_that_adds_up_brightness_the_brightest_pixels_go_first(plan
         target = int(logits.argmax())
         pixels = image.flatten().sort(descending=target == 0).values  # for class 1 the map is zero: any order
         row = []
-        for share in interpretation.SHARES:
+        for share in interpretation.REMOVED:
             count = int(np.ceil(share * 64))
             mean = (count * fill + pixels[count:].sum()) / 64
             logits = torch.tensor([3 * mean, 0.2])  # the others are at -99
@@ -347,7 +347,7 @@ def test_of_a_network_that_adds_up_brightness_the_brightest_pixels_go_first(plan
     chosen = [i for i, (target, _) in enumerate(curves) if target == 0]
     assert len(chosen) > 100
     areas = np.array(found["grad_cam"]["areas"])
-    by_hand = np.array([np.trapezoid(row, interpretation.SHARES) for _, row in curves])
+    by_hand = np.array([np.trapezoid(row, interpretation.REMOVED) for _, row in curves])
     np.testing.assert_allclose(areas[chosen], by_hand[chosen], atol=1e-3)
     for rival in ("other", "random"):
         assert np.mean(np.array(found[rival]["areas"])[chosen] - areas[chosen]) > 0.01

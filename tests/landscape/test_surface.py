@@ -116,6 +116,29 @@ def test_the_largest_eigenvalue_is_found_even_if_a_negative_one_is_larger(eigenv
     assert found.eigenvalue == pytest.approx(largest, rel=5e-3, abs=1e-9)
 
 
+class Unused(Quadratic):
+    """The same with a parameter that the output does not depend on."""
+
+    def __init__(self, hessian):
+        super().__init__(hessian)
+        self.spare = nn.Parameter(torch.ones(2, dtype=hessian.dtype))
+
+
+@pytest.mark.parametrize(
+    ("hessian", "largest"), [(torch.diag(torch.tensor([2.0, 5.0])), 5.0), (torch.zeros(2, 2), 0)]
+)
+def test_parameters_that_a_network_does_not_use_add_eigenvalues_of_zero(hessian, largest):
+    found = largest_eigenvalue(Unused(hessian.double()), value, BATCHES, generator(0))
+    assert found.converged and found.eigenvalue == pytest.approx(largest, rel=5e-3)
+
+
+def test_a_loss_that_depends_on_no_parameter_is_flat():
+    found = largest_eigenvalue(
+        quadratic(1.0), lambda output, _: output.detach().requires_grad_(), BATCHES, generator(0)
+    )
+    assert found.eigenvalue == 0
+
+
 def test_between_equal_and_opposite_eigenvalues_nothing_is_claimed():
     assert not largest_eigenvalue(quadratic(4.0, -4.0, 1.0), value, BATCHES, generator(0)).converged
 

@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from helpers import results
+from helpers.sources import source
 from pj import cli, config
 from pj.claims import looks
 from pj.cli import watch
@@ -81,6 +83,9 @@ def test_targets_are_studies_runs_and_files_and_unknown_ones_are_named(project):
         found = work.chosen(every, [target], project)
         assert {job.run for job in found if job.run} == {run} and "prepare_data" in rules(found)
         assert rules(found).count("train") == rules(found).count("evaluate") == trained
+    dotted = project.study("own").variants[1]
+    assert dotted.name == "fast_1.5"  # no name of a file
+    assert {job.run for job in work.chosen(every, ["own/fast_1.5"], project) if job.run} == {dotted.spec.run}
     assert rules(work.chosen(every, [f"results/runs/{run}/seed1/run.json"], project)) == [
         "prepare_data",
         "train",
@@ -128,6 +133,45 @@ def test_a_step_that_computes_two_gradients_counts_twice(project):
     assert size.passes(sam) == 2 * (6 * 1337 + 460)
     step = Measured(history.kind(the_spec(project), MB), "P", 0.01, 0.0, 1e6)
     assert Times(project, MB, [], [step], {}, Jobs()).run("x", sam).seconds == pytest.approx(0.02 * 268)
+
+
+@pytest.mark.parametrize("kind", ["npy", "empty", "scalar"])
+def test_images_in_a_damaged_file_are_not_counted(kind, tmp_path):
+    path = tmp_path / "own.npz"
+    with path.open("wb") as file:
+        if kind == "npy":
+            np.save(file, np.zeros(3))
+        elif kind == "scalar":
+            np.savez(file, y_train=np.zeros(()), y_test=np.zeros(()))
+    assert facts.counts(source("npz", path=str(path), classes=3), tmp_path / "nothing.npz") is None
+
+
+def test_a_run_takes_the_steps_that_its_batches_have(project):
+    spec = the_spec(project, batch_size=64)
+    left = the_spec(project, batch_size=167)  # a last batch of one image is left out
+    assert history.Size(1337, 0).steps(spec) == 2 * 21
+    assert history.Size(1337, 0).steps(left) == 2 * 8
+
+
+def test_the_cores_of_a_system_that_does_not_say_which_may_be_used_are_all_of_them(
+    project, monkeypatch, capsys
+):
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    assert cli.main(["plan"]) == 0 and cli.main(["watch", "--once"]) == 0
+    assert f"{os.cpu_count()} runs at once" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["steps: 1", '{"steps": [{"kind": "x"}], "operations": [1]}'])
+def test_damaged_times_are_measured_again(content, project):
+    RESULTS.mkdir()
+    (RESULTS / history.FILE).write_text(content)
+    assert history.measured(RESULTS) == [] and history.operations(RESULTS) == {}
+
+
+def test_a_budget_without_claims_is_refused(project, capsys):
+    Path("without.yaml").write_text("claims: null")
+    assert cli.main(["plan", "--configfile", "without.yaml", "--budget", "1h"]) == 1
+    assert "--budget chooses among claims" in capsys.readouterr().err
 
 
 def test_a_probed_step_takes_as_long_as_the_gradients_that_its_probes_compute_in_fp32(project, monkeypatch):

@@ -99,6 +99,13 @@ def test_what_a_study_had_with_former_settings_is_not_on_its_page(loaded, tmp_pa
         assert "Former." not in text and "sweep" not in text and "curves" in text
 
 
+def test_a_damaged_figure_is_one_clear_message(loaded, tmp_path):
+    results(tmp_path)
+    (tmp_path / "studies" / "own" / "curves.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"curves\.png is damaged"):
+        html.write([], [Source(Evidence(tmp_path), loaded)], Words(), tmp_path / "report.html")
+
+
 def test_the_page_asks_for_nothing_outside_itself(loaded, tmp_path):
     text = page(tmp_path, loaded, [contrast()])
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", text)

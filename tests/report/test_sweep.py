@@ -97,8 +97,8 @@ def test_the_figure_shows_means_their_intervals_every_seed_and_the_papers_number
 
 def test_a_value_that_switches_something_off_is_drawn_at_zero(tmp_path):
     base = BASE | {"schedule": {"name": "cosine"}, "epochs": 3}
-    study = swept(tmp_path, {"schedule.warmup": [0, 1, 2]}, 1, base=base).study("s")
-    write_runs(tmp_path, study, [[50.0], [52.0], [51.0]])
+    study = swept(tmp_path, {"schedule.warmup": [0, 1, 2]}, 2, base=base).study("s")
+    write_runs(tmp_path, study, [[50.0] * 2, [52.0] * 2, [51.0] * 2])
     assert lines(sweep.draw(study, tmp_path))["mean"].tolist() == [[0, 50], [1, 52], [2, 51]]
 
 

@@ -121,3 +121,12 @@ def test_what_an_analysis_measured_is_refused_once_it_was_edited_damaged_or_copi
     copied = path.rename(path.with_name(f"{run.name}-seed1.json"))
     with pytest.raises(RecordError, match="seed 0: it was copied; delete it there"):
         records.measured(copied)
+
+
+def test_a_run_of_another_version_of_pj_is_refused_by_name(tmp_path):
+    folder = tmp_path / "digits-mlp-01234567" / "seed0"
+    folder.mkdir(parents=True)
+    content = {"state": "complete", "seed": 0, "spec": {"of": "another version"}}
+    (folder / records.RUN).write_text(json.dumps(content))
+    with pytest.raises(RecordError, match="was written by another version of pj"):
+        records.read_run(folder)

@@ -58,6 +58,8 @@ class Evidence:
         missing = [] if found is None else [column for column in needed if column not in found]
         if missing:
             raise UserError(f"{path} has no column {', '.join(missing)}; needed: a table that pj wrote")
+        if found is not None and "seed" in found and found["seed"].dtype.kind not in "iuf":
+            raise UserError(f"{path} is damaged: a seed is not a number; put it back from a copy")
         return found
 
     @cached_property
@@ -110,14 +112,21 @@ class Evidence:
         if not of_runs(cell):
             key, *_, last = cell.split("/")
             values = ANALYSES[key].cells.values
-            return _by_seed(own, last if len(values) > 1 else values[0])
+            return self._numbers(own, cell, last if len(values) > 1 else values[0])
         if quantity == "gap":
             # both in eval mode on clean images: running training accuracy would mix in dropout and CutMix
             own = own.assign(gap=own["train"] - own["selected"])
         if quantity == "epochs_to_70" and quantity in own:
             # a run that never reached it took longer than it had
             own = own.assign(epochs_to_70=own["epochs_to_70"].fillna(own["epochs"] + 1))
-        return _by_seed(own, quantity)
+        return self._numbers(own, cell, quantity)
+
+    def _numbers(self, own: pd.DataFrame, cell: str, column: str) -> BySeed:
+        try:
+            return _by_seed(own, column)
+        except ValueError as error:
+            table = f"the table of {cell} in {self.folder} is damaged"
+            raise UserError(f"{table}: {column} is not a number ({error}); put it back from a copy") from None
 
     def never(self, cell: str) -> int:
         """Return how many of a cell's complete runs never reached 70 % test accuracy."""

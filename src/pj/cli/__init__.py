@@ -32,7 +32,7 @@ COMMANDS = {
     "schema": "write the JSON schemas and the reference pages of config.yaml and claims.yaml",
     "completion": "print the script that lets a shell complete commands, options, studies and variants",
 }
-WITHOUT_CONFIG = ("init", "completion")
+WITHOUT_CONFIG = ("init", "completion", "prune", "schema")
 EXIT_CODES = {
     0: "done",
     1: "an error, reported in one message",

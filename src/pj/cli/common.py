@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,11 @@ from pj.errors import UserError
 
 RESULTS = Path("results")
 DAMAGED = "damaged or edited since"
+
+
+def usable_cores() -> int:
+    """Return how many CPU cores this process may use; all of them where the system does not say (macOS)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load(options: argparse.Namespace, overrides: Mapping[str, Any] | None = None) -> Config:

@@ -128,7 +128,10 @@ def _titled(variant: Variant, title: str) -> Variant:
 
 def _recorded(folder: Path) -> Variant:
     """Return the variant of a run that no study of this configuration names."""
-    there = {int(path.parent.name[4:]): path for path in folder.glob(f"seed[0-9]*/{records.RUN}")}
+    seeds = {path.parent.name.removeprefix("seed"): path for path in folder.glob(f"seed*/{records.RUN}")}
+    there = {int(seed): path for seed, path in seeds.items() if seed.isdecimal()}  # no copies
+    if not there:
+        raise UserError(f"{folder} holds no finished run of a seed (seed0, seed1, …)")
     try:
         spec = RunSpec.model_validate(json_of(next(iter(there.values())))["spec"])
     except (KeyError, ValidationError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pj import files
 from pj.cli.common import RESULTS, load, note_outdated, outdated
 from pj.errors import UserError
 
@@ -23,6 +24,7 @@ def run(options: argparse.Namespace) -> None:
     """Copy what is finished into a folder."""
     from pj.report.pages.keep import keep  # loads pandas
 
+    files.check_writable(options.folder, "what is kept goes")
     loaded = load(options)
     late = outdated(loaded)
     kept = keep(loaded, RESULTS, options.folder, [f"When this was kept, {text}." for text in late.values()])

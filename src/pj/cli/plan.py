@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pj.cli.common import RESULTS, load, print_table
+from pj.cli.common import RESULTS, load, print_table, usable_cores
 from pj.durations import counted, duration
 from pj.errors import UserError
 
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
     if options.measure:
         _measure(jobs, loaded)
     known, device = times.known(loaded, RESULTS, options.like)
-    cores = options.cores or len(os.sched_getaffinity(0))
+    cores = options.cores or usable_cores()
     gpu = times.on_gpu(device)
     if options.gpus and not gpu:
         raise UserError(f"--gpus: the runs are planned on {device}; --like FOLDER plans for another machine")
@@ -102,9 +102,12 @@ def run(options: argparse.Namespace) -> None:
     if not jobs:
         print("Nothing is left to run: everything is up to date.")
     else:
-        _print_left(jobs, known, loaded, where)
+        _print_left(jobs, known, where)
         _print_sum(jobs, known, loaded, computing, cores)
-    if (claims := claims_of(loaded)) and not options.targets:
+    claims = claims_of(loaded)
+    if options.budget and not claims:
+        raise UserError("--budget chooses among claims, of which this configuration has none")
+    if claims and not options.targets:
         from pj.plan import claims as plans
 
         found = plans.judged(claims, every, loaded, RESULTS)
@@ -155,7 +158,7 @@ def _measure(jobs: Iterable[Job], config: Config) -> None:
 SECONDS = 120.0  # of measuring
 
 
-def _print_left(jobs: Sequence[Job], known: Times, config: Config, where: str) -> None:
+def _print_left(jobs: Sequence[Job], known: Times, where: str) -> None:
     """Print one row per study and analysis."""
     from pj.plan import times
 
@@ -272,7 +275,7 @@ def _print_budget(
     rows = [(str(one.found.claim.id), f"{100 * one.chance:.0f} %", duration(cost)) for one, cost in chosen]
     print_table(("claim", "chance of a verdict", "time it adds"), rows)
     jobs = dict.fromkeys(job for one, _ in chosen for job in one.lacking)
-    files = f" --configfile {' '.join(map(str, options.configfile))}" if options.configfile else ""
+    files = f" --configfile {shlex.join(map(str, options.configfile))}" if options.configfile else ""
     gpus = f" --resources gpu={computing}" if gpu else ""
     print(
         f"\nsnakemake --cores {cores}{gpus} --keep-going{files} -- \\\n  "

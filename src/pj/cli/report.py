@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pj import files
 from pj.cli.common import RESULTS, load, note_outdated, outdated
 from pj.errors import UserError
 
@@ -47,12 +48,15 @@ def run(options: argparse.Namespace) -> None:
     from pj.workflow import verify
 
     writers = {".html": html.write, ".md": markdown.write}
-    if options.output and options.output.suffix not in writers:
+    if options.output and (options.output.suffix not in writers or options.output.is_dir()):
         raise UserError(f"--output {options.output}; allowed: a file whose name ends in .html or .md")
-    loaded = load(options)
-    late = {} if options.sources else outdated(loaded)
     folders = sorted(set(options.sources or [RESULTS]))
     several = len(folders) > 1
+    place = folders[0].parent if several else folders[0]
+    outputs = [options.output] if options.output else [place / "report.html", place / "report.md"]
+    files.check_writable(outputs[0].parent, "the page goes")
+    loaded = load(options)
+    late = {} if options.sources else outdated(loaded)
     sources = (
         [kept(folder, folder.name if several else "") for folder in folders]
         if options.sources
@@ -64,8 +68,6 @@ def run(options: argparse.Namespace) -> None:
         (own,) = sources
         looks.record(RESULTS, claims_of(loaded), own.evidence, loaded)
     judgements = verdicts.judge(claims_of(loaded), [source.evidence for source in sources], loaded)
-    place = folders[0].parent if several else folders[0]
-    outputs = [options.output] if options.output else [place / "report.html", place / "report.md"]
     for output in outputs:
         writers[output.suffix](judgements, sources, words.of(loaded), output)
     written = " and ".join(map(str, outputs))

@@ -46,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the files, or report which are out of date."""
+    files.check_writable(options.output, "the schemas go")
     found = {options.output / name: text for name, text in contents(options.output).items()}
     stale = [p for p, text in found.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     if options.check and stale:

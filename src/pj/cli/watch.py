@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pj.cli.common import RESULTS, load
+from pj.cli.common import RESULTS, load, usable_cores
 from pj.durations import counted, duration
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
 
     loaded = load(options) if Path("config.yaml").is_file() or options.configfile else None
     known, device = times.known(loaded, RESULTS) if loaded else (None, "")
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     computing = times.at_once(device, cores, loaded) if loaded else 1
 
     def look() -> tuple[list[Running], Whole | None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,21 +11,7 @@ from pj.config.messages import choice_fault
 from pj.config.settings import ProbeView, Settings, Variant
 from pj.config.spec import RunSpec
 from pj.config.types import Strict
-from pj.data import listing
-
-# Test images of the official datasets (Krizhevsky 2009; LeCun et al. 1998; Xiao et al. 2017; Clanuwat et al.
-# 2018; Netzer et al. 2011; Coates et al. 2011), and of the subsets of
-# EMNIST (Cohen et al. 2017, table II; its files of letters hold more than it says, so they are not listed).
-TEST_IMAGES = {"STL10": 8_000, "SVHN": 26_032} | dict.fromkeys(
-    ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST"), 10_000
-)
-EMNIST_TEST_IMAGES = {
-    "balanced": 18_800,
-    "byclass": 116_323,
-    "bymerge": 116_323,
-    "digits": 40_000,
-    "mnist": 10_000,
-}
+from pj.data import listing, official
 
 
 def label(name: str, source: Source) -> str:
@@ -178,18 +162,10 @@ def _test_images(source: Source) -> int | None:
     if source.source == "folder":
         return len(listing.images(Path(source.path), "test").files) or None
     if source.source == "npz":
-        return _rows(Path(source.path), "y_test")
+        return listing.rows(Path(source.path), "y_test")
     if source.source == "torchvision":
         subset = source.subset or "balanced"
-        return EMNIST_TEST_IMAGES.get(subset) if source.dataset == "EMNIST" else TEST_IMAGES[source.dataset]
-    return 360 if source.source == "digits" else None
-
-
-def _rows(path: Path, array: str) -> int | None:
-    """Return the length of an array in an .npz, read from its header; None if there is none."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as file:
-            found = re.search(rb"'shape': \((\d+),", file.read(256))
-    except (OSError, KeyError, zipfile.BadZipFile):
-        return None  # the job that reads the data reports what is wrong with it
-    return int(found[1]) if found else None
+        if source.dataset == "EMNIST":
+            return official.EMNIST_TEST_IMAGES.get(subset)
+        return official.COUNTS[source.dataset][1]
+    return official.DIGITS[1] if source.source == "digits" else None

@@ -190,7 +190,7 @@ def defaults(target: str) -> dict[str, Any]:
 def facts(target: str) -> dict[str, Any]:
     """Return the attributes in capitals of a class, and of its bases in the same file, that are literals.
 
-    None if its file is not here.
+    Empty if its file is not here.
     """
     try:
         found = _found(target)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pj.config.data import Data
+from pj.config.data import Data, steps_per_epoch
 from pj.data import create_part
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator
@@ -107,12 +107,6 @@ def _check_classes(parts: dict[str, NDArray[Any]], name: str, dataset: Dataset) 
             if train >= FEW * dataset.classes:
                 of = f"{count[label]} {part} images are of class {dataset.names[label]}"
                 raise DataError(f"{name}: {of}, and none of the {train} training images; mix the source")
-
-
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return the number of batches of an epoch."""
-    # batch norm cannot normalise a last batch of one image: that image waits for the next epoch
-    return -(-images // batch_size) - (1 if images % batch_size == 1 and images > 1 else 0)
 
 
 class TrainingBatches:

@@ -24,7 +24,7 @@ def images(x: NDArray[Any], where: str, notes: list[str]) -> NDArray[np.uint8]:
         x = x.transpose(0, 2, 3, 1)
     if x.ndim != 4 or x.shape[1] != x.shape[2] or x.shape[3] not in (1, 3) or 0 in x.shape:
         raise DataError(f"{where} is {x.dtype} {list(x.shape)}; needed: images {SHAPES}, at least one")
-    if x.dtype.kind in "biu" and x.max() == 1:
+    if x.dtype.kind in "biu" and x.min() >= 0 and x.max() == 1:
         raise DataError(f"{where} is {x.dtype} and holds only 0 and 1; multiply it by 255")
     if x.dtype == np.uint8:
         return x

@@ -1,10 +1,15 @@
-"""The image files of a folder: one list for what is watched, read and counted. Loads no torch."""
+"""The image files of a folder (one list for what is watched, read and counted), and the length of arrays.
+
+Loads no torch.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,3 +97,13 @@ def state(files: list[Path], root: Path) -> str:
         digest.update(os.fsencode(path.relative_to(root)))
         digest.update(f"\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\0".encode())
     return digest.hexdigest()
+
+
+def rows(path: Path, array: str) -> int | None:
+    """Return the length of an array in an .npz, read from its header; None if there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as file:
+            found = re.search(rb"'shape': \((\d+),", file.read(256))
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return None  # the job that reads the data reports what is wrong with it
+    return int(found[1]) if found else None

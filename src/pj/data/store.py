@@ -176,7 +176,9 @@ def load(path: Path) -> Dataset:
                 made_from=meta.get("made_from", {}),
             )
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; create it {made}") from None
+        ours = path.parent.name == "data"  # results/data
+        how = f"create it {made}" if ours else "give a file that pj prepared, such as results/data/mnist.npz"
+        raise DataError(f"{path} is missing; {how}") from None
     except Exception as error:  # a damaged archive fails in zipfile, zlib, tokenize, …
         raise DataError(f"{path} is damaged ({error}); {again}") from error
     if _hash(arrays) != found.sha256:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pj import registry
 
 if TYPE_CHECKING:
-    from pj.interpret.maps import feature_maps, grad_cam
+    from pj.interpret.maps import class_maps, feature_maps, grad_cam
 
-    __all__ = ["feature_maps", "grad_cam"]
+    __all__ = ["class_maps", "feature_maps", "grad_cam"]
 
-PUBLIC = {name: f"pj.interpret.maps:{name}" for name in ("feature_maps", "grad_cam")}
+PUBLIC = {name: f"pj.interpret.maps:{name}" for name in ("class_maps", "feature_maps", "grad_cam")}
 
 
 def __getattr__(name: str) -> Any:

@@ -188,8 +188,13 @@ def _hessian_times(
     result = torch.zeros_like(vector)
     for inputs, targets in batches:
         value = loss(model(inputs), targets) * (len(targets) / total)
-        gradient = torch.autograd.grad(value, parameters, create_graph=True)
-        along = sum((g * block).sum() for g, block in zip(gradient, blocks, strict=True))
+        # a parameter that the network does not use has none, as its optimizer sees it
+        gradient = torch.autograd.grad(
+            value, parameters, create_graph=True, allow_unused=True, materialize_grads=True
+        )
+        along = torch.stack([(g * block).sum() for g, block in zip(gradient, blocks, strict=True)]).sum()
+        if not along.requires_grad:  # the gradient is constant
+            continue
         found = torch.autograd.grad(along, parameters, allow_unused=True, materialize_grads=True)
         result += torch.cat([h.reshape(-1) for h in found])
     return result

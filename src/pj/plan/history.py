@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from pj.config.data import steps_per_epoch
 from pj.config.spec import RunSpec
 from pj.data import facts
 from pj.data.facts import Images
@@ -32,7 +32,7 @@ class Size:
 
     def steps(self, spec: RunSpec) -> int:
         """Return the number of steps of a run."""
-        return spec.epochs * ceil(self.train / spec.batch_size)
+        return spec.epochs * steps_per_epoch(self.train, spec.batch_size)
 
     def passes(self, spec: RunSpec) -> float:
         """Return the forward passes of single images of a run; a backward pass counts as two."""
@@ -180,13 +180,16 @@ def _kept(found: Source, images: Images) -> Iterator[Took]:
 
 def measured(results: Path) -> list[Measured]:
     """Return what `pj plan --measure` kept."""
-    found = json_of(results / FILE).get("steps", [])
-    return [Measured(**entry) for entry in found]
+    try:
+        return [Measured(**entry) for entry in json_of(results / FILE).get("steps", [])]
+    except TypeError:  # damaged, or of another version: `pj plan --measure` takes the times again
+        return []
 
 
 def operations(results: Path) -> dict[str, float]:
     """Return the floating-point operations of one image's forward pass, by network, as counted before."""
-    return dict(json_of(results / FILE).get("operations", {}))
+    found = json_of(results / FILE).get("operations")
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def devices(took: Iterable[Took]) -> list[str]:

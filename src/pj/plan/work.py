@@ -73,11 +73,11 @@ def _needed(target: str, jobs: Sequence[Job], config: Config) -> list[Job]:
     if kind in ANALYSES and name in config.analyses(kind):
         own = {variant.spec.run for variant in config.analysed(kind, name).variants}
         return [job for job in jobs if f"{kind}/{name}" in job.part or _trains(job, own)]
+    variants = {variant.name: variant for variant in config.study(kind).variants} if study else {}
+    if name in variants:
+        return [job for job in jobs if _trains(job, {variants[name].spec.run})]
     if study and (not name or "." in name):
         return [job for job in jobs if kind in job.part]
-    if study and name in study.variants:
-        (variant,) = [v for v in config.study(kind).variants if v.name == name]
-        return [job for job in jobs if _trains(job, {variant.spec.run})]
     if kind in runs and (not name or name.removeprefix("seed").isdigit()):
         seeds = {int(name.removeprefix("seed"))} if name else set(runs[kind].seeds)
         rules = ("train",) if rest[1:] and rest[1] != EVALUATION else ("train", "evaluate")

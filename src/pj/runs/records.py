@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pj import files
 from pj.config.spec import RunSpec
 from pj.errors import UserError
@@ -76,7 +78,11 @@ def _check_place(folder: Path, record: dict[str, Any]) -> None:
         or not {"spec", "seed"} <= record.keys()
     ):
         return
-    run = RunSpec.model_validate(record["spec"]).run
+    try:
+        run = RunSpec.model_validate(record["spec"]).run
+    except ValidationError:
+        path = folder / RUN
+        raise RecordError(f"{path} was written by another version of pj; train this run again") from None
     if (run, record["seed"]) != (folder.parent.name, int(named[1])):
         raise RecordError(
             f"{folder} holds {run}, seed {record['seed']}: it was copied to a wrong place; delete it there"

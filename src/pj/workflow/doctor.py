@@ -55,7 +55,7 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
     yield from _slurm(loaded.settings.device if loaded else "auto")
     yield _disk(results)
     if loaded is None:
-        yield Finding("configuration", fault, "fix the errors above in config.yaml or your overlay")
+        yield Finding("configuration", fault, "fix the errors above")
         return
     runs = loaded.runs()
     trainings = sum(len(run.seeds) for run in runs.values())

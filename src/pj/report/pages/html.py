@@ -24,6 +24,7 @@ from pj.claims.schema import Probed, cells, of_runs, study_of
 from pj.claims.verdicts import Judgement
 from pj.config.analyses import ANALYSES
 from pj.config.words import Words
+from pj.errors import UserError
 from pj.report import inventory
 from pj.report.figures import style
 from pj.report.pages import forest
@@ -236,9 +237,12 @@ def _sheets(paths: Iterable[Path]) -> list[Sheet]:
 
 def _picture(path: Path, identity: str, text: str) -> Picture:
     """Return an image in 256 colours, a third of its file, so that a page of many stays a few megabytes."""
-    with Image.open(path) as image:
-        values = image.info.get(style.VALUES)
-        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    try:
+        with Image.open(path) as image:
+            values = image.info.get(style.VALUES)
+            small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    except OSError as error:
+        raise UserError(f"{path} is damaged ({error}); delete it, or put it back from a copy") from None
     content = BytesIO()
     small.save(content, "PNG", optimize=True)
     source = f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"

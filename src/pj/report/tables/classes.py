@@ -29,7 +29,7 @@ def pairs(study: Study, evaluations: Evaluations) -> pd.DataFrame:
     """
     rows = []
     for variant in study.variants:
-        found = list(_measured(study, variant, evaluations).values())
+        found = list(_measured(variant, evaluations).values())
         if not found:
             continue
         names, total = found[0]["classes"], np.sum([one["confusion"] for one in found], axis=0)
@@ -41,7 +41,7 @@ def pairs(study: Study, evaluations: Evaluations) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _measured(study: Study, variant: Variant, evaluations: Evaluations) -> dict[int, Mapping[str, Any]]:
+def _measured(variant: Variant, evaluations: Evaluations) -> dict[int, Mapping[str, Any]]:
     """Return the evaluations of a variant by seed, without those whose classes are not the study's.
 
     Evaluations of an older pj say nothing of their classes.
@@ -57,7 +57,7 @@ def sheet(study: Study, found: pd.DataFrame, evaluations: Evaluations) -> Sheet:
     rows = []
     for variant in study.variants:
         own = found[found["variant"] == variant.name]
-        seeds = len(_measured(study, variant, evaluations))
+        seeds = len(_measured(variant, evaluations))
         rows.append([variant.title, str(seeds), *(_extremes(own) if seeds else ("", "", ""))])
     left_out = ", ".join(_left_out(study, evaluations))
     head = HEAD.format(label=study_label(study), left_out=f" Left out: {left_out}." if left_out else "")
@@ -86,7 +86,7 @@ def _extremes(own: pd.DataFrame) -> tuple[str, str, str]:
 def _left_out(study: Study, evaluations: Evaluations) -> Iterator[str]:
     """Yield the runs that are complete and not in the table, each with the reason."""
     for variant in study.variants:
-        there = _measured(study, variant, evaluations)
+        there = _measured(variant, evaluations)
         for seed in variant.seeds:
             if "selected" in evaluations[variant.name, seed] and seed not in there:
                 why = "other classes" if evaluations[variant.name, seed].get("classes") else "an older pj"
