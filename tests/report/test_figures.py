@@ -16,7 +16,7 @@ from pj.config.analyses.landscape import Slices
 from pj.config.analyses.pruning import Percents
 from pj.config.settings import Scale, Study, Variant
 from pj.config.spec import RunSpec
-from pj.report.figures import curves, interpret, landscape, paths, probes, pruning, style
+from pj.report.figures import curves, interpret, landscape, paths, pruning, style
 
 LONG = "The influence of WIDE and DEEP batch-normalised networks on the smoothness of a gradient's way"
 SMOKE = Scale(name="smoke", epochs=6, train=800, validation=200, test=300, width=0.125)
@@ -180,8 +180,3 @@ def test_the_figures_of_an_interpretation_with_long_titles_are_whole(count):
         assert part in words(figure)
     assert cut(interpret.draw_image(shown, found)) == []
     assert cut(interpret.draw_sheet(shown, found)) == []
-
-
-def test_every_figure_of_probes_says_what_its_bands_are():
-    assert set(probes.BANDS) == {"loss_range", "predictiveness", "beta", "ics"}
-    assert all("band" in text for text in probes.BANDS.values())

@@ -243,6 +243,8 @@ def test_both_networks_stand_in_every_frame_told_apart_without_colour(show, tmp_
         is_range = show in ("loss_range", "predictiveness") or (axes in reported and show == "ics")
         fills = [c for c in axes.collections if isinstance(c, PolyCollection)]
         assert len(fills) == (2 if is_range else 0)
+        if axes not in reported:
+            assert bool(fills) == probe_figures.BANDS[show].startswith("band")  # what its title says
 
 
 def test_losses_that_spread_over_decades_get_a_logarithmic_axis(tmp_path):
