@@ -13,7 +13,7 @@ rule prepare_data:
     conda:
         ENVIRONMENT
     resources:
-        folder=lambda wildcards: getattr(SOURCES[wildcards.dataset], "folder", ""),
+        folder=download_folder,
     params:
         settings=source_settings,
         code=source_code,

@@ -64,6 +64,12 @@ def source_settings(wildcards):
     return as_settings(SOURCES[wildcards.dataset], exclude={"folder", "label"})
 
 
+def download_folder(wildcards):
+    """Return the place of the official archives; none of other sources."""
+    source = SOURCES[wildcards.dataset]
+    return source.folder if source.source == "torchvision" else ""
+
+
 def source_code(wildcards):
     source = SOURCES[wildcards.dataset].source
     return fingerprint(SCRIPTS / "prepare_data.py", {"pj.data.sources": source})

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from helpers import own_code
+from helpers.calls import call
 from helpers.project import OWN as STUDY
+from helpers.project import ROOT
 from helpers.runs import assert_equal_runs, killed_after, train
 from pj import cli, models, syntax
 from pj import own as own_components
@@ -18,7 +21,10 @@ from pj.data import sources, store
 from pj.errors import UserError
 from pj.interpret import maps
 from pj.models import layer_names
+from pj.runs.records import read_metrics
 from pj.training import network
+from pj.training.device import configure
+from pj.training.run import Training
 
 NET = {"class": "my_nets.py:TinyNet", "options": {"hidden": 4}}
 OWN = {
@@ -251,3 +257,75 @@ def test_grad_cam_of_a_layer_whose_output_the_next_one_changes_in_place_is_that_
 def test_a_network_of_torchvision_that_does_not_fit_the_images_is_one_message():
     with pytest.raises(UserError, match=r"torchvision's vit_b_16 with .*'image_size': 28.*patch size"):
         models.create("torchvision", arch="vit_b_16", num_classes=10, in_channels=3, image_size=28)
+
+
+OPTIMIZERS = """
+
+class Layered(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        first, *rest = params
+        super().__init__([{"params": [first]}, {"params": rest, "lr": lr / 10}], lr=lr)
+
+
+class Tensor(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=torch.tensor(lr), foreach=False)
+
+
+class Nesterov(torch.optim.SGD):
+    def __init__(self, params, lr=0.1, momentum=0.9, nesterov=False, weight_decay=0.01):
+        super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+
+
+def drops(progress, epochs, *, milestones):
+    return 0.1 if progress > 1 else 1.0
+"""
+
+
+def own_optimizer(folder, name, **options):
+    with (folder / "my_nets.py").open("a") as file:
+        file.write(OPTIMIZERS)
+    return {"class": f"my_nets.py:{name}", "options": {"lr": 0.1, **options}}
+
+
+def test_an_own_optimizers_learning_rates_by_group_keep_their_ratio(folder, spec, digits):
+    step = {"name": "step", "every": 1, "gamma": 0.5}
+    run = spec(
+        model={"name": "mlp", "width": 0.02}, optimizer=own_optimizer(folder, "Layered"), schedule=step
+    )
+    training = Training(run, 0, store.load(digits), configure("cpu", "fp32", 1))
+    for epoch in range(2):
+        training.batches.start_epoch(epoch)
+        while training.step < training.batches.steps:
+            training.train_step()
+        rates = [group["lr"] for group in training.optimizer.param_groups]
+        assert rates == pytest.approx([0.1 * 0.5**epoch, 0.01 * 0.5**epoch])
+        training.end_epoch()
+
+
+def test_a_learning_rate_that_is_a_tensor_is_a_number_in_the_metrics(folder, spec, digits, tmp_path):
+    run = spec(model={"name": "mlp", "width": 0.02}, optimizer=own_optimizer(folder, "Tensor"))
+    train(run, digits, tmp_path / "run")
+    assert [row["lr"] for row in read_metrics(tmp_path / "run")] == pytest.approx([0.1, 0.1])
+
+
+def test_options_of_an_own_part_are_not_those_of_pj(folder, spec):
+    """Nesterov's momentum and a weight decay may be defaults of the class; milestones may be of any form."""
+    nesterov = own_optimizer(folder, "Nesterov", nesterov=True)
+    drops = {"class": "my_nets.py:drops", "options": {"milestones": [100, 200]}}
+    assert spec(optimizer=nesterov, schedule=drops, decay_norms_and_biases=False).epochs == 2
+
+
+@pytest.mark.workflow
+def test_an_option_of_an_own_source_is_not_the_place_of_official_archives(folder):
+    study = {"title": "S", "variants": {"a": {}}}
+    study["base"] = {"data": {"name": "mine"}, "model": {"name": "mlp"}, "loss": {"name": "mse"}, "epochs": 1}
+    study["base"] |= {"optimizer": {"name": "sgd", "lr": 0.1}, "batch_size": 10}
+    mine = {"class": "my_nets.py:images", "options": {"folder": 40}}
+    content = {"standalone": True, "seeds": [0], "datasets": {"mine": mine}, "studies": {"s": study}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    text = (folder / "my_nets.py").read_text()
+    (folder / "my_nets.py").write_text(text.replace("count=40,", "folder,").replace("count", "folder"))
+    options = ("-s", str(ROOT / "Snakefile"), "--directory", str(folder))
+    status, output = call(folder, ROOT / "src", "--cores", "1", *options, "--", "results/data/mine.npz")
+    assert status == 0 and (folder / "results" / "data" / "mine.npz").is_file(), output

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from pj.data.store import Dataset
-
 
 def model(
     *,
@@ -55,7 +53,7 @@ def model(
     given = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
     taken = {*inspect.signature(found).parameters, *own.named(class_)}
     chosen = {name: value for name, value in given.items() if name in taken}
-    built: nn.Module = _called(class_, partial(found, **chosen), options)
+    built: nn.Module = called(class_, partial(found, **chosen), options)
     return built
 
 
@@ -95,7 +93,7 @@ def _loss(device: torch.device, class_: str, options: str, content: str | None) 
     found = loaded(class_, content)
     if not isinstance(found, type):
         return partial(found, **(json.loads(options) or {}))
-    built: Callable[..., Any] = _called(class_, found, json.loads(options))
+    built: Callable[..., Any] = called(class_, found, json.loads(options))
     return built.to(device) if hasattr(built, "to") else built
 
 
@@ -120,7 +118,7 @@ def optimizer(
         content: a hash of the file, which pj fills in.
 
     """
-    built: Optimizer = _called(class_, partial(loaded(class_, content), params), options)
+    built: Optimizer = called(class_, partial(loaded(class_, content), params), options)
     return built
 
 
@@ -160,33 +158,6 @@ def schedule(
 def _function(class_: str, content: str | None) -> Callable[..., Any]:
     found: Callable[..., Any] = loaded(class_, content)
     return found
-
-
-def source(
-    *,
-    class_: str,
-    options: dict | None = None,
-    mix: bool = True,
-    content: str | None = None,
-) -> Dataset:
-    """Return images of your own: a function that returns x_train, y_train, x_test and y_test by name.
-
-    Args:
-        class_: the function, as "file.py:name" or "package.module:name".
-        options: its arguments.
-        mix: mix the order of the images, by a recorded permutation, since splits go by position;
-            false: keep it, such as that of an official dataset.
-        content: a hash of the file, which pj fills in.
-
-    """
-    from pj.data.sources import npz  # loads numpy
-
-    arrays = _called(class_, loaded(class_, content), options)
-    if not isinstance(arrays, Mapping):
-        raise UserError(
-            f"{class_} returned {type(arrays).__name__}; needed: a dictionary of {', '.join(npz.ARRAYS)}"
-        )
-    return npz.dataset(arrays, class_, mix=mix)
 
 
 def loaded(target: str, content: str | None) -> Any:
@@ -233,7 +204,8 @@ def _imported(path: Path) -> Any:
     return module
 
 
-def _called(target: str, function: Callable[..., Any], options: Mapping[str, Any] | None) -> Any:
+def called(target: str, function: Callable[..., Any], options: Mapping[str, Any] | None) -> Any:
+    """Return what a part's constructor or function returns; UserError with its traceback if it fails."""
     try:
         return function(**(options or {}))
     except Exception:

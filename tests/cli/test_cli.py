@@ -10,11 +10,13 @@ import time
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from pj import cli
 from pj.cli import watch
+from pj.data import store
 from pj.plan import progress
 from pj.runs.records import read_run
 
@@ -308,3 +310,14 @@ def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):
     resume.mkdir(parents=True)
     (resume / "000000005-abc.pt").write_text("")
     assert state() == "stopped"
+
+
+def test_train_on_other_data_trains_again(here, digits, capsys):
+    arguments = ["train", "mlp_cnn", "mlp", "--output", "run", "--configfile", "config.smoke.yaml"]
+    assert cli.main([*arguments, "--data", str(digits)]) == 0
+    with np.load(digits) as there:
+        arrays = {key: there[key].copy() for key in store.ARRAYS}
+    arrays["x_train"][0] = 255 - arrays["x_train"][0]
+    store.save(store.checked(arrays, 10, "other"), here / "other.npz")
+    assert cli.main([*arguments, "--data", "other.npz"]) == 0
+    assert "already holds" not in capsys.readouterr().out

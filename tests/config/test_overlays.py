@@ -5,6 +5,7 @@ import yaml
 
 from pj.claims import loading as claims
 from pj.config import ConfigError, load, words
+from pj.config.yaml_files import merge
 
 BASE = """\
 seeds: [0]
@@ -279,3 +280,19 @@ def test_claims_and_texts_are_in_the_working_folder_or_beside_the_file_that_name
     assert [claim.id for claim in claims.of(config)] == [1]
     (tmp_path / "words.yaml").write_text("introduction: Here.\n")
     assert words.of(load("config.yaml", "elsewhere/my.yaml")).introduction == "Here."
+
+
+@pytest.mark.parametrize("name", ["source", "name", "class", "arch"])
+def test_a_variant_may_be_called_like_a_key_that_names_a_component(name, laid):
+    more = f"studies: {{own: {{variants: {{{name}: {{optimizer: {{lr: 0.7}}}}}}}}}}"
+    found = laid(more, f"studies: {{own: {{variants: {{{name}: {{title: New}}}}}}}}")
+    before, there = laid(more).study("own").variants, found.study("own").variants
+    assert [variant.name for variant in there] == [variant.name for variant in before]
+    (own,) = [variant for variant in there if variant.name == name]
+    assert (own.title, own.spec.optimizer.lr) == ("New", 0.7)
+
+
+def test_options_of_ones_own_part_are_merged_by_key_whatever_they_are_called():
+    before = {"class": "my.py:Net", "options": {"name": "a", "arch": "x", "hidden": 32}}
+    after = merge(before, {"options": {"name": "b", "arch": "y"}})
+    assert after["options"] == {"name": "b", "arch": "y", "hidden": 32}

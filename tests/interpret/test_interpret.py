@@ -13,7 +13,7 @@ from torch import nn
 
 from helpers.analyses import analysed, write_figures, write_table
 from pj import models
-from pj.config.analyses.interpret import View
+from pj.config.analyses.interpret import POINTS, View
 from pj.config.settings import Variant
 from pj.config.spec import RunSpec
 from pj.data import store
@@ -338,7 +338,7 @@ def test_of_a_network_that_adds_up_brightness_the_brightest_pixels_go_first(plan
         target = int(logits.argmax())
         pixels = image.flatten().sort(descending=target == 0).values  # for class 1 the map is zero: any order
         row = []
-        for share in interpretation.REMOVED:
+        for share in interpretation.SHARES:
             count = int(np.ceil(share * 64))
             mean = (count * fill + pixels[count:].sum()) / 64
             logits = torch.tensor([3 * mean, 0.2])  # the others are at -99
@@ -347,7 +347,7 @@ def test_of_a_network_that_adds_up_brightness_the_brightest_pixels_go_first(plan
     chosen = [i for i, (target, _) in enumerate(curves) if target == 0]
     assert len(chosen) > 100
     areas = np.array(found["grad_cam"]["areas"])
-    by_hand = np.array([np.trapezoid(row, interpretation.REMOVED) for _, row in curves])
+    by_hand = np.array([np.trapezoid(row, interpretation.SHARES) for _, row in curves])
     np.testing.assert_allclose(areas[chosen], by_hand[chosen], atol=1e-3)
     for rival in ("other", "random"):
         assert np.mean(np.array(found[rival]["areas"])[chosen] - areas[chosen]) > 0.01
@@ -362,6 +362,10 @@ def test_the_rival_maps_of_other_images_are_the_networks_own_for_another_image(p
     found = interpretation.measure(run, BRIGHT)["deletion"]["layers"]["conv1"]
     np.testing.assert_allclose(found["other"]["areas"], found["grad_cam"]["areas"], atol=1e-3)
     assert np.mean(np.array(found["random"]["areas"]) - found["grad_cam"]["areas"]) > 0.01
+
+
+def test_the_time_of_a_deletion_curve_is_that_of_its_points():
+    assert len(interpretation.SHARES) == POINTS
 
 
 def test_a_map_without_content_does_no_better_than_its_rivals(planted_run, monkeypatch):

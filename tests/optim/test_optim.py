@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from pj import optim
+from pj.errors import UserError
 from pj.training.batch_norm import frozen_running_statistics
 
 BUILTIN = [
@@ -135,6 +136,21 @@ def test_batch_norm_moves_once_in_a_sam_step():
     torch.testing.assert_close(model[1].running_var, once[1].running_var)
 
 
+def test_any_running_statistics_move_once_in_a_sam_step():
+    found = []
+    for name in ("sam", "sgd"):
+        torch.manual_seed(0)
+        norm = nn.InstanceNorm1d(3, track_running_stats=True)
+        before, after = nn.Sequential(nn.Unflatten(1, (1, 8)), nn.Conv1d(1, 3, 2)), nn.Linear(21, 3)
+        model = nn.Sequential(before, norm, nn.Flatten(), after)
+        optimizer = optim.create(name, model.parameters(), lr=0.1)
+        if name == "sam":
+            optimizer.second_pass = lambda network=model: frozen_running_statistics(network)
+        steps(model, optimizer, count=1)
+        found.append(norm.running_mean)
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize("wrong", [{"rho": -0.1}, {"eta": -1.0}, {"base": "sam"}])
 def test_sam_refuses_what_makes_no_sense(wrong):
     with pytest.raises(ValueError, match="SAM"):
@@ -148,3 +164,10 @@ def test_sam_has_a_public_name():
 def test_an_unknown_optimizer_is_refused_with_the_known_names():
     with pytest.raises(ValueError, match=r"'momentum'.*sgd"):
         optim.create("momentum", [])
+
+
+def test_dessilbi_refuses_a_layer_whose_weight_is_computed_before_it_trains():
+    plain = nn.Sequential(nn.Linear(2, 2))
+    optim.DessiLBI.check(plain)
+    with pytest.raises(UserError, match=r"that of linear1 .* is computed from others"):
+        optim.DessiLBI.check(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))))

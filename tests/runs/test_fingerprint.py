@@ -56,6 +56,8 @@ def changed(before, project, file, old, new, found=fingerprints):
     [
         ("src/pj/models/mlp.py", "HIDDEN = 1024", "HIDDEN = 1025", {"mlp", "sam"}),
         ("src/pj/models/resnet9.py", "ratio: int = 16", "ratio: int = 8", {"resnet9"}),
+        ("src/pj/data/steps.py", "images > 1", "images > 2", {"resnet9", "mlp", "sam"}),
+        ("src/pj/data/layout.py", "multiply it by 255", "multiply them by 255", set()),
         ("src/pj/models/blocks.py", "max(4,", "max(5,", {"resnet9", "mlp", "sam"}),
         ("src/pj/optim/sam.py", "1e-12", "1e-11", {"sam"}),
         ("src/pj/losses/regression.py", "logits.softmax(dim=1)", "logits", {"resnet9", "mlp", "sam"}),

@@ -70,7 +70,7 @@ def test_a_learning_rate_that_the_graph_reads_may_change_in_every_step(captured)
     captured.optimizer.param_groups[0]["lr"] = torch.tensor(0.1)
     results = []
     for step in range(EAGER + 3):
-        rates.set_to(captured.optimizer, 0.1 + step)
+        rates.set_to(captured.optimizer, 0.1 + step, [1.0])
         results.append(call(captured, 1))
     assert results == [22] * EAGER + [1022] * 3
 
@@ -79,7 +79,7 @@ def test_a_rate_keeps_its_tensor_when_it_is_set_and_is_a_number_on_a_cpu():
     optimizer = create("sam", [torch.zeros(1, requires_grad=True)], lr=0.1)
     (group,) = optimizer.param_groups
     group["lr"] = tensor = torch.tensor(0.1)
-    rates.set_to(optimizer, 0.5)
+    rates.set_to(optimizer, 0.5, [1.0])
     assert group["lr"] is tensor and tensor == 0.5
     assert rates.numbers(optimizer) == []
     rates.place(optimizer, torch.device("cpu"))

@@ -210,3 +210,10 @@ def test_relative_steps_follow_the_schedule(spec, digits, tmp_path):
     assert rates.tolist() == pytest.approx(cosine)
     # plain SGD's update divided by its rate is the gradient, whatever the rate is
     assert (update["length"] / update["gradient_norm"]).tolist() == pytest.approx([0.01] * 8, rel=1e-3)
+
+
+def test_a_step_whose_learning_rate_is_zero_is_not_probed(spec, digits, monkeypatch):
+    """Nothing is relative to it; an own schedule may begin there."""
+    monkeypatch.setattr(Training, "lr", lambda self, step: 0.05 * min(step, 1))
+    training = trained(spec(probe=PROBE | {"every": 2}, optimizer=SGD, epochs=1), digits)
+    assert [found["step"] for found in training.probing.found] == [2]

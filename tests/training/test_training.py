@@ -384,7 +384,10 @@ def test_a_run_in_training_elsewhere_is_not_trained_twice(spec, digits, tmp_path
         ResumeStates(tmp_path / "resume", {}).held(),
         pytest.raises(RunningElsewhereError, match="another process"),
     ):
-        train(spec(), digits, tmp_path / "run", resume=tmp_path / "resume")
+        progress = tmp_path / "progress.json"
+        progress.write_text("{}")  # of that process
+        train(spec(), digits, tmp_path / "run", resume=tmp_path / "resume", progress=progress)
+    assert progress.exists()
 
 
 def test_a_half_written_run_folder_is_refused_by_its_readers(spec, digits, tmp_path):

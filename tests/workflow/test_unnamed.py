@@ -83,6 +83,22 @@ def test_all_that_only_another_configuration_names_goes_and_nothing_else(project
     assert "nothing else" in capsys.readouterr().out
 
 
+def test_states_of_a_run_that_has_ended_go_and_those_of_a_run_that_has_not_stay(project):
+    """Such as those of former code, which nothing goes on from."""
+    loaded = config.load("config.yaml")
+    ended, other = (variant.spec.run for variant in loaded.study("selected").variants)
+    states = [
+        write(RESULTS / ".resume" / f"{run}-0123456789abcdef" / "seed0" / "1.pt") for run in (ended, other)
+    ]
+    for run, files in ((ended, (records.RUN, records.EVALUATION)), (other, (records.EVALUATION,))):
+        for file in (records.RUN, records.EVALUATION):
+            (RESULTS / "runs" / run / "seed0" / file).unlink(missing_ok=True)
+        for file in files:
+            write(RESULTS / "runs" / run / "seed0" / file)
+    clean("--delete")
+    assert [path.exists() for path in states] == [False, True]
+
+
 def test_what_an_alternative_configuration_names_is_kept_for_it(project):
     named, others = project
     gone = write(RESULTS / "runs" / "digits-mlp-01234567" / "seed0" / records.RUN)

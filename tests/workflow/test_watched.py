@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from helpers.sources import source
+from pj.config.components import Source
+from pj.config.types import Strict
 from pj.data import listing
 from pj.errors import UserError
 from pj.runs import records
@@ -59,6 +61,25 @@ def test_an_image_of_the_same_size_and_date_as_before_is_another_one(tmp_path):
     image.write_bytes(content[::-1])
     os.utime(image, ns=(date, date))
     assert watched.content(given, tmp_path) != before
+
+
+def test_files_and_folders_that_options_of_an_own_source_name_are_watched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text("def images(file, folder, here, count): ...")
+    (tmp_path / "folder").mkdir()
+    options = {"file": "x.npy", "folder": str(tmp_path / "folder"), "here": ".", "count": 3}
+
+    class Settings(Strict):
+        source: Source
+
+    given = Settings.model_validate({"source": {"class": "my.py:images", "options": options}}).source
+    seen = {watched.content(given, tmp_path / "cache")}
+    for path in ("x.npy", "folder/a.png", "x.npy"):
+        (tmp_path / path).write_text(f"{len(seen)}")
+        seen.add(watched.content(given, tmp_path / "cache"))
+    assert len(seen) == 4
+    (tmp_path / "results.txt").write_text("not named")
+    assert watched.content(given, tmp_path / "cache") in seen
 
 
 def test_what_is_missing_or_official_has_no_content_to_watch(tmp_path):

@@ -58,11 +58,12 @@ def run(options: argparse.Namespace) -> None:
     spec = there[options.variant].spec
     _refuse_another_run(options.output, spec, options.seed)
     code = run_fingerprint(Path(loop.__file__), spec)
-    if (options.output / records.RUN).exists() and records.read_run(options.output)["code"] == code:
-        state = records.state(options.output)
-        print(f"{options.output} already holds this run ({state}); delete it to train it again")
-        return
     data = options.data or RESULTS / "data" / f"{spec.data.name}.npz"
+    record = records.read_run(options.output) if (options.output / records.RUN).exists() else {}
+    images = store.load(data).sha256 if record and data.is_file() else record.get("data_sha256")
+    if record and (record["code"], record.get("data_sha256")) == (code, images):
+        print(f"{options.output} already holds this run ({record['state']}); delete it to train it again")
+        return
     if not options.data and not data.is_file():
         overlays = f" --configfile {shlex.join(map(str, options.configfile))}" if options.configfile else ""
         raise UserError(f"{data} is missing; create it with `snakemake --cores 1{overlays} -- {data}`")

@@ -79,7 +79,8 @@ def _band_faults(path: str, view: ProbeView, variants: Sequence[Variant]) -> lis
 
 def _but_for_the_rate(spec: RunSpec) -> str:
     content = spec.model_dump(mode="json", exclude={"probe"})
-    del content["optimizer"]["lr"]
+    optimizer = content["optimizer"]
+    (optimizer if "lr" in optimizer else optimizer["options"]).pop("lr")  # an option of a user's own
     return str(content)
 
 

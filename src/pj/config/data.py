@@ -25,7 +25,7 @@ class MixUp(Strict):
 
 
 class Cutout(Strict):
-    """A square of every image set to the mean (DeVries & Taylor 2017)."""
+    """A square of every image set to `mean`, or to black (DeVries & Taylor 2017)."""
 
     side: Count = Field(
         description="of the square in pixels; its centre is uniform, and the image's edge clips it"
@@ -48,7 +48,7 @@ Range = Annotated[list[float], AfterValidator(_range)]
 
 
 class Erasing(Strict):
-    """Random erasing: a rectangle of some images set to the mean (Zhong et al. 2020)."""
+    """Random erasing: a rectangle of some images set to `mean`, or to black (Zhong et al. 2020)."""
 
     p: Fraction = Field(0.5, description="share of images that lose a rectangle")
     scale: Annotated[Range, AfterValidator(_share)] = Field(
@@ -121,8 +121,12 @@ class Data(Strict):
         None, description="one random operation of random strength; not together with randaugment"
     )
     jitter: Jitter | None = Field(None, description="change brightness, contrast, saturation and hue")
-    cutout: Cutout | None = Field(None, description="set a square of each image to the mean")
-    erasing: Erasing | None = Field(None, description="set a rectangle of some images to the mean")
+    cutout: Cutout | None = Field(
+        None, description="set a square of each image to `mean` (without one: to black)"
+    )
+    erasing: Erasing | None = Field(
+        None, description="set a rectangle of some images to `mean` (without one: to black)"
+    )
     cutmix: CutMix | None = Field(None, description="paste rectangles from image to image")
     mixup: MixUp | None = Field(None, description="mix pairs of images; not together with cutmix")
     mean: _numbers_or_auto(list[float]) | None = Field(  # type: ignore[valid-type]
@@ -173,9 +177,3 @@ class Data(Strict):
 
 
 PARTS = ("randaugment", "trivialaugment", "jitter", "cutout", "erasing", "cutmix", "mixup")
-
-
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return the number of batches of an epoch."""
-    # batch norm cannot normalise a last batch of one image: that image waits for the next epoch
-    return -(-images // batch_size) - (1 if images % batch_size == 1 and images > 1 else 0)

@@ -45,9 +45,11 @@ class Scale(Strict):
     epochs: Count | None = Field(
         None, description="epochs of a study's base, at most; a variant of twice as many keeps twice as many"
     )
-    train: Count | None = Field(None, description="training images, at most")
-    validation: Count | None = Field(None, description="validation images, at most")
-    test: Count | None = Field(None, description="test images, at most")
+    train: Count | None = Field(None, description="training images, at most; the data must have so many")
+    validation: Count | None = Field(
+        None, description="validation images, at most; the data must have so many"
+    )
+    test: Count | None = Field(None, description="test images, at most; the data must have so many")
     width: Fraction | None = Field(None, description="multiplies the models' width")
 
     @property

@@ -107,13 +107,16 @@ class RunSpec(Strict):
     @model_validator(mode="after")
     def _optimizer_and_schedule_fit(self) -> RunSpec:
         optimizer, schedule = self.optimizer, self.schedule
-        if getattr(optimizer, "nesterov", None):
+        if getattr(optimizer, "nesterov", None) and optimizer.name != own.NAME:
             if (base := getattr(optimizer, "base", "sgd")) != "sgd":
                 raise ValueError(f"optimizer.nesterov is allowed with base: sgd only, not with {base}")
             if not optimizer.momentum:
                 raise ValueError("optimizer.nesterov needs optimizer.momentum above 0")
-        if self.decay_norms_and_biases is False and not getattr(optimizer, "weight_decay", 0):
-            reason = "is 0" if hasattr(optimizer, "weight_decay") else f"is no option of {optimizer.name}"
+        decay = getattr(optimizer, "weight_decay", None)
+        if decay is None and optimizer.name == own.NAME:
+            decay = own.defaults(getattr(optimizer, own.CLASS)).get("weight_decay")
+        if self.decay_norms_and_biases is False and not decay:
+            reason = f"is no option of {optimizer.name}" if decay is None else "is 0"
             raise ValueError(
                 f"decay_norms_and_biases: false needs weight decay, and optimizer.weight_decay {reason}"
             )
@@ -122,7 +125,8 @@ class RunSpec(Strict):
             raise ValueError("schedule.warmup: one_cycle begins with a rise of its own; leave warmup out")
         if warmup >= self.epochs:
             raise ValueError(f"schedule.warmup: {warmup:g}; allowed: less than the {self.epochs} epochs")
-        late = [m for m in getattr(schedule, "milestones", ()) if m >= self.epochs - warmup]
+        milestones = () if schedule.name == own.NAME else getattr(schedule, "milestones", ())
+        late = [m for m in milestones if m >= self.epochs - warmup]
         if late:
             without = f" without the warm-up's {warmup:g}" if warmup else ""
             raise ValueError(

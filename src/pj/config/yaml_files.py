@@ -117,24 +117,36 @@ def merge(base: Any, changes: Any, null: Any = None) -> Any:
     """Return ``base`` with ``changes`` laid over it: mappings merge by key, anything else is replaced.
 
     A mapping that names another component (its ``name``, ``source``, ``class`` or ``arch`` differs) replaces
-    the old one whole, since the options of one mean nothing to the other. ``null`` replaces a value that
-    becomes None.
+    the old one whole, since the options of one mean nothing to the other. Below the ``options`` of a user's
+    own part, such keys are like others. ``null`` replaces a value that becomes None.
     """
+    return _merged(base, changes, null, plain=False)
+
+
+def _merged(base: Any, changes: Any, null: Any, *, plain: bool) -> Any:
+    """Return the same as `merge`; ``plain``: by key alone, whatever it is called."""
     if changes is None and base is not None:
         return null
     if not (isinstance(base, Mapping) and isinstance(changes, Mapping)):
         return changes
-    before, after = _component(base), _component(changes)
-    if before and after and before != after:
-        return dict(changes)
-    if "arch" in base and changes.get("arch", base["arch"]) != base["arch"]:
-        return {"name": base.get("name"), **changes}
-    return {**base, **{k: merge(base[k], v, null) if k in base else v for k, v in changes.items()}}
+    if not plain:
+        before, after = _component(base), _component(changes)
+        if before and after and before != after:
+            return dict(changes)
+        arch = base.get("arch")
+        if isinstance(arch, str) and changes.get("arch", arch) != arch:
+            return {"name": base.get("name"), **changes}
+    merged = {
+        key: _merged(base[key], value, null, plain=plain or key == "options") if key in base else value
+        for key, value in changes.items()
+    }
+    return {**base, **merged}
 
 
 def _component(content: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """Return the key that says which component a mapping is, and its value."""
-    return next(((key, content[key]) for key in ("class", "source", "name") if key in content), None)
+    """Return the key that says which component a mapping is, and its value; a variant may be called so."""
+    found = [(key, content[key]) for key in ("class", "source", "name") if key in content]
+    return next((one for one in found if one[1] is None or isinstance(one[1], str)), None)
 
 
 def parse_texts(value: Any) -> Any:

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pj.config.data import Data, steps_per_epoch
+from pj.config.data import Data
 from pj.data import create_part
+from pj.data.steps import steps_per_epoch
 from pj.data.store import DataError, Dataset
 from pj.randomness import generator
 

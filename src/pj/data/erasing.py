@@ -1,4 +1,4 @@
-"""Rectangles of images set to zero, which is the mean after normalising: Cutout and random erasing.
+"""Rectangles of images set to zero, which is the mean if it was subtracted: Cutout and random erasing.
 
 The rectangles of an epoch are drawn at its start on the CPU and moved to the device once, so that no step
 waits for them or branches on them.

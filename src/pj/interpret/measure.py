@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pj.config.analyses.interpret import SHARES, View
+from pj.config.analyses.interpret import View
 from pj.errors import UserError
 from pj.interpret.maps import class_maps, displayed, enlarged, feature_maps
 from pj.interpret.sanity import area, deletion, randomised, rank_correlations, ranks
@@ -17,7 +17,7 @@ from pj.randomness import generator
 from pj.runs import finished
 
 log = logging.getLogger(__name__)
-REMOVED = [i / (SHARES - 1) for i in range(SHARES)]  # of an image's pixels
+SHARES = [i / 20 for i in range(21)]  # of an image's pixels that are removed
 CHANNELS = 3  # of a layer, its first ones
 MOST = 20  # classes on the sheet, its first ones
 AT_ONCE = 100  # images in memory
@@ -99,13 +99,13 @@ def _deletion(run: finished.FinishedRun, view: View) -> dict[str, Any]:
     images = run.normalise(run.splits["test"].images[: view.images])
     fill = images.mean(dim=(0, 2, 3))
     predicted = _predicted(run, images)
-    found: dict[str, Any] = {"images": len(images), "shares": REMOVED, "layers": {}}
+    found: dict[str, Any] = {"images": len(images), "shares": SHARES, "layers": {}}
 
     def curves(maps: Tensor, *keys: int | str) -> Tensor:
         order = ranks(enlarged(maps, images.shape[-2:]), generator(0, "ties", *keys))
 
         def removed(some: Tensor, places: Tensor, target: Tensor) -> Tensor:
-            return deletion(run.model, some, places, target, REMOVED, fill)
+            return deletion(run.model, some, places, target, SHARES, fill)
 
         return _in_parts(removed, images, order, predicted)
 
@@ -119,7 +119,7 @@ def _deletion(run: finished.FinishedRun, view: View) -> dict[str, Any]:
         ]
         rival = torch.stack([curves(d.to(maps), layer, k) for k, d in enumerate(draws)]).mean(dim=0)
         found["layers"][layer] = {
-            name: {"curve": _rounded(c.mean(dim=0)), "areas": _rounded(area(c, REMOVED))}
+            name: {"curve": _rounded(c.mean(dim=0)), "areas": _rounded(area(c, SHARES))}
             for name, c in (("grad_cam", ours), ("other", others), ("random", rival))
         }
         log.info("removed the pixels of %d images by maps at %s", len(images), layer)

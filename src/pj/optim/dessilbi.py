@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pj.config.types import Betas, Lambdas, Positive, Probability
+from pj.errors import UserError
 from pj.models.layer_names import layers
 from pj.optim import torch_optim
 
@@ -127,6 +128,16 @@ class DessiLBI(torch_optim.WithoutCompiler):
         directions = torch._foreach_div(first, scale)
         torch._foreach_div_(directions, 1 - beta1**count)
         return list(directions)
+
+    @staticmethod
+    def check(model: nn.Module) -> None:
+        """Raise UserError for a layer whose weight is no parameter, so that nothing can select it."""
+        for name, path in layers(model).items():
+            if "weight" not in dict(model.get_submodule(path).named_parameters(recurse=False)):
+                raise UserError(
+                    f"optimizer dessilbi selects weights, but that of {name} ({path}) is computed from "
+                    "others, as by weight_norm; use another optimizer or a plain layer"
+                )
 
     @torch.no_grad()
     def end_epoch(self, epoch: int, model: nn.Module) -> dict[str, float]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pj.config.data import steps_per_epoch
 from pj.config.spec import RunSpec
 from pj.data import facts
 from pj.data.facts import Images
+from pj.data.steps import steps_per_epoch
 from pj.files import json_of
 
 if TYPE_CHECKING:

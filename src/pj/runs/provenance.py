@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("pj", "torch", "numpy", "snakemake")
+LIBRARIES = ("scipy", "torchvision", "timm")  # of draws, images and networks, if they are installed
 
 
 def provenance(device: Any = None) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def provenance(device: Any = None) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
+        **{name: there for name in LIBRARIES if (there := _version(name))},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "device": _device(device),

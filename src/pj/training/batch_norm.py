@@ -1,4 +1,4 @@
-"""Keeping batch norm's running statistics unchanged."""
+"""Keeping running statistics unchanged: those of batch norm, and any other buffer that a network changes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from torch import nn
 
 @contextmanager
 def frozen_running_statistics(model: nn.Module) -> Iterator[None]:
-    """Restore batch norm's running statistics on exit.
+    """Restore all buffers of a network on exit.
 
     They are restored rather than switched off, because switching would recompile a compiled network.
     """
-    layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    buffers = [buffer for layer in layers for buffer in layer.buffers()]
+    buffers = list(model.buffers())
     # by type, because a list of mixed types would not be copied in one kernel launch
     kinds = [[b for b in buffers if b.is_floating_point() == floats] for floats in (True, False)]
     before = [[buffer.clone() for buffer in kind] for kind in kinds]

@@ -34,7 +34,10 @@ class Conditions:
 
     def describe(self) -> dict[str, str | int]:
         """Return what two sessions of one run must share to give the bits of an uninterrupted run."""
-        device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        if self.device.type == "cuda":
+            device = torch.cuda.get_device_name(self.device)
+        else:  # whose kernels differ, such as those of AVX2 and AVX512
+            device = f"cpu {torch.backends.cpu.get_cpu_capability()}"
         return {"device": device, "threads": self.threads, "torch": str(torch.__version__)}
 
     def synchronize(self) -> None:

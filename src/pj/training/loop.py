@@ -80,27 +80,34 @@ def train(
     identity = {"spec": spec.json_text, "seed": seed, "data": dataset.sha256, "code": code}
     identity["precision"] = conditions.precision
     states = ResumeStates(resume, identity) if resume else None
+    held = states.held() if states else nullcontext()
+    with held, _stop_signals() as stop, _removed_at_the_end(progress):
+        state = kept.restore(resume, folder, _recorded(identity), dataset.made_from) if resume else None
+        if state is None:
+            training = Training(spec, seed, dataset, conditions)
+            if loaded:
+                loaded()
+            deadline = time.monotonic() + (max_seconds or math.inf)
+            _resume(training, states)
+            _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
+            state = "complete" if training.diverged_at is None else "diverged"
+            _write(training, folder, state, identity)
+            if resume and keep:
+                kept.keep(folder, resume)
+        if resume and not keep:
+            kept.remove(resume)
+    return state
+
+
+@contextmanager
+def _removed_at_the_end(progress: Path | None) -> Iterator[None]:
+    """Remove the file that `pj watch` reads, once the training that writes it has ended."""
     try:
-        with states.held() if states else nullcontext(), _stop_signals() as stop:
-            state = kept.restore(resume, folder, _recorded(identity), dataset.made_from) if resume else None
-            if state is None:
-                training = Training(spec, seed, dataset, conditions)
-                if loaded:
-                    loaded()
-                deadline = time.monotonic() + (max_seconds or math.inf)
-                _resume(training, states)
-                _run(training, states, Progress(progress, spec, seed), stop, save_every, deadline)
-                state = "complete" if training.diverged_at is None else "diverged"
-                _write(training, folder, state, identity)
-                if resume and keep:
-                    kept.keep(folder, resume)
-            if resume and not keep:
-                kept.remove(resume)
+        yield
     finally:
         if progress:
             with suppress(OSError):
                 progress.unlink(missing_ok=True)
-    return state
 
 
 def _resume(training: Training, states: ResumeStates | None) -> None:

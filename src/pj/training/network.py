@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from pj import files
-from pj.config.data import steps_per_epoch
 from pj.config.messages import choice_fault
 from pj.config.spec import RunSpec
 from pj.data import store
+from pj.data.steps import steps_per_epoch
 from pj.errors import UserError
 from pj.models import layer_names
 from pj.own import traceback_of_others

@@ -59,7 +59,8 @@ class Probing:
             lr: learning rate of the step.
 
         """
-        if step % self.spec.every or not (self.spec.gradient or self.spec.update or self.spec.ics):
+        asked = self.spec.gradient or self.spec.update or self.spec.ics
+        if step % self.spec.every or not asked or not lr:  # relative to a rate of 0 there is no step
             yield
             return
         before = {name: p.detach().clone() for name, p in self.model.named_parameters()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.optim import Optimizer
 
@@ -17,13 +19,18 @@ def place(optimizer: Optimizer, device: torch.device) -> None:
             group["lr"] = torch.tensor(rate, device=device) if device.type == "cuda" else rate
 
 
-def set_to(optimizer: Optimizer, rate: float) -> None:
-    """Set all learning rates, without waiting for the device."""
-    for group in optimizer.param_groups:
+def ratios(optimizer: Optimizer, rate: float) -> list[float]:
+    """Return each group's learning rate over the run's; a user's own optimizer may have set it apart."""
+    return [float(group["lr"]) / rate if rate else 1.0 for group in optimizer.param_groups]
+
+
+def set_to(optimizer: Optimizer, rate: float, by_group: Sequence[float]) -> None:
+    """Set the learning rate of each group to so many times a rate, without waiting for the device."""
+    for group, ratio in zip(optimizer.param_groups, by_group, strict=True):
         if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(rate)
+            group["lr"].fill_(rate * ratio)
         else:
-            group["lr"] = rate
+            group["lr"] = rate * ratio
 
 
 def numbers(optimizer: Optimizer) -> list[float]:

@@ -51,7 +51,10 @@ class Training:
             self.splits["train"], spec.data, spec.batch_size, self.normalise, dataset.classes, seed
         )
         self.optimizer = build.optimizer(spec, self.model, self.batches.steps)
+        self._ratios = rates.ratios(self.optimizer, spec.optimizer.lr)
         self._place_rates()
+        if self._dessilbi:
+            self._dessilbi.check(self.model)
         if spec.optimizer.name == "sam":
             cast("SAM", self.optimizer).second_pass = partial(frozen_running_statistics, self.model)
         self.averaged = build.averaged(spec, self.model)
@@ -109,7 +112,7 @@ class Training:
         seed = derive(self.seed, "step", self.epoch, self.step)
         seed_draws(seed)  # dropout
         lr = self.lr(self.steps_done)
-        rates.set_to(self.optimizer, lr)
+        rates.set_to(self.optimizer, lr, self._ratios)
         probed = (
             self.probing.around(self.steps_done, (images, labels), seed, lr)
             if self.probing
@@ -154,7 +157,7 @@ class Training:
         """Measure on the held-out splits, detect divergence, select weights."""
         step_losses = self.step_losses.double().cpu()
         own_optimizer = "optimizer" in self.spec.own_parts  # which may have changed its rate
-        lr = self.optimizer.param_groups[0]["lr"] if own_optimizer else self.lr(self.steps_done - 1)
+        lr = float(self.optimizer.param_groups[0]["lr"]) if own_optimizer else self.lr(self.steps_done - 1)
         row: dict[str, float] = {"epoch": self.epoch + 1, "lr": lr}
         if self._dessilbi:
             shares = self._dessilbi.end_epoch(self.epoch + 1, self.model)

@@ -133,7 +133,8 @@ def _named(configs: Iterable[Config], results: Path) -> Iterator[Path]:
         for name, run in config.runs().items():
             for seed in run.seeds:
                 yield places.folder(results / "runs", name, seed)
-                yield from (results / ".resume").glob(f"{name}-*/seed{seed}")
+                if not _ended(results, name, f"seed{seed}"):
+                    yield from (results / ".resume").glob(f"{name}-*/seed{seed}")
             yield from (results / "networks" / f"{check}.json" for check in checks(run.spec))
         for study in config.settings.studies:
             former = inventory.ANY_STUDY - inventory.of(config, "studies", study)
@@ -178,7 +179,8 @@ def _unnamed(configs: Sequence[Config], results: Path) -> Iterator[Item]:
                     yield Item(kind, (run,))
                 continue
             for seed in _entries(run):
-                if not SEED.fullmatch(seed.name) or (name, seed.name) in runs:
+                used = kind == "runs" or not _ended(results, name, seed.name)
+                if not SEED.fullmatch(seed.name) or ((name, seed.name) in runs and used):
                     continue
                 known = name, seed.name.removeprefix("seed")
                 if kind == "runs":
@@ -202,6 +204,11 @@ def _unnamed(configs: Sequence[Config], results: Path) -> Iterator[Item]:
         if path.suffix == ".npz" and path.stem not in labels and path.with_suffix(".json").is_file():
             there = [part for part in _data(results, path.stem) if part.exists() or part.is_symlink()]
             yield Item("prepared data", tuple(there))
+
+
+def _ended(results: Path, run: str, seed: str) -> bool:
+    """Whether a run needs no state any more: what is left is of former code, or of a repeated training."""
+    return all((results / "runs" / run / seed / file).is_file() for file in (records.RUN, records.EVALUATION))
 
 
 def _unnamed_analyses(key: str, configs: Sequence[Config], results: Path) -> Iterator[Item]:

@@ -12,6 +12,7 @@ from typing import Any
 from pj import files
 from pj.config.components import Source
 from pj.config.own import CONTENT
+from pj.config.own import NAME as OWN
 from pj.data import listing
 from pj.errors import UserError
 from pj.runs import records
@@ -165,4 +166,16 @@ def _files(source: Source) -> tuple[list[Path], Path]:
         root = Path(source.path)
         parts = (listing.images(root, part) for part in listing.PARTS)
         return [path for found in parts for path, _ in found.files], root
+    if source.source == OWN:
+        return sorted(_named_by_options(source.options or {})), Path()
     return [], Path()
+
+
+def _named_by_options(options: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the files that the options of a user's own source name, and those in folders, but this one."""
+    here = Path.cwd()
+    for place in (Path(value) for value in options.values() if isinstance(value, str) and value):
+        inside = place.is_dir() and not here.is_relative_to(place.resolve())
+        for path in place.rglob("*") if inside else [place]:
+            if path.is_file():
+                yield Path(os.path.relpath(path))

@@ -56,12 +56,12 @@ def _faults(
         yield f"{path}.view.images: {view.images}; allowed: 2 to {test_images}, the test images"
 
 
-SHARES = 21  # shares of an image's pixels at which a deletion curve is measured
+POINTS = 21  # of a deletion curve: the shares of `pj.interpret.measure`
 
 
 def _passes(asked: View, test_images: int) -> float:
     """Return the points of the deletion curves: by layer of its own map, another image's and random ones."""
-    return float(asked.images * SHARES * len(asked.grad_cam) * (2 + asked.draws))
+    return float(asked.images * POINTS * len(asked.grad_cam) * (2 + asked.draws))
 
 
 INTERPRET = Analysis(

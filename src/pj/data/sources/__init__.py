@@ -15,7 +15,7 @@ REGISTRY = {
     "npz": "pj.data.sources.npz:read",
     "folder": "pj.data.sources.folder:read",
     "digits": "pj.data.sources.digits:read",
-    "own": "pj.own:source",
+    "own": "pj.data.sources.own:read",
 }
 
 
