@@ -448,6 +448,14 @@ def test_a_pruning_for_which_the_report_has_no_number_is_drawn(spec, tmp_path):
     assert len(axes.get_lines()) == 4  # three orders and the report
 
 
+def test_an_order_that_was_not_run_is_named_so(spec, tmp_path):
+    p = shown(spec, seeds=(0,))
+    write_measured(tmp_path, p.variants[0], 0, [("path", 50, 0, 90.0)])
+    (axes,) = pruning_figures.draw(p, analyses.collect(p.variants, tmp_path)).axes
+    labels = [line.get_label() for line in axes.get_lines()]
+    assert labels[0] == "a, last selected first" and "a, at random (not run)" in labels
+
+
 def path_study(spec, gray, tmp_path):
     frame = {"study": "s", "seeds": (0, 1), "scale": Scale(), "reported": {}}
     specs = {"a": spec(**LENET, optimizer=DESSILBI), "b": spec(**LENET)}

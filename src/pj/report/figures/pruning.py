@@ -22,6 +22,7 @@ def draw(pruning: Analysed, found: Found) -> Figure:
             own = means[(means["variant"] == variant.name) & (means["method"] == method)]
             groups = own.groupby("percent")["accuracy"]
             label = plain(f"{variant.title}, {METHODS[method]}")
+            label += "" if own["accuracy"].notna().any() else " (not run)"
             axes.plot(groups.mean(), DASHES[method], color=colour, lw=1.3, marker="o", ms=3, label=label)
             if len(own) and groups.size().max() > 1:
                 low, high = groups.min(), groups.max()
