@@ -129,15 +129,17 @@ def _merged(base: Any, changes: Any, null: Any, *, plain: bool) -> Any:
         return null
     if not (isinstance(base, Mapping) and isinstance(changes, Mapping)):
         return changes
+    before, after = _component(base), _component(changes)
     if not plain:
-        before, after = _component(base), _component(changes)
         if before and after and before != after:
             return dict(changes)
         arch = base.get("arch")
         if isinstance(arch, str) and changes.get("arch", arch) != arch:
             return {"name": base.get("name"), **changes}
     merged = {
-        key: _merged(base[key], value, null, plain=plain or key == "options") if key in base else value
+        key: _merged(base[key], value, null, plain=plain or bool(before and key == "options"))
+        if key in base
+        else value
         for key, value in changes.items()
     }
     return {**base, **merged}
