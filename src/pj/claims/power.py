@@ -112,15 +112,15 @@ def _effect(claim: Contrast, own: Sequence[float]) -> tuple[float, str]:
         return 0.0, "no difference"
     if claim.expect == "reached":
         return 0.0, f"interval within ± {claim.margin:g}"
-    if claim.reported is not None and (not claim.ratio or claim.reported > 0):
-        return into(claim.reported) - into(claim.than), "difference of the paper"
+    if claim.reported is not None:
+        return claim.difference(claim.reported, claim.than), "difference of the paper"
     if len(own) > 1:
         return sum(own) / len(own) - into(claim.than), "difference measured so far"
-    return log(1 + claim.margin) if claim.ratio else claim.margin, "difference of the margin"
+    return claim.tolerance, "difference of the margin"
 
 
 def _power(claim: Contrast, effect: float, spread: float, family: int) -> Callable[[int, float], float]:
-    margin = log(1 + claim.margin) if claim.ratio else claim.margin
+    margin = claim.tolerance
     if claim.expect == "same":  # tests of equivalence are not adjusted
         return lambda seeds, alpha: equivalence(effect, spread, seeds, alpha, margin)
     if claim.expect == "reached":

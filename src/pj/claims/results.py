@@ -65,7 +65,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
     if not shared:
         return Result(notes=(*notes, *_nothing_shared(claim, found)))
     into, back = (log, exp) if claim.ratio else (float, float)
-    than, margin = into(claim.than), log(1 + claim.margin) if claim.ratio else claim.margin
+    than = into(claim.than)
     if claim.ratio and (bad := [s for s in shared if any(values[s] <= 0 for values in found.values())]):
         notes += (f"left out, since a ratio needs values above 0: seed {', '.join(map(str, bad))}",)
         shared = [seed for seed in shared if seed not in bad]
@@ -73,7 +73,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
         seed: sum(weight * into(found[name][seed]) for name, weight in claim.contrast.items())
         for seed in shared
     }
-    tested = statistics.compare([value - than for value in sums.values()], margin)
+    tested = statistics.compare([value - than for value in sums.values()], claim.tolerance)
     if tested is None:
         return Result(notes=notes)
     mean, half = tested.estimate.mean + than, tested.estimate.half_width

@@ -6,6 +6,7 @@ Imports no torch and no pandas: the workflow parses this. `pj.claims.verdicts` j
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import log
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
@@ -118,6 +119,15 @@ class Contrast(Statement):
         if self.ratio and self.reported is not None and self.reported <= 0:
             raise ValueError(f"a ratio needs a reported above 0, not {self.reported:g}")
         return self
+
+    @property
+    def tolerance(self) -> float:
+        """The margin as a difference; of a ratio, of its logarithm."""
+        return log(1 + self.margin) if self.ratio else self.margin
+
+    def difference(self, one: float, other: float) -> float:
+        """Return how much one value is above another; of ratios, by their logarithms."""
+        return log(one / other) if self.ratio else one - other
 
     def _depends_on_no_scale(self) -> bool:
         if self.best_of or not all(map(of_runs, self.contrast)):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import log
 from typing import Literal
 
 from pj import statistics
@@ -288,9 +287,7 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
 
 def _within_margin(found: Judgement, claim: Contrast) -> bool:
     """Whether the measured difference itself is too small to count as one."""
-    if claim.ratio:
-        return abs(log(found.value / claim.than)) <= log(1 + claim.margin)  # type: ignore[operator]
-    return abs(found.value - claim.than) <= claim.margin  # type: ignore[operator]
+    return found.value is not None and abs(claim.difference(found.value, claim.than)) <= claim.tolerance
 
 
 def _directed(found: Judgement, expect: str) -> Verdict:
@@ -307,15 +304,8 @@ def _reached(found: Judgement, claim: Contrast) -> Verdict:
     if found.p_reported < found.level:
         return "direction only" if claim.reported < found.value else "reversed"  # type: ignore[operator]
     # a stricter level makes it no easier to agree with the paper
-    agrees = found.p_reported >= ALPHA and _known_to_within_margin(found.low, found.high, claim)
-    return "reproduced" if agrees else "inconclusive"
-
-
-def _known_to_within_margin(low: float, high: float, claim: Contrast) -> bool:
-    """Whether half the interval is at most the margin, of ratios by their logarithms."""
-    if claim.ratio:
-        return log(high / low) / 2 <= log(1 + claim.margin)
-    return (high - low) / 2 <= claim.margin
+    known = claim.difference(found.high, found.low) / 2 <= claim.tolerance
+    return "reproduced" if known and found.p_reported >= ALPHA else "inconclusive"
 
 
 def _number_fits(found: Judgement) -> bool:

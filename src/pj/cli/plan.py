@@ -86,6 +86,9 @@ def run(options: argparse.Namespace) -> None:
     if options.budget and options.targets:
         raise UserError("--budget chooses among all claims; leave the targets out")
     loaded = load(options)
+    claims = claims_of(loaded)
+    if options.budget and not claims:
+        raise UserError("--budget chooses among claims, of which this configuration has none")
     jobs = work.left(loaded, RESULTS)
     every = jobs
     if options.targets:
@@ -104,9 +107,6 @@ def run(options: argparse.Namespace) -> None:
     else:
         _print_left(jobs, known, where)
         _print_sum(jobs, known, loaded, computing, cores)
-    claims = claims_of(loaded)
-    if options.budget and not claims:
-        raise UserError("--budget chooses among claims, of which this configuration has none")
     if claims and not options.targets:
         from pj.plan import claims as plans
 
