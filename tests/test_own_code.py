@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from helpers import own_code
 from helpers.calls import call
@@ -240,6 +241,23 @@ def test_a_network_of_torchvision_is_that_network_and_the_stem_for_cifar_keeps_t
         == 32
     )
     assert torchvision("resnet18", channels=1)(torch.randn(2, 1, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    "arch",
+    ["alexnet", "convnext_tiny", "mobilenet_v2", "resnet18", "squeezenet1_1", "swin_t", "vgg11", "vgg11_bn"],
+)
+def test_a_network_of_torchvision_is_known_to_have_batch_norm_or_not_without_being_built(arch, spec):
+    with torch.device("meta"):
+        network = torchvision(arch)
+    normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+    model = {"name": "torchvision", "arch": arch}
+    assert spec(model=model).has_batch_norm == normalised
+    if normalised:
+        with pytest.raises(ValueError, match="batch_size 1 leaves batch norm one image"):
+            spec(model=model, batch_size=1)
+    else:
+        assert spec(model=model, batch_size=1).batch_size == 1
 
 
 def test_grad_cam_of_a_layer_whose_output_the_next_one_changes_in_place_is_that_of_its_output():

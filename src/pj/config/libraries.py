@@ -15,7 +15,7 @@ from pj.errors import UserError
 from pj.syntax import parsed
 
 SMALL_STEMS = ("resnet", "resnext", "wide_resnet", "densenet")  # for which the usual CIFAR stem is known
-
+PLAIN = ("alexnet", "convnext", "squeezenet", "swin", "vgg", "vit_")  # without batch norm, but for vgg11_bn
 
 GIVEN = {  # arguments that pj passes, and those that would load trained weights or change nothing
     "torchvision": ("num_classes", "weights", "pretrained", "progress"),
@@ -54,6 +54,11 @@ def check(name: str, arch: str, options: Collection[str] = (), *, cifar_stem: bo
                     f"options: torchvision's {arch} has no option {option!r}. It has: {has}"
                     f"{nearest(str(option), taken)}"
                 )
+
+
+def has_batch_norm(arch: str) -> bool:
+    """Return whether a network normalises over the batch; the many networks of timm are taken to do so."""
+    return not arch.startswith(PLAIN) or "_bn" in arch
 
 
 @cache

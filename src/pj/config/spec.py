@@ -161,6 +161,8 @@ class RunSpec(Strict):
     @property
     def has_batch_norm(self) -> bool:
         """Whether the network normalises over the batch."""
+        if self.model.name in LIBRARIES:
+            return libraries.has_batch_norm(self.model.arch)
         return bool(getattr(self.model, "batch_norm", facts(self.model).get("BATCH_NORM", True)))
 
     @property
