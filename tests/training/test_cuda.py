@@ -163,6 +163,7 @@ def test_an_optimizer_takes_the_same_steps_on_the_gpu(name):
 
 
 def test_fp32_is_not_rounded_to_tf32():
+    torch.backends.cuda.matmul.allow_tf32 = True  # as TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 does
     configure(DEVICE, "fp32", 1)
     draw = torch.Generator().manual_seed(0)
     images, kernel = torch.randn(8, 64, 16, 16, generator=draw), torch.randn(64, 64, 3, 3, generator=draw)

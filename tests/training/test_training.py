@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -454,8 +455,11 @@ def test_a_gpu_has_its_index_as_its_tensors_have(asked, index, monkeypatch):
         (torch.utils.deterministic, "fill_uninitialized_memory"),
     ):
         monkeypatch.setattr(flags, name, getattr(flags, name))  # is put back
+    products = SimpleNamespace(allow_tf32=True)  # as with TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1
+    monkeypatch.setattr(torch.backends.cuda, "matmul", products)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
     assert configure(asked, "fp32", torch.get_num_threads()).device == torch.device("cuda", index)
+    assert not products.allow_tf32 and not torch.backends.cudnn.allow_tf32
 
 
 def test_nothing_computes_in_emulated_bf16(monkeypatch):

@@ -70,7 +70,9 @@ def configure(device: str, precision: str, threads: int) -> Conditions:
         # a debugging aid that costs time
         setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
         torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False  # fp32 is exact here; bf16 is the fast precision
+        # fp32 is exact here; bf16 is the fast precision. Containers may set the environment variable that
+        # turns TF32 on for matrix products (TORCH_ALLOW_TF32_CUBLAS_OVERRIDE).
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     else:
         # weight decay drives unused weights into denormal numbers, which a CPU multiplies very slowly
         torch.set_flush_denormal(True)
