@@ -20,7 +20,7 @@ try:  # these imports read the declarations of all components and report faulty 
     from pj.config.spec import checks, network_name
     from pj.runs.fingerprint import fingerprint, run_fingerprint
     from pj.workflow import again, dates, derived, jobs, outputs, running
-    from pj.workflow import slurm, verify, watched, why
+    from pj.workflow import slots, slurm, verify, watched, why
 except UserError as error:
     sys.exit(f"pj: {error}")
 
@@ -63,6 +63,9 @@ WORDS = [CONFIG.settings.words] if CONFIG.settings.words else []
 EVIDENCE = [f"results/{table}" for table in schema.tables(claims, CONFIG)]
 TABLES, FIGURES = outputs.tables(CONFIG), outputs.figures(CONFIG)  # what the pages show
 GPU = int(CONFIG.settings.device != "cpu")  # GPUs of a job that computes
+# Snakemake limits what it was told of; without --resources each core would have a job on the GPU.
+if not IN_JOB and workflow.local_exec and slots.number(CONFIG.settings.device):
+    workflow.global_resources.setdefault("gpu", slots.number(CONFIG.settings.device))
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.project import copy, snakemake
 from pj.workflow import slots
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -131,6 +133,26 @@ def test_gpus_are_counted_by_the_drivers_devices_and_numbered_as_cuda_does(tmp_p
     assert slots.visible_devices(tmp_path / "nowhere") == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,-1,2")
     assert slots.visible_devices() == ["3"]  # CUDA ignores what comes after an invalid one
+
+
+@pytest.mark.parametrize(("device", "number"), [("auto", 2), ("cuda", 2), ("cuda:1", 1), ("cpu", 0)])
+def test_one_job_for_each_gpu_is_the_default(device, number, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert slots.number(device) == number
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert slots.number(device) == 0
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(("options", "cards"), [((), 2), (("--resources", "gpu=5"), 5)])
+def test_snakemake_lets_as_many_jobs_run_at_once_as_there_are_gpus_or_as_it_is_told(
+    options, cards, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    snakemake(copy(tmp_path), *options, "--", "results/data/digits28.npz")
+    (log,) = (tmp_path / ".snakemake" / "log").glob("*.log")
+    found = re.search(r"^Provided resources: .*gpu=\D*(\d+)", log.read_text(), re.MULTILINE)
+    assert found and int(found[1]) == cards
 
 
 def test_a_slot_is_taken_before_torch_is_imported(monkeypatch):

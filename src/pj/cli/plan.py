@@ -47,7 +47,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cores", type=_count, metavar="N", help="CPU cores (default: all of this machine)")
     parser.add_argument(
-        "--gpus", type=_count, metavar="N", help="runs that train at once on GPUs (default: 1)"
+        "--gpus",
+        type=_count,
+        metavar="N",
+        help="runs that train at once on GPUs (default: one on each of this machine)",
     )
     parser.add_argument(
         "--like",
@@ -82,6 +85,7 @@ def run(options: argparse.Namespace) -> None:
     """Print the plan."""
     from pj.claims.loading import of as claims_of
     from pj.plan import times, work
+    from pj.workflow import slots
 
     if options.budget and options.targets:
         raise UserError("--budget chooses among all claims; leave the targets out")
@@ -100,7 +104,8 @@ def run(options: argparse.Namespace) -> None:
     gpu = times.on_gpu(device)
     if options.gpus and not gpu:
         raise UserError(f"--gpus: the runs are planned on {device}; --like FOLDER plans for another machine")
-    computing = times.at_once(device, cores, loaded, options.gpus or 1)
+    gpus = options.gpus or (1 if options.like else max(1, slots.number(loaded.settings.device)))
+    computing = times.at_once(device, cores, loaded, gpus)
     where = f"{device}, {computing} run{'s' if computing > 1 else ''} at once"
     if not jobs:
         print("Nothing is left to run: everything is up to date.")

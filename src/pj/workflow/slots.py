@@ -1,6 +1,6 @@
 """Several jobs on the GPUs of one machine: each takes a free slot, and sees only that slot's GPU.
 
-`snakemake --resources gpu=N` lets N jobs run at once. A job takes the first slot that no other job holds, so
+`snakemake --resources gpu=N` lets N jobs run at once; without it there is one for each GPU. A job takes the first slot that no other job holds, so
 one of N, and uses the GPU slot modulo number of GPUs: N may exceed the number of GPUs.
 Imports no torch, which must not be loaded before CUDA_VISIBLE_DEVICES is set.
 """
@@ -38,6 +38,17 @@ def held(device: str) -> Iterator[int | None]:
     with _first_free(_folder(devices)) as slot:
         os.environ[VISIBLE] = devices[slot % len(devices)]
         yield slot
+
+
+def number(device: str) -> int:
+    """Return how many jobs share the GPUs at once if nobody says: one on each; 0 without GPUs.
+
+    Args:
+        device: auto, cpu, cuda or cuda:<index>; the latter is one.
+
+    """
+    devices = [] if device == "cpu" else visible_devices()
+    return len(devices) if device in ("auto", "cuda") else len(devices[:1])
 
 
 def visible_devices(folder: Path = Path("/dev")) -> list[str]:
