@@ -22,7 +22,7 @@ from pj.data import store
 from pj.data.store import DataError
 from pj.errors import UserError
 from pj.runs.records import RecordError, read_metrics, read_run
-from pj.training import build, loop
+from pj.training import build, compiler, loop
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.device import Conditions, DeviceError, configure, cpu_computes_bf16
 from pj.training.progress import Progress
@@ -43,7 +43,7 @@ FINAL = {
 MLP = {"model": {"name": "mlp", "width": 0.1}, "select": "best_validation"}
 
 needs_compiler = pytest.mark.skipif(
-    not shutil.which(os.environ.get("CXX") or "g++"), reason="no C++ compiler"
+    bool(lacks := compiler.lacking(cuda=DEVICE != "cpu")), reason=f"not here: {lacks}"
 )
 
 

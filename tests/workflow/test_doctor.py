@@ -12,6 +12,7 @@ from helpers.sources import source
 from pj import cli
 from pj.data import store
 from pj.errors import UserError
+from pj.training import compiler
 from pj.workflow import doctor
 
 ROOT = Path(__file__).parents[2]
@@ -84,8 +85,36 @@ def test_a_machine_without_a_gpu_gets_advice_that_fits_it(here, advice, tmp_path
     monkeypatch.setenv("PATH", folder if here else str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    (found,) = (finding for finding in doctor._torch() if finding.what == "GPU")
+    (found,) = (finding for finding in doctor._torch("auto") if finding.what == "GPU")
     assert advice in found.remedy and not found.fault
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_gpu_that_the_configuration_asks_for_in_vain_is_a_fault(device, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (found,) = (finding for finding in doctor._torch(device) if finding.what == "GPU")
+    assert found.fault and device in found.found and "device: auto" in found.remedy
+
+
+def test_what_compiled_steps_need_and_this_machine_lacks_is_named(tmp_path, monkeypatch):
+    headers = tmp_path / "Python.h"
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("CC", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+    assert "a C++ compiler (g++, or" in compiler.lacking(cuda=False)
+    monkeypatch.setenv("CXX", sys.executable)
+    assert "Python's headers" in compiler.lacking(cuda=False)
+    assert "a C compiler" in compiler.lacking(cuda=True)
+    headers.touch()
+    assert compiler.lacking(cuda=False) is None
+    monkeypatch.setenv("CC", sys.executable)
+    assert compiler.lacking(cuda=True) is None
+    headers.unlink()
+    (found,) = (finding for finding in doctor._torch("auto") if finding.what == "compiler")
+    assert "Python's headers" in found.found and not found.fault
 
 
 def test_a_home_folder_that_cannot_be_written_is_a_fault_with_a_way_around_it(tmp_path, monkeypatch):

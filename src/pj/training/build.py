@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +13,7 @@ from pj import losses, models, optim
 from pj.config.cards import Component
 from pj.config.spec import RunSpec
 from pj.errors import UserError
-from pj.training import schedule
+from pj.training import compiler, schedule
 
 if TYPE_CHECKING:
     from pj.training.averaging import Averaged
@@ -87,12 +85,12 @@ def _contiguous(layer: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Te
 def compiled(model: nn.Module) -> nn.Module:
     """Return the network through torch.compile; parameters and buffers are those of ``model``.
 
-    UserError without a C++ compiler, which torch.compile needs on every device.
+    UserError if this machine lacks what it needs, such as a compiler.
     """
-    if not shutil.which(os.environ.get("CXX") or "g++"):
+    if lacks := compiler.lacking(cuda=next(model.parameters()).is_cuda):
         raise UserError(
-            "compile: true needs a C++ compiler (g++, or the one that CXX names); install one, or set "
-            "compile: false, which trains the same network more slowly"
+            f"compile: true needs {lacks}; install it, or set compile: false, which trains the same network "
+            "more slowly"
         )
     options: dict[str, Any] = {
         "deterministic": True,  # bit-identical resumption needs the same kernels: none is chosen by its speed

@@ -16,6 +16,7 @@ from pj import files
 from pj.config.components import Source
 from pj.config.loading import Config
 from pj.errors import UserError
+from pj.training import compiler
 from pj.workflow.slots import VISIBLE, visible_devices
 
 ENOUGH = 10 * 2**30  # bytes of disk for states and checkpoints of a study of wide nets
@@ -50,9 +51,10 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
         loaded = load()
     except UserError as error:
         fault = str(error)
-    yield from _torch()
+    device = loaded.settings.device if loaded else "auto"
+    yield from _torch(device)
     yield from _snakemake()
-    yield from _slurm(loaded.settings.device if loaded else "auto")
+    yield from _slurm(device)
     yield _disk(results)
     if loaded is None:
         yield Finding("configuration", fault, "fix the errors above")
@@ -65,7 +67,7 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
         yield _data(name, source, results)
 
 
-def _torch() -> Iterator[Finding]:
+def _torch(device: str) -> Iterator[Finding]:
     try:
         import torch  # here, so that the other checks run even where it cannot be loaded
     except (ImportError, OSError) as error:  # a library that is missing or broken is an OSError
@@ -78,11 +80,16 @@ def _torch() -> Iterator[Finding]:
         for i in range(torch.cuda.device_count()):
             memory = torch.cuda.get_device_properties(i).total_memory / 2**30
             yield Finding("GPU", f"cuda:{i} {torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
+        if device.startswith("cuda:") and int(device[5:]) >= torch.cuda.device_count():
+            yield Finding("GPU", f"the configuration has device: {device}", "name one of these, or cuda")
     elif cards:
         remedy = "install a CUDA build of torch (pip install torch), or a newer driver (nvidia-smi shows its)"
         if VISIBLE in os.environ:
             remedy = f"they are named by {VISIBLE}: correct or unset it; otherwise {remedy}"
         yield Finding("GPU", f"this machine has {', '.join(cards)}, but torch sees none", remedy)
+    elif device.startswith("cuda") and not shutil.which("sbatch"):
+        remedy = "set device: auto, which takes the CPU where there is no GPU"
+        yield Finding("GPU", f"none, and the configuration has device: {device}", remedy)
     else:
         from pj.training.device import cpu_computes_bf16
 
@@ -102,9 +109,9 @@ def _torch() -> Iterator[Finding]:
     except (ImportError, RuntimeError) as error:  # operators of another torch are a RuntimeError
         remedy = "pip install --upgrade torch torchvision, both in one command"
         yield Finding("torchvision", f"cannot be imported: {error}", remedy)
-    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        remedy = "install g++, or set compile: false where config.yaml sets true"
-        yield Finding("compiler", "no C++ compiler, which compiled training steps need", remedy, fault=False)
+    if lacks := compiler.lacking(cuda=torch.cuda.is_available()):
+        remedy = "install it, or set compile: false where config.yaml sets true"
+        yield Finding("compiler", f"compiled training steps need {lacks}", remedy, fault=False)
 
 
 def _snakemake() -> Iterator[Finding]:
