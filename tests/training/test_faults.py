@@ -44,7 +44,11 @@ def test_a_run_that_has_to_end_and_cannot_save_says_so_in_one_message(spec, digi
 
 def test_torchs_own_error_of_a_full_gpu_is_told_in_one_message():
     assert "CUDA out of memory" in told(torch.OutOfMemoryError("CUDA out of memory"))
+    assert "out of memory" in told(torch.AcceleratorError("CUDA error: out of memory\nhints"))
+    for library in ("CUBLAS", "CUDNN"):
+        assert "fewer jobs" in told(RuntimeError(f"CUDA error: {library}_STATUS_ALLOC_FAILED when"))
     assert told(torch.AcceleratorError("an illegal memory access")) is None
+    assert told(RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED")) is None
 
 
 def raising(error):
