@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pj.data.facts import Known
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -72,3 +74,14 @@ def test_the_final_recipes_benchmark_measures_one_way_alone(called, monkeypatch,
     lines = capsys.readouterr().out.splitlines()
     assert "0 steps replayed" in lines[-1] and lines[-1].startswith("plain")
     assert not any("compiled" in line for line in lines)
+
+
+def test_the_operations_of_trainings_are_counted_without_held_out_images(called, tmp_path, spec, capsys):
+    flops = importlib.import_module("flops")
+    run = spec(model={"name": "lenet"}, data={"name": "d", "validation": 437}, batch_size=100, epochs=2)
+    images = {"d": Known(1437, 360, "1x28")}
+    counted = flops.operations(run, images, {})
+    assert counted == 6 * 416_520 * 1000 * 2  # a multiply-add is two, a backward pass two forward passes
+    (tmp_path / "my.yaml").write_text("datasets: {cifar10: {source: npz, path: nowhere.npz, classes: 10}}")
+    with pytest.raises(SystemExit, match="images of cifar10 is known once it is prepared"):
+        called("flops", BENCHMARKS.parent / "config.yaml", tmp_path / "my.yaml")

@@ -61,7 +61,7 @@ def measure(
     for kind, spec in in_order(specs, per_step):
         if time.monotonic() - began > seconds:
             break
-        step, image = _timed(spec, _shape(spec, images), device, threads)
+        step, image = _timed(spec, shape(spec, images), device, threads)
         found.append(Measured(kind, name, step, image, per_step(spec), history.gradients(spec)))
         speed = f"{1000 * step:8.1f} ms per step, {per_step(spec) / step / 1e9:7.1f} GFLOP/s"
         say(f"{speed}  {spec.network}, {spec.optimizer.name}, batch {spec.batch_size}")
@@ -76,7 +76,7 @@ def count(specs: Mapping[str, RunSpec], images: Images, results: Path) -> dict[s
     counted = history.operations(results)
     for spec in specs.values():
         if history.network(spec, images) not in counted:
-            counted[history.network(spec, images)] = operations(spec, _shape(spec, images))
+            counted[history.network(spec, images)] = operations(spec, shape(spec, images))
     _keep(results, history.measured(results), counted)
     return counted
 
@@ -101,7 +101,8 @@ def in_order(
     return [(kind, spec) for *_, kind, spec in sorted(ranked, key=lambda one: one[:2])]
 
 
-def _shape(spec: RunSpec, images: Images) -> store.Shape:
+def shape(spec: RunSpec, images: Images) -> store.Shape:
+    """Return classes, channels and side of a run's images."""
     known = images[spec.data.name]
     channels, side = map(int, known.shape.split("x"))
     return store.Shape(known.classes, channels, side)
@@ -162,6 +163,7 @@ def _per_step(training: Training) -> float:
 def _per_image(training: Training) -> float:
     split = training.splits["test"]
     predict(training.evaluated, split, training.normalise, training.conditions)
+    training.conditions.synchronize()
     start = time.monotonic()
     predict(training.evaluated, split, training.normalise, training.conditions)
     training.conditions.synchronize()
