@@ -525,7 +525,17 @@ def test_what_changes_the_time_of_a_step_is_part_of_a_runs_kind(project):
     spec = the_spec(project)
     probed = RunSpec.model_validate(spec.model_dump() | {"probe": {"every": 1}})
     precise = RunSpec.model_validate(spec.model_dump() | {"precision": "fp32"})
-    assert len({history.kind(one, MB) for one in (spec, probed, precise)}) == 3
+    compiled = RunSpec.model_validate(spec.model_dump() | {"compile": True})
+    augmented = RunSpec.model_validate(
+        spec.model_dump() | {"data": spec.data.model_dump() | {"randaugment": {}}}
+    )
+    rmsprop, cosine = {"optimizer": {"name": "rmsprop", "lr": 0.1}}, {"schedule": {"name": "cosine"}}
+    constant = RunSpec.model_validate(spec.model_dump() | rmsprop)
+    never_replayed = RunSpec.model_validate(spec.model_dump() | rmsprop | cosine)
+    different = (spec, probed, precise, compiled, augmented, constant, never_replayed)
+    assert len({history.kind(one, MB) for one in different}) == len(different)
+    replayed = RunSpec.model_validate(spec.model_dump() | cosine)
+    assert history.kind(replayed, MB) == history.kind(spec, MB)
     assert history.network(probed, MB) == history.network(spec, MB)
 
 

@@ -9,8 +9,9 @@ from helpers.runs import OPTIONS, assert_equal_runs, killed_after, read_metrics,
 from pj.data import store
 from pj.optim import create
 from pj.training import rates
-from pj.training.capture import EAGER, Captured, Step, _capturable, obstacle
+from pj.training.capture import EAGER, Captured, Step, _capturable
 from pj.training.device import configure
+from pj.training.replay import obstacle
 from pj.training.run import Training
 
 
@@ -139,12 +140,24 @@ def test_the_log_says_that_a_rate_which_changes_in_every_step_is_not_captured(ca
     assert caplog.text.count("while the learning rate changes") == 1
 
 
+def test_the_log_says_that_a_rate_which_changes_before_each_capture_is_not_captured(captured, caplog):
+    caplog.set_level(logging.INFO)
+    for step in range(4 * EAGER):
+        captured.optimizer.param_groups[0]["lr"] = 0.1 + step // EAGER
+        assert call(captured, 1) == 22
+    assert caplog.text.count("while the learning rate changes") == 1
+
+
 def test_what_may_keep_values_outside_of_the_device_is_not_captured(spec):
     dessilbi = {"name": "dessilbi", "lr": 0.1}
     assert obstacle(spec()) is None
     assert obstacle(spec(optimizer=dessilbi)) is None
     assert "counts its steps" in obstacle(spec(optimizer=dessilbi | {"inner": "adam"}))
     assert "torchvision" in obstacle(spec(model={"name": "torchvision", "arch": "resnet18"}))
+    cosine = {"name": "cosine"}
+    for name in ("rmsprop", "dessilbi"):
+        assert "changes in every step" in obstacle(spec(optimizer={"name": name, "lr": 0.1}, schedule=cosine))
+    assert obstacle(spec(schedule=cosine)) is None
     own = {"class": "torch.optim:NAdam", "options": {"lr": 0.01}}
     assert "its own optimizer" in obstacle(spec(optimizer=own))
 

@@ -14,7 +14,7 @@ from pj import models, optim
 from pj.config.components import MODELS
 from pj.data import store
 from pj.runs import records
-from pj.training import capture
+from pj.training import capture, replay
 from pj.training.device import configure
 from pj.training.run import Training
 
@@ -56,7 +56,7 @@ def test_eager_captured_and_resumed_runs_have_the_same_bits(
         assert gradients_and_probes(tmp_path / "whole") == gradients_and_probes(other)
 
     in_graph = run.optimizer.name in ("rmsprop", "dessilbi") and kind.startswith("two learning rates")
-    if capture.obstacle(run) is None:
+    if replay.obstacle(run) is None:
         assert replayed_steps(tmp_path / "whole") == 12 - 3 * (1 + in_graph)
         assert replayed_steps(cut) > 0
 

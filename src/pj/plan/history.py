@@ -15,6 +15,7 @@ from pj.data import facts
 from pj.data.facts import Images
 from pj.data.steps import steps_per_epoch
 from pj.files import json_of
+from pj.training.replay import obstacle
 
 if TYPE_CHECKING:
     from pj.report.pages.source import Source
@@ -45,7 +46,7 @@ class Took:
 
     Args:
         run: its name.
-        kind: what determines the time of its step: network, optimizer, batch size.
+        kind: what determines the time of its step (`kind`).
         device: where it ran.
         passes: forward passes of single images (`Size.passes`).
         steps: how many it took.
@@ -99,9 +100,10 @@ def network(spec: RunSpec, images: Images) -> str:
 
 
 def kind(spec: RunSpec, images: Images) -> str:
-    """Return what determines the time of a run's step: network, precision, probes, batch size, optimizer."""
+    """Return what determines the time of a run's step: network, precision, batch size, optimizer, …"""
     probe = spec.probe.model_dump_json(exclude_none=True) if spec.probe else ""
-    step = f"{spec.precision} {probe} {spec.batch_size}"
+    how = [*spec.data.parts, *(["compiled"] if spec.compile else []), *(["eager"] if obstacle(spec) else [])]
+    step = " ".join([spec.precision, probe, str(spec.batch_size), *how])
     return f"{network(spec, images)} {step}{OPTIMIZER}{spec.optimizer.name}"
 
 

@@ -16,24 +16,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pj.config.spec import RunSpec
 from pj.training import rates
 
 log = logging.getLogger(__name__)
 EAGER = 3  # steps before a capture, in which libraries load, kernels compile and optimizers make their state
 
 Update = Callable[[Tensor, Tensor], Tensor]
-
-
-def obstacle(spec: RunSpec) -> str | None:
-    """Return why a run's steps are not captured; None if they are."""
-    if own := [part for part in spec.own_parts if part != "schedule"]:  # that is computed outside of a step
-        return f"its own {own[0]} may keep values outside of the device"
-    if spec.model.name in ("torchvision", "timm"):
-        return f"a network of {spec.model.name} may read values in its forward pass"
-    if spec.optimizer.name == "dessilbi" and spec.optimizer.inner == "adam":
-        return "DessiLBI with Adam counts its steps outside of the device"
-    return None
 
 
 @dataclass(frozen=True)
@@ -88,7 +76,7 @@ class Captured:
             return update(images, labels)
         numbers = rates.numbers(self.optimizer)
         if numbers != self.rates:
-            if 0 < self.unchanged < EAGER and not self.said:
+            if self.step is None and self.unchanged and not self.said:
                 log.info("steps are not captured as a CUDA graph while the learning rate changes")
                 self.said = True
             self.step, self.rates, self.unchanged = None, numbers, 0

@@ -19,7 +19,7 @@ from pj.losses.targets import label_mass
 from pj.models import layer_names
 from pj.randomness import derive, seed_draws
 from pj.runs.records import SUPPORT
-from pj.training import build, capture, observers, rates
+from pj.training import build, capture, observers, rates, replay
 from pj.training.accuracy import loss_and_accuracy, predict
 from pj.training.batch_norm import frozen_running_statistics
 from pj.training.device import Conditions
@@ -77,7 +77,7 @@ class Training:
         """Return what captures steps as a CUDA graph; None on a CPU, or if something stands against it."""
         if self.conditions.device.type != "cuda":
             return None
-        if reason := capture.obstacle(self.spec):
+        if reason := replay.obstacle(self.spec):
             log.info("steps are not captured as a CUDA graph: %s", reason)
             return None
         return capture.Captured(self.optimizer, self.spec.batch_size)

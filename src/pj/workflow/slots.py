@@ -1,8 +1,8 @@
 """Several jobs on the GPUs of one machine: each takes a free slot, and sees only that slot's GPU.
 
-`snakemake --resources gpu=N` lets N jobs run at once; without it there is one for each GPU. A job takes the first slot that no other job holds, so
-one of N, and uses the GPU slot modulo number of GPUs: N may exceed the number of GPUs.
-Imports no torch, which must not be loaded before CUDA_VISIBLE_DEVICES is set.
+`snakemake --resources gpu=N` lets N jobs run at once; without it there is one on each GPU. A job takes the
+first slot that no other job holds, so one of N, and uses the GPU slot modulo number of GPUs: N may exceed the
+number of GPUs. Imports no torch, which must not be loaded before CUDA_VISIBLE_DEVICES is set.
 """
 
 from __future__ import annotations
