@@ -82,6 +82,15 @@ def test_a_single_seed_gives_no_interval_and_says_so(loaded, tmp_path):
     assert "a single seed: no interval" in found.notes
 
 
+def test_one_seed_that_is_left_of_several_is_not_called_the_only_one(loaded, tmp_path):
+    evidence = plant(tmp_path, a=[90.0, 91.0, 92.0], b=[80.0, None, None])
+    found = judged(contrast(), evidence, loaded)
+    assert "one seed of 3 is complete in every variant: no interval" in found.notes
+    three = plant(tmp_path, a=[90.0, 91.0, 92.0], b=[80.0, None, None], c=[70.0, None, None])
+    best = Best(statistic="best", study="own", variant="a", **WORDS)
+    assert "one seed of 3 is complete in every variant: no bootstrap" in judged(best, three, loaded).notes
+
+
 def test_a_reduced_scale_can_only_say_that_it_cannot_say(loaded, tmp_path):
     found = judged(contrast(), plant(tmp_path, scale="small", a=UP, b=B), loaded)
     assert found.verdict == "not testable at this scale" and found.value == pytest.approx(2.02)
@@ -131,6 +140,18 @@ def test_gradients_are_counted_so_fewer_images_leave_their_ratio(loaded, tmp_pat
     runs = pd.read_csv(path)
     runs.assign(gradients=[200.0] * 5 + [100.0] * 5).to_csv(path, index=False)
     assert judged(free, Evidence(evidence.folder), loaded).verdict == "reproduced"
+
+
+def test_a_ratio_of_counted_gradients_is_exact(loaded, tmp_path):
+    twice = FREE | {"quantity": "gradients", "than": 1.0, "margin": 0.01, "reported": 2.0}
+    evidence = plant(tmp_path, a=UP, b=B)
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    runs = pd.read_csv(path)
+    runs.assign(gradients=[200.0] * 5 + [100.0] * 5).to_csv(path, index=False)
+    found = judged(contrast(**twice), Evidence(evidence.folder), loaded)
+    assert found.verdict == "reproduced" and found.value == pytest.approx(2.0)
+    assert not any("noise" in note for note in found.notes)
+    assert judged(contrast("below", **twice), Evidence(evidence.folder), loaded).verdict == "reversed"
 
 
 def test_runs_of_two_scales_are_never_compared_to_decide_a_claim(loaded, tmp_path):
@@ -474,6 +495,22 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
         (
             "contrast: {own/a: 1}, ratio: true, than: 1, margin: 0.1, reported: 0",
             "a ratio needs a reported above 0",
+        ),
+        ("contrast: {own/a: 1}, quantity: seconds", "margin: required, since the default of 0.5 is for"),
+        ("contrast: {own/a: 1}, quantity: epochs_to_70", "percentage points, not: epochs"),
+        ("contrast: {own/a: 1, own/b: 0}", "contrast.own/b has the weight 0, which measures nothing"),
+        (
+            "contrast: {own/a: 1}, also: [{statement: so, statistic: best, study: own, variant: a, reported: 9}]",
+            "no number of this statistic is compared with the paper's",
+        ),
+        (
+            "contrast: {own/a: 1}, also: [{statement: so, statistic: diverged, expect: all, cells: [own/a], "
+            "reported: 1}]",
+            "no number of this statistic is compared with the paper's",
+        ),
+        (
+            "contrast: {own/a: 1}, also: [{statement: so, statistic: probed, study: own, row: {}, expect: above}]",
+            "study: own has no probes",
         ),
         (
             "contrast: {own/a: 1}, also: [{statement: so, statistic: contrast}]",

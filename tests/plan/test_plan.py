@@ -12,11 +12,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 from helpers import results
 from helpers.sources import source
 from pj import cli, config
 from pj.claims import looks
+from pj.claims.schema import Claims
 from pj.cli import watch
 from pj.config.analyses import ANALYSES
 from pj.config.spec import RunSpec
@@ -331,11 +333,11 @@ def test_a_claim_waits_for_the_probes_table_of_its_own_study_and_only_if_its_ver
     of_probes = "statistic: probed, study: own, row: {quantity: beta}, expect: below"
     head = "id: 1, report: ours, statement: so"
     probed = f"{{{head}, {of_probes}}}"
-    further = "also: [{statement: its beta, " + of_probes + "}]"
+    further = f"also: [{{{head}, {of_probes}}}]"
     runs = "statistic: contrast, contrast: {own/slow: 1}, expect: above"
     for claim, wanted in ((probed, (own,)), (f"{{{head}, {runs}, {further}}}", ())):
-        Path("claims.yaml").write_text(f"claims: [{claim}]")
-        (found,) = claims.judged(claim_of(project), [own, other], project, RESULTS)
+        (one,) = Claims.model_validate(yaml.safe_load(f"claims: [{claim}]")).claims
+        (found,) = claims.judged([one], [own, other], project, RESULTS)
         assert found.lacking == wanted
 
 
@@ -366,7 +368,7 @@ def test_the_time_of_a_measurement_is_counted_in_passes_of_images(key, asked, pa
 
 def test_a_quantity_against_the_reference_needs_its_runs_too(project):
     text = results.CLAIMS.replace("own/fast_1.5: 1, own/slow: -1", "own/fast_1.5: 1")
-    Path("claims.yaml").write_text(text + "    quantity: step_loss_difference\n")
+    Path("claims.yaml").write_text(text + "    quantity: step_loss_difference\n    margin: 0.1\n")
     (found,) = claims.judged(claim_of(project), work.left(project, RESULTS), project, RESULTS)
     assert len({job.run for job in found.lacking}) == 2
 

@@ -9,9 +9,11 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from pj.claims import units
 from pj.claims.schema import (
     FEWEST_COMPARED,
     KINDS,
+    MARGIN,
     Best,
     Claim,
     Claims,
@@ -104,12 +106,24 @@ def _faults(claim: Claim, config: Config) -> Iterable[str]:
     if isinstance(claim, Contrast):
         unused = [name for name in claim.best_of if name not in claim.contrast]
         yield from (choice_fault(("best_of",), name, claim.contrast) for name in unused)
+        yield from _lacks_margin(claim)
+    if isinstance(claim, Probed) and (study := config.settings.studies.get(claim.study)) and not study.probes:
+        yield f"study: {claim.study} has no probes, whose table this statistic reads"
     if isinstance(claim, Best) and claim.study in config.settings.studies:
         yield from _unknown((claim.study,), claim.variant, claim.among or _variants(claim.study, config))
         if len(claim.among or _variants(claim.study, config)) < FEWEST_COMPARED:
             yield f"best: compares {FEWEST_COMPARED} variants or more; of two, test the difference (contrast)"
     for cell in cells(claim):
         yield from _cell_faults(cell, config, whole=isinstance(claim, Best | RankCorrelation | Probed))
+
+
+def _lacks_margin(claim: Contrast) -> Iterable[str]:
+    """Yield a fault if a claim relies on the margin of percentage points, and its values are others."""
+    if "margin" in claim.model_fields_set:
+        return
+    measured = dict.fromkeys(units.of_quantity(units.quantity(claim, cell)) for cell in cells(claim))
+    if others := [unit for unit in measured if unit != units.POINTS]:
+        yield f"margin: required, since the default of {MARGIN} is for percentage points, not: {others[0]}"
 
 
 def _cell_faults(cell: str, config: Config, *, whole: bool) -> Iterable[str]:

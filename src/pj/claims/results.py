@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pj import statistics
+from pj.claims import units
 from pj.claims.evidence import BySeed, Evidence
 from pj.claims.schema import FEWEST_COMPARED, Best, Claim, Contrast, Diverged, Probed, RankCorrelation
 
@@ -98,15 +99,30 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
         p_reported=p_reported,
         seeds=len(sums),
         values={seed: back(value) for seed, value in sums.items()},
-        notes=(*notes, *(NO_SPREAD if half == 0 else () if len(sums) > 1 else SINGLE)),
+        notes=(*notes, *_spread(claim, half, found)),
     )
+
+
+def _spread(claim: Contrast, half_width: float | None, found: dict[str, BySeed]) -> tuple[str, ...]:
+    """Say why there is no interval, or one of no width."""
+    if half_width is None:
+        return _single(found)
+    exact = all(units.quantity(claim, name) in units.COUNTED for name in claim.contrast)
+    return NO_SPREAD if half_width == 0 and not exact else ()
+
+
+def _single(found: dict[str, BySeed]) -> tuple[str, ...]:
+    """Say that one seed is left to pair; of others some variant has no value, since its run diverged."""
+    seeds = len(set().union(*found.values()))
+    return SINGLE if seeds == 1 else (f"one seed of {seeds} is complete in every variant: no interval",)
 
 
 def _nothing_shared(claim: Contrast, found: dict[str, BySeed]) -> tuple[str, ...]:
     """Say why there is no seed to pair."""
     without = [name for name, values in found.items() if not values]
     if without:
-        return (f"no complete run has a finite value of {claim.quantity}: {', '.join(without)}",)
+        missing = ", ".join(dict.fromkeys(units.quantity(claim, name) for name in without))
+        return (f"no complete run has a finite value of {missing}: {', '.join(without)}",)
     return ("no seed has a value for every variant",)
 
 
@@ -144,7 +160,7 @@ def _best(claim: Best, evidence: Evidence, level: float) -> Result:
     by_name = dict(zip(names, shares.tolist(), strict=True))
     rival = max((name for name in names if name != claim.variant), key=by_name.__getitem__)
     if len(shared) < 2:
-        return Result(seeds=1, notes=("a single seed: no bootstrap",))
+        return Result(seeds=1, notes=tuple(note.replace("interval", "bootstrap") for note in _single(found)))
     notes = [f"best of the others: {claim.study}/{rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
     excluded = by_name[rival] >= 1 - level
     if claim.ordered:
@@ -203,7 +219,7 @@ def _rank_correlation(claim: RankCorrelation, evidence: Evidence) -> Result:
         p=None if len(shared) < 2 else float(permuted.pvalue),
         seeds=sum(np.isfinite(value) for value in by_seed.values()),
         values=by_seed,
-        notes=(*notes, *(() if len(shared) > 1 else SINGLE)),
+        notes=(*notes, *(() if len(shared) > 1 else _single(found))),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import log
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -84,6 +84,13 @@ class Statement(Strict):
     def _depends_on_no_scale(self) -> bool:
         return False
 
+    def _without_a_number(self) -> Self:
+        if self.reported is not None:
+            raise ValueError(
+                "reported: no number of this statistic is compared with the paper's; put it into the note"
+            )
+        return self
+
 
 class Contrast(Statement):
     """A weighted sum of measured values, paired by seed, compared with ``than``.
@@ -107,7 +114,11 @@ class Contrast(Statement):
     )
     expect: Literal["above", "below", "same", "reached"] = Field(description="what is claimed of the sum")
     than: float = Field(0.0, description="what the sum is compared with")
-    margin: Positive = Field(MARGIN, description="a difference smaller than this counts as none")
+    margin: Positive = Field(
+        MARGIN,
+        description="a difference smaller than this counts as none; of what is not in percentage points, "
+        "it must be given",
+    )
     ratio: bool = Field(False, description="logarithms are summed: numbers and margin are ratios")
 
     @model_validator(mode="after")
@@ -118,6 +129,8 @@ class Contrast(Statement):
             raise ValueError("a ratio needs a margin of its own, such as 0.1, and a than above 0, such as 1")
         if self.ratio and self.reported is not None and self.reported <= 0:
             raise ValueError(f"a ratio needs a reported above 0, not {self.reported:g}")
+        if zero := [name for name, weight in self.contrast.items() if not weight]:
+            raise ValueError(f"contrast.{zero[0]} has the weight 0, which measures nothing; leave it out")
         return self
 
     @property
@@ -149,6 +162,10 @@ class Best(Statement):
         QUANTITY, description="the runs' quantity that is compared; by default the file's"
     )
 
+    @model_validator(mode="after")
+    def _whole(self) -> Best:
+        return self._without_a_number()
+
 
 class RankCorrelation(Statement):
     """Accuracy rises with the number of parameters: Spearman's correlation over a study's variants."""
@@ -167,6 +184,10 @@ class Diverged(Statement):
     statistic: Literal["diverged"] = Field(description="the runs of some variants diverge, or do not")
     cells: Annotated[list[str], Field(min_length=1)] = Field(description="the variants, study/variant")
     expect: Literal["all", "none"] = Field(description="which of the runs diverge")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Diverged:
+        return self._without_a_number()
 
     def _depends_on_no_scale(self) -> bool:
         return True

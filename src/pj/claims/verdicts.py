@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isclose
 from typing import Literal
 
 from pj import statistics
@@ -31,6 +32,7 @@ from pj.claims.schema import (
     single_cells,
     study_of,
 )
+from pj.claims.units import ACCURACIES, COUNTED
 from pj.config.loading import Config
 
 Verdict = Literal[
@@ -44,7 +46,6 @@ Verdict = Literal[
 ]
 NOT_TESTABLE: Verdict = "not testable at this scale"
 FEWEST = 5  # seeds for a bootstrap: with fewer, a draw repeats some of them too often
-ACCURACIES = ("last", "selected", "best_test")
 HELD = ("reproduced", "direction only")
 TESTED = (Contrast, RankCorrelation, Probed)  # kinds of claims that have a p value
 
@@ -273,7 +274,7 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
         return "inconclusive"
     if claim.expect == "reached":
         return _reached(found, claim)
-    if claim.expect != "same" and found.low == found.high:
+    if claim.expect != "same" and found.low == found.high and claim.quantity not in COUNTED:
         return "inconclusive"  # such as networks that all predict one class
     equivalent = found.p_equivalent is not None and found.p_equivalent < found.level
     if claim.expect == "same":
@@ -313,7 +314,8 @@ def _number_fits(found: Judgement) -> bool:
     reported = found.claim.reported
     if reported is None or found.predicted is None:
         return reported is None
-    return found.predicted[0] <= reported <= found.predicted[1]
+    low, high = found.predicted
+    return low <= reported <= high or isclose(low, reported) or isclose(high, reported)
 
 
 def direction(found: Judgement) -> bool | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import stdev
 from tempfile import TemporaryDirectory
 
-from pj.claims import looks, power, verdicts
+from pj.claims import looks, power, units, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.power import Needed
 from pj.claims.schema import Claim, Contrast, Probed, cells, checks, of_runs, study_of
@@ -97,7 +97,7 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
     for one in found:
         claim = one.claim
         if isinstance(claim, Contrast) and not claim.ratio and len(one.values) > 1:
-            spreads.setdefault(claim.quantity, []).append(stdev(one.values.values()))
+            spreads.setdefault(_measured(claim), []).append(stdev(one.values.values()))
     opened = []
     for one in found:
         family = max(1, families[verdicts.family(one.claim, config)])
@@ -106,13 +106,18 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
         before = len(looks.seen([looks.of_claim(one.claim, then) for then in earlier], look))
         if not jobs:
             before = max(before, len(look.seeds))  # this is a look
-        others = spreads.get(getattr(one.claim, "quantity", ""), ())
+        others = spreads.get(_measured(one.claim), ())
         needed = power.needed(one, family, others, before=before, blind=bool(jobs))
         chance = UNKNOWN
         if needed and seeds > 1:
             chance = power.chance(one.claim, needed, seeds, family, before)
         opened.append(Open(one, OPEN if jobs else one.verdict, jobs, seeds, needed, chance))
     return opened
+
+
+def _measured(claim: Claim) -> str:
+    """Return the quantity of a claim's values, whose spreads may stand for each other."""
+    return units.quantity(claim, cells(claim)[0]) if cells(claim) else ""
 
 
 def _shown(claim: Claim) -> Claim:

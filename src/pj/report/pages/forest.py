@@ -13,27 +13,17 @@ from itertools import groupby
 from math import asinh, inf, isfinite, log
 from typing import Any
 
-from pj.claims.schema import Best, Contrast, Diverged, Probed, RankCorrelation, cells, of_runs
-from pj.claims.verdicts import ACCURACIES, Judgement
-from pj.config.analyses import ANALYSES
+from pj.claims import units
+from pj.claims.schema import Best, Contrast, Diverged, Probed, RankCorrelation
+from pj.claims.units import CORRELATION, POINTS, RATIO
+from pj.claims.verdicts import Judgement
 from pj.durations import counted
 from pj.report.tables import claims
 from pj.report.text.labels import number
-from pj.runs.records import SUPPORT
 
-POINTS, RATIO, CORRELATION, COSINES = "percentage points", "ratio", "correlation", "difference of cosines"
+COSINES = "difference of cosines"
 RUNS, BOOTSTRAPS = "share of runs", "share of bootstraps"
 LINEAR = {RATIO: log(1.5), POINTS: 1.0, COSINES: 0.2}
-IN_POINTS = (*ACCURACIES, "validation", "train_running", "train", "gap", "accuracy")
-UNITS = {
-    **dict.fromkeys(("grad_cam", "other", "random"), "probability"),  # mean area under a deletion curve
-    **dict.fromkeys(("first_randomised", "all_randomised"), CORRELATION),
-    "loss_at_the_ends": "loss",
-    "seconds": "seconds",
-    "gradients": "gradient evaluations",
-    "epochs_to_70": "epochs",
-    "step_loss_difference": "loss",
-}
 SHORT = {POINTS: "points", RATIO: "", RUNS: "", BOOTSTRAPS: ""}  # behind a number, which says × or % itself
 STEPS = (1.0, 3.0)  # of a decade, for marks along an axis
 RATIOS = (
@@ -161,16 +151,8 @@ def _key(found: Judgement) -> tuple[str, float]:
 def unit(found: Judgement) -> str:
     """Return the unit of a claim's number; nothing if it has none."""
     match found.claim:
-        case Contrast() as claim if claim.ratio:
-            return RATIO
         case Contrast() as claim:
-            cell = cells(claim)[0]
-            kind, *_, last = cell.split("/")
-            values = () if of_runs(cell) else ANALYSES[kind].cells.values
-            quantity = last if len(values) > 1 else values[0] if values else claim.quantity
-            if quantity in IN_POINTS or quantity.startswith(SUPPORT):
-                return POINTS
-            return UNITS.get(quantity, quantity.replace("_", " "))
+            return units.of_contrast(claim)
         case Probed():
             return "" if found.value is None else RATIO if found.neutral else COSINES
         case RankCorrelation():
