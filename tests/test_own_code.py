@@ -122,6 +122,44 @@ def test_a_network_is_described_with_the_layers_it_has(folder, spec):
     assert found["parameters"] == 4 * 27 + 4 + 4 * 36 + 4 + 4 * 10 + 10
 
 
+CONVOLUTIONS = """
+from torch import nn
+
+class Net(nn.Module):
+    CONSUMERS = {"conv1": ["conv2"]}
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, x):
+        return self.head(self.body(x).mean((2, 3)))
+"""
+
+
+def test_a_layer_whose_filters_can_be_removed_is_prunable(folder, spec):
+    (folder / "convolutions.py").write_text(CONVOLUTIONS)
+    run = spec(model={"class": "convolutions.py:Net"})
+    assert network.describe(run, IMAGES)["prunable"] == ["conv1", "linear1"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("nn.ReLU()", "nn.Softplus()"),
+        ("nn.BatchNorm2d(8), nn.ReLU()", "nn.ReLU(), nn.BatchNorm2d(8)"),
+        ('["conv2"]', '["linear1"]'),
+    ],
+)
+def test_a_layer_whose_removal_would_give_another_network_is_refused_before_its_runs(old, new, folder, spec):
+    assert old in CONVOLUTIONS
+    (folder / "convolutions.py").write_text(CONVOLUTIONS.replace(old, new))
+    run = spec(model={"class": "convolutions.py:Net"})
+    with pytest.raises(UserError, match=r"conv1 cannot be pruned: .* same nn\.Sequential, the activation"):
+        network.describe(run, IMAGES)
+
+
 @pytest.mark.parametrize(
     "wide",
     [
@@ -202,6 +240,18 @@ def test_a_file_that_was_edited_after_its_run_was_planned_is_not_trained(folder,
         network.describe(planned, IMAGES)
 
 
+TENSORS = """
+import torch
+
+def tensors():
+    images = torch.arange(20 * 8 * 8 * 3).reshape(20, 8, 8, 3) % 256
+    return {"x_train": images, "y_train": [0, 1] * 10, "x_test": images, "y_test": [1, 0] * 10}
+
+def ragged():
+    return tensors() | {"y_train": [[0], [1, 2]]}
+"""
+
+
 def test_ones_own_function_of_images_is_a_source(folder):
     class Settings(Strict):
         source: Source
@@ -210,6 +260,11 @@ def test_ones_own_function_of_images_is_a_source(folder):
     dataset = sources.read(Settings.model_validate({"source": given}).source)
     assert dataset.x_train.shape == (30, 8, 8, 3) and dataset.names == ("0", "1")
     assert set(dataset.orders) == {"train", "test"}  # mixed
+    (folder / "data.py").write_text(TENSORS)
+    tensors = sources.read(Settings.model_validate({"source": {"class": "data.py:tensors"}}).source)
+    assert tensors.x_train.shape == (20, 8, 8, 3) and tensors.names == ("0", "1")
+    with pytest.raises(UserError, match=r"ragged returned what is no array"):
+        sources.read(Settings.model_validate({"source": {"class": "data.py:ragged"}}).source)
     number = {"class": "my_nets.py:halving", "options": {"progress": 1.0, "epochs": 2, "every": 1}}
     with pytest.raises(UserError, match="halving returned float; needed: a dictionary of x_train, y_train"):
         sources.read(Settings.model_validate({"source": number}).source)

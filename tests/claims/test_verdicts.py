@@ -500,7 +500,8 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
         ("contrast: {own/a: 1}, quantity: epochs_to_70", "percentage points, not: epochs"),
         ("contrast: {own/a: 1, own/b: 0}", "contrast.own/b has the weight 0, which measures nothing"),
         (
-            "contrast: {own/a: 1}, also: [{statement: so, statistic: best, study: own, variant: a, reported: 9}]",
+            "contrast: {own/a: 1}, also: [{statement: so, statistic: best, study: own, variant: a, "
+            "reported: 9}]",
             "no number of this statistic is compared with the paper's",
         ),
         (
@@ -509,7 +510,8 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
             "no number of this statistic is compared with the paper's",
         ),
         (
-            "contrast: {own/a: 1}, also: [{statement: so, statistic: probed, study: own, row: {}, expect: above}]",
+            "contrast: {own/a: 1}, also: [{statement: so, statistic: probed, study: own, row: {}, "
+            "expect: above}]",
             "study: own has no probes",
         ),
         (

@@ -424,7 +424,7 @@ def test_the_sheet_of_many_classes_shows_the_first_ones_and_says_so(planted_run,
 def test_an_image_that_is_not_there_is_refused(run, digits):
     loaded = finished.load(run, digits)
     for wrong in ({"image": 100}, {"images": 101}):
-        with pytest.raises(UserError, match="not among its 100 test images"):
+        with pytest.raises(UserError, match=r"test images are needed, and it has 100"):
             interpretation.measure(loaded, VIEW.model_copy(update=wrong))
 
 

@@ -1,6 +1,7 @@
 """Pruning: orders, masks, the narrowed network, curves of finished runs."""
 
 import json
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -118,6 +119,27 @@ def test_the_masked_network_equals_the_narrowed_one(name, options, layers):
     image = images[:1]
     assert networks.size(narrowed, image).parameters < networks.size(masked, image).parameters
     assert networks.size(narrowed, image).macs < networks.size(masked, image).macs
+
+
+class Bumped(nn.Module):
+    """A convolution whose removed filters count one each."""
+
+    CONSUMERS: ClassVar = {"conv1": ["conv2"]}
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 2, 3)
+
+    def forward(self, x):
+        return self.second(self.first(x) + 1).mean((2, 3))
+
+
+def test_a_network_that_is_another_one_without_its_filters_is_not_measured():
+    model, images = Bumped(), torch.randn(2, 1, 8, 8)
+    with pytest.raises(ValueError, match="conv1 cannot be pruned: without the filters the network is not"):
+        networks.checked(model, {"conv1": torch.tensor([1])}, images)
+    whole = networks.checked(model, {"conv1": torch.tensor([], dtype=torch.long)}, images)
+    torch.testing.assert_close(whole(images), model(images))
 
 
 def test_a_removed_filter_leaves_nothing_behind_not_even_batch_norms_constant():
@@ -454,6 +476,14 @@ def test_an_order_that_was_not_run_is_named_so(spec, tmp_path):
     (axes,) = pruning_figures.draw(p, analyses.collect(p.variants, tmp_path)).axes
     labels = [line.get_label() for line in axes.get_lines()]
     assert labels[0] == "a, last selected first" and "a, at random (not run)" in labels
+
+
+def test_a_variant_whose_runs_diverged_is_not_called_one_that_was_not_run(spec, tmp_path):
+    p = shown(spec, seeds=(0,))
+    content = json.dumps({"state": "diverged", "seed": 0})
+    (tmp_path / f"{p.variants[0].spec.run}-seed0.json").write_text(content)
+    (axes,) = pruning_figures.draw(p, analyses.collect(p.variants, tmp_path)).axes
+    assert "a, at random (diverged)" in [line.get_label() for line in axes.get_lines()]
 
 
 def path_study(spec, gray, tmp_path):

@@ -81,6 +81,15 @@ def test_a_table_shows_means_with_intervals_over_seeds(tmp_path):
     assert (row["parameters"], row["time (s)"], row["seeds"]) == ("1,234", "11.0", "3")
 
 
+def test_the_selected_epoch_is_not_called_the_best_of_validation_where_a_variant_has_no_validation(tmp_path):
+    a, b = variant("a", 0.1), variant("b", 0.2)
+    last = b.spec.model_copy(update={"select": "last"})
+    for one in (a, b := b.model_copy(update={"spec": last})):
+        write_run(tmp_path, one, 0, 50.0)
+    row = cells(studies.sheet(studies.collect(study(a, b, reference="a"), tmp_path)).markdown())[1]
+    assert row["test (%), selected epoch"] == "50.00" and "minus a (points, selected epoch)" in row
+
+
 def test_a_single_seed_shows_no_interval(tmp_path):
     a = variant("a", 0.1, seeds=(0,))
     write_run(tmp_path, a, 0, 50.0)

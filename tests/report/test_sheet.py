@@ -99,6 +99,17 @@ def test_latex_is_a_booktabs_table_with_caption_and_label():
     assert r"a \textbar{} b & 83.10 $\pm$ 0.2 \\" in text and r"*as reported*" in text
 
 
+def test_tables_of_one_name_have_labels_of_their_own_and_a_list_is_a_caption_of_sentences(tmp_path):
+    sheet = Sheet("**2 claims.**", pd.DataFrame({"a": ["b"]}), "- **held**: so.\n- **open**: not yet.")
+    labels = {"studies/tiny": "tiny-t", "prunings/tiny": "prunings-tiny-t"}
+    for place, label in labels.items():
+        (tmp_path / place).mkdir(parents=True)
+        sheet.write(tmp_path / place, "t", sheet.table)
+        assert rf"\label{{tab:{label}}}" in (tmp_path / place / "t.tex").read_text()
+    caption = r"\textbf{2 claims.} \textbf{held}: so. \textbf{open}: not yet.}"
+    assert caption in " ".join(sheet.latex("t").split())
+
+
 def test_latex_has_commands_for_greek_letters_and_common_signs():
     greek = "".join(map(chr, [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA)]))
     signs = "± × · − ∞ ≥ ≤ ≠ ≈ → ← ↑ ↓ ∈ ∂ ∑ ∇ √ ° µ ² ³ ½ ‰ … ‖ ✓"

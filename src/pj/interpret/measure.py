@@ -38,11 +38,12 @@ def measure(run: finished.FinishedRun, view: View) -> dict[str, Any]:
 
     """
     count = len(run.splits["test"])
-    if view.image >= count or view.images > count:
-        raise UserError(
-            f"{run.spec.run}: image {view.image} and the first {view.images} images are not among its "
-            f"{count} test images"
-        )
+    for asked, needed in ((f"image {view.image}", view.image + 1), ("images", view.images)):
+        if needed > count:
+            raise UserError(
+                f"{run.spec.run}: {asked}: {needed} test images are needed, and it has {count}; lower the "
+                "settings of the view, or give it more"
+            )
     try:
         return {
             "image": _image(run, view),

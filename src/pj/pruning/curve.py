@@ -49,8 +49,8 @@ def export(run: finished.FinishedRun, asked: Pruned, path: Path) -> dict[str, An
 
     """
     (row,) = measure(run, asked)["rows"]
-    network = networks.narrowed(run.model, _removed(run, asked, asked.methods[0], 0, asked.percents[0]))
     images = run.normalise(run.splits["test"].images[:2])
+    network = networks.narrowed(run.model, _removed(run, asked, asked.methods[0], 0, asked.percents[0]))
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (images,), dynamic_shapes=({0: batch},))
     with files.replaced(path) as temporary, temporary.open("wb") as file, warnings.catch_warnings():
@@ -61,7 +61,7 @@ def export(run: finished.FinishedRun, asked: Pruned, path: Path) -> dict[str, An
 
 
 def _curve(run: finished.FinishedRun, settings: Percents, method: str) -> list[dict[str, Any]]:
-    image = run.normalise(run.splits["test"].images[:1])
+    images = run.normalise(run.splits["test"].images[:8])
     rows = []
     for draw in range(settings.draws if method == "random" else 1):
         for percent in settings.percents:
@@ -72,7 +72,7 @@ def _curve(run: finished.FinishedRun, settings: Percents, method: str) -> list[d
             row: dict[str, Any] = {"method": method, "percent": percent, "draw": draw, "removed": counts}
             row |= loss_and_accuracy(logits, run.splits["test"], run.loss)
             row["outside_support"] = _outside_support(run, removed)
-            row["size"] = asdict(networks.size(networks.narrowed(run.model, removed), image))
+            row["size"] = asdict(networks.size(networks.checked(run.model, removed, images), images[:1]))
             rows.append(row)
             log.info("%s, %g %%: %.2f %%", method, percent, row["accuracy"])
     return rows

@@ -156,6 +156,36 @@ def narrowed(model: nn.Module, removed: Mapping[str, Tensor]) -> nn.Module:
     return found
 
 
+@torch.no_grad()
+def checked(model: nn.Module, removed: Mapping[str, Tensor], images: Tensor) -> nn.Module:
+    """Return the narrowed network once it has computed what the masked one does.
+
+    Args:
+        model: in eval mode; not modified.
+        removed: indices of units by layer.
+        images: normalised [N, C, H, W], for which both are computed.
+
+    Raises:
+        ValueError: they differ or cannot be computed, since the network is not built as `narrowed` expects.
+
+    """
+    wanted = masked(model, removed)(images)
+    try:
+        found = narrowed(model, removed)
+        same = torch.allclose(found(images), wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+    except Exception:  # what a forward pass raises where shapes do not fit
+        same = False
+    if not same:
+        consumers: Mapping[str, Any] = getattr(model, "CONSUMERS", {})
+        filters = [name for name, units in removed.items() if len(units) and name in consumers]
+        raise ValueError(
+            f"{', '.join(filters)} cannot be pruned: without the filters the network is not what it is with "
+            "zeros in their place. Needed: a batch norm is the next part of the same nn.Sequential, the "
+            "activation of 0 is 0, as ReLU's, and CONSUMERS names all layers that read the filters"
+        )
+    return found
+
+
 class Scatter(nn.Module):
     """Put the channels of a narrowed layer back in their places among zeros, for a skip connection."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from pj import files
 from pj.config.messages import choice_fault
@@ -49,6 +50,7 @@ def describe(spec: RunSpec, dataset: Images) -> dict[str, Any]:
                 f"{spec.network} gives {found} for two images; needed: logits {wanted}, one per class of "
                 f"{spec.data.name}"
             )
+    _check_pruning(model, image)
     return {
         "network": spec.network,
         "parameters": size.parameters,
@@ -56,6 +58,17 @@ def describe(spec: RunSpec, dataset: Images) -> dict[str, Any]:
         "layers": list(layer_names.layers(model)),
         "prunable": list(networks.prunable(model)),
     }
+
+
+def _check_pruning(model: nn.Module, image: torch.Tensor) -> None:
+    """Remove the first filter of each layer that is said to be prunable."""
+    noise = torch.randn(2, *image.shape[1:], generator=torch.Generator().manual_seed(0))
+    for name in networks.prunable(model):
+        if name in getattr(model, "CONSUMERS", ()):
+            try:
+                networks.checked(model, {name: torch.tensor([0])}, noise)
+            except ValueError as error:
+                raise UserError(str(error)) from None
 
 
 def check(spec: RunSpec, dataset: store.Dataset) -> dict[str, Any]:

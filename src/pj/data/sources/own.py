@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from pj import own
 from pj.data.sources import npz
@@ -32,4 +35,12 @@ def read(
         raise UserError(
             f"{class_} returned {type(arrays).__name__}; needed: a dictionary of {', '.join(npz.ARRAYS)}"
         )
-    return npz.dataset(arrays, class_, mix=mix)
+    return npz.dataset({str(name): _array(value, class_) for name, value in arrays.items()}, class_, mix=mix)
+
+
+def _array(value: Any, class_: str) -> np.ndarray:
+    """Return an array, a tensor or a list as an array."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # such as lists of two lengths, or a GPU's tensor
+        raise UserError(f"{class_} returned what is no array: {error}") from None

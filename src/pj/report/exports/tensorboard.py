@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,4 +24,4 @@ def write(runs: Sequence[Run], folder: Path) -> str:
             # not add_hparams, which writes a second event file for each run
             for summary in hparams(run.settings | {"state": run.state}, results):
                 writer.file_writer.add_summary(summary)
-    return f"tensorboard --logdir {folder}"
+    return f"tensorboard --logdir {shlex.quote(str(folder))}"

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
 from pj.report.figures.style import colours, frames, headline, legend, plain, spread, wrapped
-from pj.report.tables.analyses import Found
+from pj.report.tables.analyses import Found, diverged
 from pj.report.tables.pruning import METHODS, by_seed, table
 from pj.report.text.labels import scale_label
 
@@ -22,14 +22,15 @@ def draw(pruning: Analysed, found: Found) -> Figure:
             own = means[(means["variant"] == variant.name) & (means["method"] == method)]
             groups = own.groupby("percent")["accuracy"]
             label = plain(f"{variant.title}, {METHODS[method]}")
-            label += "" if own["accuracy"].notna().any() else " (not run)"
+            if not own["accuracy"].notna().any():
+                label += " (diverged)" if diverged(found, [variant]) else " (not run)"
             axes.plot(groups.mean(), DASHES[method], color=colour, lw=1.3, marker="o", ms=3, label=label)
             if len(own) and groups.size().max() > 1:
                 low, high = groups.min(), groups.max()
                 axes.fill_between(low.index, low, high, color=colour, alpha=0.15, lw=0)
     if pruning.reported:
         reported = [float("nan") if value is None else value for value in pruning.reported]
-        axes.plot(pruning.settings.percents, reported, "x", color="black", ms=8, label="report")
+        axes.plot(pruning.settings.percents, reported, "x", color="black", ms=8, label="paper")
     axes.set(
         xlabel=wrapped(f"removed units of {' and '.join(pruning.settings.layers)} (%)", 4, 9),
         ylabel="test accuracy (%)",

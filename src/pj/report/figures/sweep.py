@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from pj.config import flat
 from pj.config.settings import Study, Variant
 from pj.report.figures.style import FEW, FORMATS, frames, headline, legend, save, wrapped
-from pj.report.tables.studies import HEADINGS, StudyRuns, collect
+from pj.report.tables.studies import StudyRuns, collect
 from pj.report.text.labels import reduced, study_label
 from pj.statistics import estimate
 
@@ -42,7 +42,7 @@ def draw(study: Study, runs: Path) -> Figure:
     figure, (axes,) = frames(5.5, 4, 1)
     _points(axes, table)
     _axes(axes, table["value"], study.swept.log)
-    accuracy = HEADINGS[found.compared].replace("test (%)", "test accuracy (%)")
+    accuracy = found.headings[found.compared].replace("test (%)", "test accuracy (%)")
     axes.set(xlabel=wrapped(study.swept.key, 5, 9), ylabel=wrapped(accuracy, 3.2, 9))
     _diverged(axes, table)
     legend(figure, *axes.get_legend_handles_labels())

@@ -138,6 +138,7 @@ def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
     """Return the numbers of a claim, or of one of its further checks."""
     claim = found.claim
     quantity = getattr(claim, "quantity", "")
+    analysed = not all(map(of_runs, cells(claim)))  # their values are what the cells name
     axis = next(iter(forest.axes_of([found])), None)
     return {
         "statement": claim.statement,
@@ -167,7 +168,7 @@ def _numbers(found: Judgement, source: Source) -> dict[str, Any]:
         ]
         if found.value is not None
         else [],
-        "quantity": names.quantity(quantity),
+        "quantity": "" if analysed else names.quantity(quantity),
     }
 
 

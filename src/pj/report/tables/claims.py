@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, cells, single_cells
+from pj.claims.schema import Claim, Contrast, Probed, RankCorrelation, Unmeasured, cells, single_cells
 from pj.claims.verdicts import NOT_TESTABLE, Judgement, Verdict, direction
 from pj.config.words import Words
 from pj.durations import counted
@@ -44,7 +44,8 @@ def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
                 **{"value": found.value, "low": found.low, "high": found.high},
                 **{"predicted_low": low, "predicted_high": high, "reported": claim.reported},
                 **{"p_holm": found.p, "p_equivalent": found.p_equivalent, "seeds": found.seeds},
-                **{"source": found.source, "cells": " ".join(cells(claim)), "notes": "; ".join(found.notes)},
+                **{"source": found.source, "cells": " ".join(cells(claim))},
+                **{"notes": "; ".join([*_reason(claim), *found.notes])},
             }
         )
     return pd.DataFrame(rows)
@@ -113,6 +114,11 @@ def notes(found: Judgement, sources: Sequence[Source]) -> list[str]:
     return [names.titled(note, keys, config) for note in found.notes]
 
 
+def _reason(claim: Claim) -> list[str]:
+    """Return why a claim is not measured."""
+    return [claim.note] if isinstance(claim, Unmeasured) and claim.note else []
+
+
 def sheet(judgements: Sequence[Judgement], read: Sequence[Source]) -> Sheet:
     """Return the table for people, under the headline; an empty one if there are no claims."""
     if not judgements:
@@ -127,7 +133,7 @@ def sheet(judgements: Sequence[Judgement], read: Sequence[Source]) -> Sheet:
             "paper": number(found.claim.reported, "{:g}"),
             "seeds": str(found.seeds or ""),
             **({"measured on": found.source if found.value is not None else ""} if len(sources) > 1 else {}),
-            "notes": "; ".join(notes(found, read)),
+            "notes": "; ".join([*_reason(found.claim), *notes(found, read)]),
         }
         for found in judgements
     ]

@@ -13,7 +13,7 @@ from pj.config import flat
 from pj.config.settings import Study, Variant
 from pj.files import json_of
 from pj.report.tables import studies
-from pj.report.tables.studies import HEADINGS, StudyRuns
+from pj.report.tables.studies import StudyRuns
 from pj.report.text.caveats import MIXED
 from pj.report.text.labels import TWO_DECIMALS, interval, number, scale_label
 from pj.runs import places, records
@@ -53,7 +53,7 @@ def accuracies(found: StudyRuns) -> Iterator[tuple[str, ...]]:
     """
     first, second = found.study.variants
     table = studies.summary(found).set_index("variant")
-    for column, heading in HEADINGS.items():
+    for column, heading in found.headings.items():
         if column == "selected" and not found.validated:
             continue
         means = [

@@ -101,8 +101,8 @@ def sheet(interpretation: Analysed, found: Found) -> Sheet:
             for rival, heading in RIVALS.items():
                 row[heading] = interval(over_images(runs, layer, rival), "{:.3f}")
             for heading, name in (
-                ("rank correlation, last layer randomised", "first"),
-                ("rank correlation, all layers randomised", "all"),
+                ("mean rank correlation, last layer randomised", "first"),
+                ("mean rank correlation, all layers randomised", "all"),
             ):
                 values = own[f"{name}_randomised"].dropna().tolist() if f"{name}_randomised" in own else []
                 row[heading] = number(_mean(estimate(values)), "{:.2f}") + _blank(own, name)

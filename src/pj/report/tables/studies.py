@@ -56,6 +56,13 @@ class StudyRuns:
         return any(v.spec.select == "best_validation" for v in self.study.variants)
 
     @property
+    def headings(self) -> dict[str, str]:
+        """What the test accuracies are called; the selected epoch of a run without validation is its last."""
+        if all(v.spec.select == "best_validation" for v in self.study.variants):
+            return HEADINGS
+        return HEADINGS | {"selected": "test (%), selected epoch"}
+
+    @property
     def compared(self) -> str:
         """The accuracy that is compared; without a validation split the selected epoch is the last."""
         if self.study.compare == "selected" and not self.validated:
@@ -202,12 +209,12 @@ def sheet(study: StudyRuns) -> Sheet:
         columns["train (%), running"] = _intervals(table, "train_running")
         columns["train (%), eval mode"] = _intervals(table, "train")
         columns["validation (%)"] = _intervals(table, "validation")
-    for column, heading in HEADINGS.items():
+    for column, heading in study.headings.items():
         if column != "selected" or study.validated:
             columns[heading] = _intervals(table, column)
     columns |= _reported(table)
     if study.study.reference is not None:
-        chosen = HEADINGS[study.compared].removeprefix("test (%), ")
+        chosen = study.headings[study.compared].removeprefix("test (%), ")
         reference = next(v.title for v in study.study.variants if v.name == study.study.reference)
         columns[f"minus {reference} (points, {chosen})"] = _intervals(table, "difference")
         if "reported_difference" in table:

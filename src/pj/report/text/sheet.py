@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from pj import files
+from pj.config.analyses import ANALYSES
 from pj.errors import UserError
 
 
@@ -87,6 +88,7 @@ LATEX = str.maketrans(
         **_greek(),
     }
 )
+LINES = re.compile(r"\n(- )?|^- ")  # of a text, or of a list
 STRONG, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"(?<!\w)\*([^*\n]+)\*(?!\w)")
 
 
@@ -119,7 +121,7 @@ class Sheet:
         styled = self.table.style.hide(axis="index").format(latex).format_index(latex, axis=1)
         if self.strong:
             styled = styled.format(lambda text: rf"\textbf{{{latex(text)}}}", subset=list(self.strong))
-        caption = _latex_text(" ".join(filter(None, (self.above, self.below))).replace("\n", " "))
+        caption = _latex_text(" ".join(LINES.sub(" ", text) for text in (self.above, self.below) if text))
         return styled.to_latex(
             hrules=True, position="htbp", position_float="centering", caption=caption, label=f"tab:{label}"
         )
@@ -128,7 +130,8 @@ class Sheet:
         """Write ``name``.md, .tex, .json (what `read` reads) and, of ``data``, .csv into ``folder``."""
         files.write_text(folder / f"{name}.csv", data.to_csv(index=False))
         files.write_text(folder / f"{name}.md", self.markdown())
-        files.write_text(folder / f"{name}.tex", self.latex(f"{folder.name}-{name}"))
+        kind = f"{folder.parent.name}-" if folder.parent.name in ANALYSES else ""  # may share a study's name
+        files.write_text(folder / f"{name}.tex", self.latex(f"{kind}{folder.name}-{name}"))
         columns, rows = list(self.table.columns), self.table.to_numpy().tolist()
         content = {"above": self.above, "columns": columns, "rows": rows, "below": self.below}
         content |= {"strong": list(self.strong)} if self.strong else {}
