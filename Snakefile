@@ -31,24 +31,25 @@ rule all:
 outputs.known += [*TABLES, *rules.all.input]
 why.workflow = why.Known(CONFIG, RUNS, Path("results"))
 # The targets are not known yet while this file is read.
-outputs.pages_asked = lambda: not workflow.dag_settings.targets
+outputs.pages_asked = lambda: outputs.whole(workflow.dag_settings)
+why.asked = lambda: workflow.dag_settings
 
 
 onstart:
     dates.keep()  # jobs start
-    asked = workflow.dag_settings
-    force = bool(asked.forcerun or asked.forceall or asked.forcetargets)
     planned = [
-        # Snakemake also calls files forced that were left incomplete
         again.Job(
             job.rule.name,
             job.wildcards_dict,
-            force and workflow.dag.reason(job).forced,
+            again.forced(
+                job.rule.name, map(str, job.output), workflow.dag_settings
+            ),
         )
         for job in workflow.dag.needrun_jobs()
     ]
     try:
         slurm.check_controller(workflow.executor_plugin.name)
+        slurm.check_queue(workflow.executor_plugin.name)
         # with -k each job says for itself that its run is in training
         keep_going = workflow.execution_settings.keep_going
         if not keep_going:

@@ -37,7 +37,12 @@ rule train:
     wildcard_constraints:
         run=none_of(PROBED),
     group:
-        lambda wildcards: "small" if is_small(wildcards.run) else None
+        # a job in pieces (max_seconds) would end each of its attempts with its first run
+        lambda wildcards: (
+            "small"
+            if is_small(wildcards.run) and not CONFIG.settings.max_seconds
+            else None
+        )
     conda:
         ENVIRONMENT
     threads: CONFIG.settings.threads

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 import yaml
 
-from pj import cli
+from pj import cli, config
 from pj.cli import watch
 from pj.data import store
 from pj.plan import progress
+from pj.runs import places
 from pj.runs.records import read_run
+from pj.workflow import derived
 
 ROOT = Path(__file__).parents[2]
 
@@ -306,10 +308,15 @@ def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):
     assert state() == "training"
     (progress / f"{name}-seed0.json").write_text(json.dumps(content | {"pid": ended.pid}))
     assert state() == "-"
-    resume = here / "results" / ".resume" / f"{name}-abc" / "seed0"
-    resume.mkdir(parents=True)
-    (resume / "000000005-abc.pt").write_text("")
-    assert state() == "stopped"
+    spec = config.load("config.yaml", "config.smoke.yaml").runs()[name].spec
+    today = places.resume(here / "results", name, derived.code("train.py", spec), 0)
+    for folder, wanted in ((today.parent.with_name(f"{name}-former") / "seed0", "-"), (today, "stopped")):
+        folder.mkdir(parents=True)
+        (folder / "000000005-abc.pt").write_text("")
+        assert state() == wanted
+    (today / "finished").mkdir()  # by a job that was to evaluate it, too
+    (today / "finished" / "run.json").write_text(json.dumps({"state": "diverged"}))
+    assert state() == "diverged"
 
 
 def test_train_on_other_data_trains_again(here, digits, capsys):

@@ -31,6 +31,8 @@ from pj.plan.notes import Jobs
 from pj.plan.times import Duration, Times
 from pj.plan.work import Job
 from pj.report.pages.keep import keep
+from pj.runs import places
+from pj.workflow import derived
 
 RESULTS = Path("results")
 MB = {"digits": Known(1437, 360, "3x32")}
@@ -77,6 +79,22 @@ def test_what_is_left_is_what_has_not_finished(project):
     left = work.left(project, RESULTS)
     spec = project.study("own").variants[0].spec
     assert rules(left).count("train") == 5 and (spec.run, 0) not in {(job.run, job.seed) for job in left}
+
+
+def test_a_finished_run_that_only_has_to_be_put_back_is_evaluated_and_not_trained(project):
+    spec = project.study("own").variants[0].spec
+    resume = places.resume(RESULTS, spec.run, derived.code("train.py", spec), 1)
+    (resume / "finished").mkdir(parents=True)
+    (resume / "finished" / "run.json").write_text('{"state": "complete"}')
+    found = {job.rule for job in work.left(project, RESULTS) if (job.run, job.seed) == (spec.run, 1)}
+    assert found == {"evaluate"}
+
+
+def test_a_damaged_evaluation_is_left_to_do(project):
+    spec = write(project, "slow", 0)
+    (RESULTS / "runs" / spec.run / "seed0" / "evaluation.json").write_text("{")
+    found = {job.rule for job in work.left(project, RESULTS) if (job.run, job.seed) == (spec.run, 0)}
+    assert found == {"evaluate"}
 
 
 def test_targets_are_studies_runs_and_files_and_unknown_ones_are_named(project):

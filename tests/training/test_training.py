@@ -1,4 +1,5 @@
 import copy
+import errno
 import importlib.metadata
 import json
 import logging
@@ -389,6 +390,20 @@ def test_a_run_in_training_elsewhere_is_not_trained_twice(spec, digits, tmp_path
         progress.write_text("{}")  # of that process
         train(spec(), digits, tmp_path / "run", resume=tmp_path / "resume", progress=progress)
     assert progress.exists()
+
+
+def test_a_file_system_without_locks_is_one_message(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("pj.training.state.FileLock.acquire", refused)
+    with (
+        pytest.raises(
+            UserError, match=r"lock cannot be locked \(No locks available\), so that two processes"
+        ),
+        ResumeStates(tmp_path, {}).held(),
+    ):
+        pass
 
 
 def test_a_half_written_run_folder_is_refused_by_its_readers(spec, digits, tmp_path):

@@ -1,5 +1,6 @@
 """`pj doctor`: every fault with what to do about it, and the environments it would have one install."""
 
+import errno
 import re
 import sys
 import tomllib
@@ -129,6 +130,17 @@ def test_a_home_folder_that_cannot_be_written_is_a_fault_with_a_way_around_it(tm
         and found[0].fault
         and "XDG_CACHE_HOME" in found[0].remedy
     )
+
+
+def test_a_file_system_without_locks_is_a_fault(tmp_path, monkeypatch):
+    assert not list(doctor._locks(tmp_path / "results")) and not list(tmp_path.iterdir())
+
+    def refused(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("pj.workflow.doctor.FileLock.acquire", refused)
+    (found,) = doctor._locks(tmp_path / "results")
+    assert found.fault and "no locks" in found.found and "file system with locks" in found.remedy
 
 
 def test_a_full_disk_is_a_fault(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from helpers import results
 from pj import config
 from pj.config.spec import RunSpec
 from pj.runs import fingerprint
-from pj.workflow import verify, why
+from pj.workflow import derived, verify, why
 
 RESULTS = Path("results")
 
@@ -45,6 +46,23 @@ def note(code, parts):
 def test_a_job_whose_output_is_missing_is_not_made_yet(known):
     reason = "Missing output files: a, b; Params have changed since last execution: x"
     assert why.words("tables", {"study": "own"}, reason, known) == "not made yet"
+
+
+def test_only_what_was_forced_is_called_so(known, monkeypatch):
+    settings = SimpleNamespace(forceall=False, forcetargets=False, forcerun=set())
+    monkeypatch.setattr(why, "asked", lambda: settings)
+    assert why.words("train", {}, "Forced execution", known) == "left incomplete"
+    settings.forcerun = {"train"}
+    assert why.words("train", {}, "Forced execution", known) == "forced"
+    assert why.words("evaluate", {}, "Forced execution", known) == "left incomplete"
+
+
+def test_a_table_that_was_dated_back_is_not_said_to_be_older_than_unchanged_files(known):
+    reason = "Updated input files: results/runs/a/seed0/evaluation.json, results/.stamp"
+    assert why.words("tables", {"study": "own"}, reason, known) == "Snakemake has lost its notes"
+    derived.NOTES.mkdir(parents=True)
+    (derived.NOTES / "a").touch()
+    assert why.words("tables", {"study": "own"}, reason, known) == "made from other runs or files of runs"
 
 
 def test_a_run_of_other_settings_says_which_changed_from_what_to_what(known):

@@ -6,8 +6,10 @@ import argparse
 import time
 
 from pj.cli.common import RESULTS, load, note_others, print_table
+from pj.config.spec import RunSpec
 from pj.files import json_of
-from pj.runs import places, records
+from pj.runs import kept, places, records
+from pj.workflow import derived
 from pj.workflow.running import alive
 
 EXAMPLES = {
@@ -29,15 +31,15 @@ def run(options: argparse.Namespace) -> None:
     for name, run in loaded.runs().items():
         serves = ", ".join(f"{study}/{variant}" for study, variant in run.serves)
         for seed in run.seeds:
-            state, accuracy = _state(name, seed)
+            state, accuracy = _state(run.spec, seed)
             rows.append((name, str(seed), state, accuracy, serves))
     print_table(("run", "seed", "state", "test %", "used by"), rows)
     note_others(len(verify.others(loaded, RESULTS)))
 
 
-def _state(run: str, seed: int) -> tuple[str, str]:
+def _state(spec: RunSpec, seed: int) -> tuple[str, str]:
     """Return a run's state and the test accuracy of its selected epoch, as far as they are known."""
-    folder = places.folder(RESULTS / "runs", run, seed)
+    folder = places.folder(RESULTS / "runs", spec.run, seed)
     try:
         state, evaluation = records.state(folder), records.evaluation(folder)
     except records.RecordError:
@@ -45,6 +47,7 @@ def _state(run: str, seed: int) -> tuple[str, str]:
     if state != "missing" or evaluation:
         accuracy = ((evaluation.get("selected") or {}).get("test") or {}).get("accuracy")
         return evaluation.get("state", state), "" if accuracy is None else f"{accuracy:.2f}"
-    if alive(json_of(places.progress(RESULTS, run, seed)), time.time()):
+    if alive(json_of(places.progress(RESULTS, spec.run, seed)), time.time()):
         return "training", ""
-    return ("stopped" if any((RESULTS / ".resume").glob(f"{run}-*/seed{seed}/*.pt")) else "-"), ""
+    resume = places.resume(RESULTS, spec.run, derived.code("train.py", spec), seed)
+    return kept.state(resume) or ("stopped" if any(resume.glob("*.pt")) else "-"), ""

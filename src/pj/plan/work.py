@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
-from pj.config.spec import network_name
+from pj.config.spec import RunSpec, network_name
 from pj.errors import UserError
-from pj.runs import places, records
+from pj.runs import kept, places, records
 from pj.runs.records import EVALUATION
 from pj.workflow import derived, outputs, verify
 
@@ -103,11 +103,20 @@ def _runs(config: Config, results: Path) -> Iterator[Job]:
                 trained = records.state(folder) != "missing" and (name, seed) not in late
             except records.RecordError:
                 trained = False
-            if not trained:
+            resume = places.resume(results, name, derived.code("train.py", run.spec), seed)
+            if not trained and not kept.state(resume):  # which the job only puts back
                 yield Job("train", f"{folder}/{records.RUN}", name, seed, part)
-            found = derived.evaluation(run.spec, seed, results)
-            if not trained or not (found and found.fits()):
+            if not trained or not _evaluated(run.spec, seed, folder, results):
                 yield Job("evaluate", f"{folder}/{records.EVALUATION}", name, seed, part)
+
+
+def _evaluated(spec: RunSpec, seed: int, folder: Path, results: Path) -> bool:
+    """Whether a run's evaluation is whole, and what today's code would make of it."""
+    found = derived.evaluation(spec, seed, results)
+    try:
+        return bool(found and found.fits() and records.evaluation(folder))
+    except records.RecordError:
+        return False
 
 
 def _measurements(config: Config, results: Path, waiting: set[tuple[str, int]]) -> Iterator[Job]:

@@ -54,6 +54,15 @@ def restore(
     return str(record["state"])
 
 
+def state(resume: Path) -> str | None:
+    """Return the state of the finished run that is kept in ``resume``, not checked; None if there is none."""
+    try:
+        found = records.state(_kept(resume))
+    except records.RecordError:
+        return None
+    return None if found == "missing" else found
+
+
 def evaluation(resume: Path, code: str) -> Path:
     """Return where training leaves the evaluation of its run, made by code of this fingerprint."""
     return resume / f"evaluation-{code}.json"

@@ -45,7 +45,7 @@ class ResumeStates:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the run's lock; RunningElsewhereError if another process holds it."""
+        """Hold the run's lock; RunningElsewhereError if another process holds it, UserError without locks."""
         make_folder(self.folder)
         lock = FileLock(self.folder / "lock")
         try:
@@ -54,6 +54,11 @@ class ResumeStates:
             raise RunningElsewhereError(
                 f"another process is training this run (it holds {self.folder / 'lock'}); "
                 "wait for that process or end it"
+            ) from None
+        except OSError as error:  # such as a network file system without a lock daemon
+            raise UserError(
+                f"{self.folder / 'lock'} cannot be locked ({error.strerror}), so that two processes could "
+                "train this run at once; keep results/ on a file system with locks"
             ) from None
         try:
             yield

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pj.config.loading import Config
 from pj.config.spec import RunSpec
 from pj.files import json_of
 from pj.runs import kept, places, records
 from pj.workflow import derived
+
+TRAIN = ("train", "train_probed")  # rules
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,32 @@ class Job:
     forced: bool
 
 
+def forced(rule: str, outputs: Iterable[str], asked: Any) -> bool:
+    """Whether the user forced a job; Snakemake also calls files forced that were left incomplete.
+
+    Args:
+        rule: of the job.
+        outputs: its files.
+        asked: Snakemake's ``dag_settings``.
+
+    """
+    named = {*asked.forcerun, *(asked.targets if asked.forcetargets else ())}
+    return bool(asked.forceall or rule in named or not named.isdisjoint(outputs))
+
+
 def trained(jobs: Iterable[Job]) -> list[tuple[str, str]]:
     """Return the runs that are trained by these jobs: name and seed."""
-    return [(job.wildcards["run"], job.wildcards["seed"]) for job in jobs if job.rule.startswith("train")]
+    return [(job.wildcards["run"], job.wildcards["seed"]) for job in jobs if job.rule in TRAIN]
 
 
 def keep(jobs: Iterable[Job], config: Config, results: Path) -> None:
     """Keep what these jobs have made before, and forget what was kept of forced ones."""
     runs = config.runs()
     for job in jobs:
-        if job.rule.startswith("train"):
+        if job.rule in TRAIN:
             _keep_run(job, runs[job.wildcards["run"]].spec, results)
-        elif job.rule == "measure" and not job.forced:
-            _keep_measurement(job.wildcards, config, results)
+        elif job.rule == "measure":
+            _keep_measurement(job, config, results)
 
 
 def _keep_run(job: Job, spec: RunSpec, results: Path) -> None:
@@ -63,8 +79,12 @@ def _keep_run(job: Job, spec: RunSpec, results: Path) -> None:
             kept.link(found.path, kept.evaluation(resume, found.made["code"]))
 
 
-def _keep_measurement(wildcards: Mapping[str, str], config: Config, results: Path) -> None:
-    key, name, run, seed = (wildcards[part] for part in ("analysis", "name", "run", "seed"))
+def _keep_measurement(job: Job, config: Config, results: Path) -> None:
+    key, name, run, seed = (job.wildcards[part] for part in ("analysis", "name", "run", "seed"))
+    if job.forced:
+        left = results / key / name / records.measured_name(run, seed)
+        kept.aside(left, results).unlink(missing_ok=True)
+        return
     variant = next(v for v in config.analysed(key, name).variants if v.spec.run == run)
     found = derived.measurement(config, key, name, variant, seed, results)
     if found and found.fits():

@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from pj.errors import UserError
+
 OLD = 946_684_800  # 2000-01-01, as seconds since 1970: of what nothing is to be made again for
 SKEW = 60.0  # seconds
 SHIFT = 1_200_000_000  # seconds: dates a file before its inputs, which may be as old as `OLD`
@@ -42,9 +44,17 @@ def future(date: float) -> bool:
 
 
 def put(path: Path, date: float) -> None:
-    """Set the date of a file, in seconds since 1970."""
+    """Set the date of a file, in seconds since 1970; UserError for one of another user's."""
     before = path.stat()
-    os.utime(path, (date, date))
+    if before.st_mtime == date:
+        return
+    try:
+        os.utime(path, (date, date))
+    except PermissionError:
+        raise UserError(
+            f"{path} belongs to another user, and only its owner can set its date, by which Snakemake goes; "
+            "let that user call the workflow, or copy the folder"
+        ) from None
     if _before is not None:
         first, _ = _before.get(path.absolute(), (before, 0))
         _before[path.absolute()] = first, path.stat().st_mtime_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+
+from filelock import FileLock
 
 from pj import files
 from pj.config.components import Source
@@ -56,6 +59,7 @@ def examine(load: Callable[[], Config], results: Path) -> Iterator[Finding]:
     yield from _snakemake()
     yield from _slurm(device)
     yield _disk(results)
+    yield from _locks(results)
     if loaded is None:
         yield Finding("configuration", fault, "fix the errors above")
         return
@@ -198,6 +202,21 @@ def _disk(results: Path) -> Finding:
     found = f"{free / 2**30:.0f} GiB free at {there}"
     remedy = "" if free >= ENOUGH else "free some space, or work elsewhere: checkpoints take gigabytes"
     return Finding("disk", found, remedy)
+
+
+def _locks(results: Path) -> Iterator[Finding]:
+    """Yield a fault if files cannot be locked in the folder of results, or where it will be."""
+    there = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+    path = there / f".lock-{os.getpid()}"
+    try:
+        with FileLock(path, timeout=0):
+            pass
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            remedy = "keep results/ on a file system with locks, so that no run is trained twice at once"
+            yield Finding("disk", f"no locks at {there}: {error.strerror}", remedy)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _data(name: str, source: Source, results: Path) -> Finding:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 from pj.config import sweeps
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.messages import nearest
+from pj.files import json_of
 
 FOLDER = "results"
 NEEDS = {  # of figures and tables that only some studies have
@@ -58,6 +59,11 @@ def pages_asked() -> bool:
     return False
 
 
+def whole(asked: Any) -> bool:
+    """Whether Snakemake (its ``dag_settings``) was asked for everything."""
+    return not (asked.targets or asked.until or asked.omit_from or asked.batch)
+
+
 def instead(target: str) -> str:
     """Return what there is instead of a target that no rule makes; nothing if no name is near."""
     path = Path(target)
@@ -78,5 +84,5 @@ def closing_lines(since: float = 0.0) -> list[str]:
     page, scorecard = Path(FOLDER, "report.html"), Path(FOLDER, "claims.json")
     if not page.is_file() or page.stat().st_mtime < since:
         return []
-    above = json.loads(scorecard.read_text(encoding="utf-8"))["above"] if scorecard.is_file() else ""
-    return [*filter(None, [above.replace("*", "")]), f"Open {page}"]
+    above = json_of(scorecard).get("above", "")
+    return [*filter(None, [str(above).replace("*", "")]), f"Open {page}"]

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from pj.errors import UserError
 from pj.files import json_of
 from pj.runs import places
@@ -28,6 +30,19 @@ def alive(progress: dict[str, Any], now: float) -> bool:
     return now - progress.get("time", 0) < STALE
 
 
+def locked(run: str, seed: str, results: Path) -> bool:
+    """Whether a process holds a run's lock, such as one that compiles or measures and writes no progress."""
+    return any(map(_is_held, (results / ".resume").glob(f"{run}-*/seed{seed}/lock")))
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):  # of another user's, it cannot be known
+        return True
+
+
 def check(runs: Iterable[tuple[str, str]], results: Path) -> None:
     """Raise UserError if a run (name, seed) that is about to be trained is in training already.
 
@@ -35,7 +50,9 @@ def check(runs: Iterable[tuple[str, str]], results: Path) -> None:
     """
     found = ((run, seed, json_of(places.progress(results, run, seed))) for run, seed in runs)
     there = [
-        (run, seed, progress) for run, seed, progress in found if progress and alive(progress, time.time())
+        (run, seed, progress)
+        for run, seed, progress in found
+        if progress and (alive(progress, time.time()) or locked(run, seed, results))
     ]
     if there:
         lines = [f"\n  {run} seed {seed}: process {p['pid']} on {p['host']}" for run, seed, p in there]

@@ -52,6 +52,31 @@ def check_controller(executor: str) -> None:
         ) from error
 
 
+def check_queue(executor: str, folder: Path = Path()) -> None:
+    """Raise UserError if jobs that an earlier call submitted from this folder still wait or run.
+
+    A workflow that was killed leaves them in the queue. Each would delete its outputs, and make them again.
+    """
+    if executor != "slurm" or len(list(folder.glob(".snakemake/locks/*.output.lock"))) > 1:
+        return  # another call, about other files, is running
+    asked = ["squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED", "--format=%i|%k|%Z"]
+    try:
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return  # `check_controller` has had an answer
+    jobs = [line.split("|", 2) for line in found.splitlines() if line.count("|") >= 2]
+    own = [job for job, comment, place in jobs if comment.startswith("rule_") and _same(place, folder)]
+    if own:
+        raise UserError(
+            "jobs of a workflow that was killed are still in the queue, and would make again what this call "
+            f"makes. Cancel them and call again, it goes on where they were: scancel {' '.join(own)}"
+        )
+
+
+def _same(place: str, folder: Path) -> bool:
+    return Path(place).resolve() == folder.resolve()
+
+
 def patch_slurm_plugin() -> None:
     """Patch the SLURM plugin (2.8), if it is installed, so that it loses no job.
 

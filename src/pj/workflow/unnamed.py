@@ -16,8 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
 from pj.config.spec import checks
@@ -25,7 +23,7 @@ from pj.files import json_of, remove_empty
 from pj.report import inventory
 from pj.runs import kept, places, records
 from pj.workflow import dates
-from pj.workflow.running import alive
+from pj.workflow.running import alive, locked
 
 RUN = re.compile(r".+-[0-9a-f]{8}")  # the name of a run; what is named otherwise is not ours to delete
 SEED = re.compile(r"seed\d+")
@@ -285,16 +283,7 @@ def _in_training(run: str, seed: str, results: Path) -> bool:
     progress = json_of(places.progress(results, run, seed))
     if progress and alive(progress, time.time()):
         return True
-    locks = (results / ".resume").glob(f"{run}-*/seed{seed}/lock")
-    return any(_is_held(path) for path in locks)
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except (Timeout, OSError):  # of another user's, it cannot be known
-        return True
+    return locked(run, seed, results)
 
 
 def delete(item: Item) -> None:

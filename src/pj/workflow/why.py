@@ -23,6 +23,7 @@ from pj.config.spec import RunSpec
 from pj.files import json_of, write_json
 from pj.runs import fingerprint, places, records
 from pj.workflow import derived, verify
+from pj.workflow.again import TRAIN
 
 FOLDER = ".code"  # below results: the modules of each code fingerprint, a file each
 MOST = 3  # changes that are named
@@ -61,6 +62,11 @@ class Known:
 workflow: Known | None = None  # the Snakefile's
 
 
+def asked() -> Any:
+    """Return Snakemake's ``dag_settings``; the Snakefile replaces this, which alone knows them."""
+    return None
+
+
 def words(rule: str, wildcards: Mapping[str, str], reason: str, known: Known) -> str:
     """Return why a job runs.
 
@@ -72,7 +78,7 @@ def words(rule: str, wildcards: Mapping[str, str], reason: str, known: Known) ->
 
     """
     if FORCED in reason:
-        return "forced"
+        return "forced" if _forces(rule) else "left incomplete"
     if MISSING in reason:
         return "; ".join(["not made yet", *_of_former_run(rule, wildcards, known)])
     found = list(_of_record(rule, wildcards, known))
@@ -81,13 +87,27 @@ def words(rule: str, wildcards: Mapping[str, str], reason: str, known: Known) ->
             found += _of_params(part, known.results)
         elif part.startswith(NEW_INPUT) and not found:
             stamp = f"{known.results}/{derived.STAMP}"
-            newer = [name for name in part.removeprefix(NEW_INPUT).split(", ") if name != stamp]
-            found.append(f"newer: {_some(newer)}" if newer else "Snakemake has lost its notes")
+            newer = part.removeprefix(NEW_INPUT).split(", ")
+            # what `derived.date_back` dates before the stamp is older than all else, too
+            found.append(_of_stamp() if stamp in newer else f"newer: {_some(newer)}")
         elif part.startswith(MADE_ABOVE):
             found.append("made from files of the jobs above")
         else:
             found += [text for start, text in OTHERS.items() if part.startswith(start)]
     return "; ".join(dict.fromkeys(found)) or reason
+
+
+def _forces(rule: str) -> bool:
+    """Whether the user forced a rule, or files, which may be its."""
+    settings = asked()
+    if settings is None or settings.forceall or settings.forcetargets:
+        return True
+    return any(name == rule or "/" in name for name in settings.forcerun)
+
+
+def _of_stamp() -> str:
+    noted = derived.NOTES.is_dir() and any(derived.NOTES.iterdir())
+    return "made from other runs or files of runs" if noted else "Snakemake has lost its notes"
 
 
 def _of_record(rule: str, wildcards: Mapping[str, str], known: Known) -> Iterator[str]:
@@ -98,7 +118,7 @@ def _of_record(rule: str, wildcards: Mapping[str, str], known: Known) -> Iterato
         return
     spec, folder = known.runs[name].spec, places.folder(results / "runs", name, seed)
     record = json_of(folder / records.RUN)
-    if rule.startswith("train"):
+    if rule in TRAIN:
         now = verify.code_of(spec)
         if record.get("code") and record["code"] != now:
             yield changed_code(record["code"], now, results)
@@ -126,7 +146,7 @@ def _of_record(rule: str, wildcards: Mapping[str, str], known: Known) -> Iterato
 def _of_former_run(rule: str, wildcards: Mapping[str, str], known: Known) -> Iterator[str]:
     """Yield the settings that a variant's run had when its study's table was made, if they were others."""
     run, results = known.runs.get(wildcards.get("run", "")), known.results
-    if not run or not rule.startswith("train"):
+    if not run or rule not in TRAIN:
         return
     for study, variant in run.serves:
         former = _former(results / "studies" / study / "runs.csv").get(variant)
