@@ -288,3 +288,34 @@ def test_a_wrong_partition_is_reported_in_slurms_own_words(project, slurm):
     assert "invalid partition specified: nowhere" in output and "Traceback" not in output
     limits = [re.search(r"-t (\d+)", call)[1] for call in slurm.calls("sbatch")[before:]]
     assert limits == ["120", "240"]
+
+
+def test_jobs_that_a_killed_workflow_left_in_the_queue_are_named_and_nothing_is_made_twice(project, slurm):
+    folder = project(LONG.replace("EPOCHS", "2").replace("VARIANTS", "{run: {}}"))
+    node = client(slurm, "sinfo", "--noheader", "--format=%n").strip()
+    client(slurm, "scontrol", "update", f"nodename={node}", "state=drain", "reason=maintenance")
+    target = "--", "results/studies/long/table.md"
+    process = start(folder, slurm, *target)
+    waiting = until(lambda: client(slurm, "squeue", "--noheader", "--states=PENDING", "--format=%i").split())
+    process.kill()
+    process.wait()
+    ended(folder, start(folder, slurm, "--unlock"))
+    output = ended(folder, start(folder, slurm, *target))
+    assert f"and call again, it goes on where they were: scancel {' '.join(waiting)}" in output, output
+    client(slurm, "scancel", *waiting)
+    until(lambda: not client(slurm, "squeue", "--noheader"))
+    client(slurm, "scontrol", "update", f"nodename={node}", "state=resume")
+    output = ended(folder, start(folder, slurm, *target))
+    assert "steps (100%) done" in output, output
+
+
+def test_small_runs_in_pieces_do_not_share_a_job(project, slurm):
+    """Each attempt of a shared job would end with the first piece of its first run."""
+    text = LONG.replace("EPOCHS", "2").replace("VARIANTS", "{run: {}}").replace("cnn", "mlp")
+    folder = project(text.replace("[0]", "[0, 1, 2]"))
+    before = len(slurm.calls("sbatch"))
+    options = "--config", "device=cpu", "max_seconds=600", "--", "results/studies/long/table.md"
+    output = ended(folder, start(folder, slurm, *options))
+    assert "steps (100%) done" in output, output
+    calls = slurm.calls("sbatch")[before:]
+    assert sum("rule_train" in call for call in calls) == 3 and len(calls) == 4  # and evaluation, together

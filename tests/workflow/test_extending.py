@@ -172,7 +172,7 @@ def draw(analysed, found):
 '''
 CLAIM = """
 claims:
-  - {id: 1, report: me, statement: conv1 is longer, statistic: contrast, expect: above,
+  - {id: 1, report: me, statement: conv1 is longer, statistic: contrast, expect: above, margin: 0.5,
      contrast: {norms/own/tiny/conv1: 1, norms/own/tiny/linear1: -1}}
 """
 
