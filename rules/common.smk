@@ -63,7 +63,7 @@ WORDS = [CONFIG.settings.words] if CONFIG.settings.words else []
 EVIDENCE = [f"results/{table}" for table in schema.tables(claims, CONFIG)]
 TABLES, FIGURES = outputs.tables(CONFIG), outputs.figures(CONFIG)  # what the pages show
 GPU = int(CONFIG.settings.device != "cpu")  # GPUs of a job that computes
-# Snakemake limits what it was told of; without --resources each core would have a job on the GPU.
+# Snakemake does not limit GPUs by itself: without --resources each core would have a job on one.
 if not IN_JOB and workflow.local_exec and slots.number(CONFIG.settings.device):
     workflow.global_resources.setdefault("gpu", slots.number(CONFIG.settings.device))
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"

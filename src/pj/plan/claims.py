@@ -116,7 +116,7 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
 
 
 def _measured(claim: Claim) -> str:
-    """Return the quantity of a claim's values, whose spreads may stand for each other."""
+    """Return the quantity of a claim's values; claims about the same one have similar spreads."""
     return units.quantity(claim, cells(claim)[0]) if cells(claim) else ""
 
 
