@@ -13,10 +13,12 @@ from helpers.claims import CONFIG, UP, B, contrast, plant
 from pj.claims import schema, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.loading import load as load_claims
-from pj.claims.schema import Best, Diverged, Probed, RankCorrelation
+from pj.claims.schema import Best, Diverged, Probed, RankCorrelation, Unmeasured
 from pj.config import loading
 from pj.config.loading import ConfigError
 from pj.errors import UserError
+from pj.report.pages import html
+from pj.report.pages.source import Source
 from pj.report.tables import claims as claims_table
 
 
@@ -85,10 +87,10 @@ def test_a_single_seed_gives_no_interval_and_says_so(loaded, tmp_path):
 def test_one_seed_that_is_left_of_several_is_not_called_the_only_one(loaded, tmp_path):
     evidence = plant(tmp_path, a=[90.0, 91.0, 92.0], b=[80.0, None, None])
     found = judged(contrast(), evidence, loaded)
-    assert "one seed of 3 is complete in every variant: no interval" in found.notes
+    assert "one seed of 3 can be compared: no interval" in found.notes
     three = plant(tmp_path, a=[90.0, 91.0, 92.0], b=[80.0, None, None], c=[70.0, None, None])
     best = Best(statistic="best", study="own", variant="a", **WORDS)
-    assert "one seed of 3 is complete in every variant: no bootstrap" in judged(best, three, loaded).notes
+    assert "one seed of 3 can be compared: no bootstrap" in judged(best, three, loaded).notes
 
 
 def test_a_reduced_scale_can_only_say_that_it_cannot_say(loaded, tmp_path):
@@ -152,6 +154,9 @@ def test_a_ratio_of_counted_gradients_is_exact(loaded, tmp_path):
     assert found.verdict == "reproduced" and found.value == pytest.approx(2.0)
     assert not any("noise" in note for note in found.notes)
     assert judged(contrast("below", **twice), Evidence(evidence.folder), loaded).verdict == "reversed"
+    runs[runs["seed"] < 2].assign(gradients=[200.0] * 2 + [100.0] * 2).to_csv(path, index=False)
+    two = judged(contrast(**twice), Evidence(evidence.folder), loaded)
+    assert two.verdict == "inconclusive" and any("noise" in note for note in two.notes)
 
 
 def test_runs_of_two_scales_are_never_compared_to_decide_a_claim(loaded, tmp_path):
@@ -496,6 +501,7 @@ def test_an_id_given_twice_is_a_fault(loaded, tmp_path):
             "contrast: {own/a: 1}, ratio: true, than: 1, margin: 0.1, reported: 0",
             "a ratio needs a reported above 0",
         ),
+        ("contrast: {prunings: 1}", "'prunings'; allowed: prunings/<name>/<variant>/…, with 5 parts"),
         ("contrast: {own/a: 1}, quantity: seconds", "margin: required, since the default of 0.5 is for"),
         ("contrast: {own/a: 1}, quantity: epochs_to_70", "percentage points, not: epochs"),
         ("contrast: {own/a: 1, own/b: 0}", "contrast.own/b has the weight 0, which measures nothing"),
@@ -866,3 +872,18 @@ def test_the_claims_about_supports_are_in_percent_as_metrics_are():
     every = [check for claim in found for check in schema.checks(claim)]
     about = [check for check in every if getattr(check, "quantity", "").startswith("support_")]
     assert about and all(check.than == 100 for check in about)
+
+
+def test_the_scorecard_says_why_a_claim_is_not_measured():
+    claim = Unmeasured(**HEAD, statistic="unmeasured", note="needs ImageNet")
+    found = [verdicts.Judgement(claim=claim)]
+    assert claims_table.sheet(found, []).table["notes"].tolist() == ["needs ImageNet"]
+    assert claims_table.table(found)["notes"].tolist() == ["needs ImageNet"]
+
+
+def test_the_values_behind_a_claim_about_an_analysis_are_not_called_test_accuracies(loaded, tmp_path):
+    plant(tmp_path, a=UP, b=B)
+    cells = {"prunings/p/a/magnitude/50": 1, "prunings/p/a/magnitude/0": -1}
+    for claim, heading in ((contrast(contrast=cells), ""), (contrast(), "test accuracy, selected epoch")):
+        found = verdicts.Judgement(claim=claim)
+        assert html._numbers(found, Source(Evidence(tmp_path), loaded))["quantity"] == heading

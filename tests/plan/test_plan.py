@@ -18,7 +18,7 @@ from helpers import results
 from helpers.sources import source
 from pj import cli, config
 from pj.claims import looks
-from pj.claims.schema import Claims
+from pj.claims.schema import Claims, Contrast
 from pj.cli import watch
 from pj.config.analyses import ANALYSES
 from pj.config.spec import RunSpec
@@ -562,6 +562,22 @@ def test_what_changes_the_time_of_a_step_is_part_of_a_runs_kind(project):
 def test_a_diverged_run_tells_no_time(project):
     write(project, "slow", 0, state="diverged", **trained(the_spec(project), 0.5))
     assert not list(history.finished(RESULTS, MB))
+
+
+def test_a_run_on_each_gpu_of_this_machine_is_planned(project, capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert cli.main(["plan", "--cores", "4"]) == 0
+    assert "GPU, 2 runs at once" in capsys.readouterr().out
+
+
+def test_spreads_of_values_in_other_units_are_not_taken_for_each_other():
+    def measured(cell):
+        words = {"id": 1, "report": "A", "statement": "so", "statistic": "contrast", "expect": "above"}
+        return claims._measured(Contrast(**words, contrast={cell: 1}))
+
+    assert measured("own/slow") == "selected"
+    assert measured("prunings/p/slow/magnitude/50") == "accuracy"
+    assert measured("interpretations/i/slow/conv1/grad_cam") == "grad_cam"
 
 
 def test_options_that_would_be_ignored_are_refused(project, capsys):

@@ -142,6 +142,12 @@ def test_a_network_that_is_another_one_without_its_filters_is_not_measured():
     torch.testing.assert_close(whole(images), model(images))
 
 
+def test_a_run_whose_network_is_another_one_without_its_filters_has_no_curve(run, monkeypatch):
+    monkeypatch.setattr(networks, "narrowed", lambda model, removed: model)
+    with pytest.raises(UserError, match="conv1 cannot be pruned: without the filters"):
+        curve.measure(run, Pruned(layers=["conv1"], percents=[50], methods=["magnitude"]))
+
+
 def test_a_removed_filter_leaves_nothing_behind_not_even_batch_norms_constant():
     model, images = network("dessi_vgg", width=0.1)
     masked = networks.masked(model, {"conv1": torch.tensor([2])})

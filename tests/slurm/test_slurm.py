@@ -301,7 +301,7 @@ def test_jobs_that_a_killed_workflow_left_in_the_queue_are_named_and_nothing_is_
     process.wait()
     ended(folder, start(folder, slurm, "--unlock"))
     output = ended(folder, start(folder, slurm, *target))
-    assert f"and call again, it goes on where they were: scancel {' '.join(waiting)}" in output, output
+    assert f"it goes on where they were: scancel {' '.join(waiting)}" in output, output
     client(slurm, "scancel", *waiting)
     until(lambda: not client(slurm, "squeue", "--noheader"))
     client(slurm, "scontrol", "update", f"nodename={node}", "state=resume")

@@ -31,6 +31,8 @@ RECORD = "results/runs/a/seed0/run.json"
         ({"forcerun": {"tables"}}, False),  # the run itself was left incomplete, which Snakemake calls forced
         ({"forcerun": {"train"}}, True),
         ({"forcerun": {RECORD}}, True),
+        ({"forcerun": {f"./{RECORD}"}}, True),
+        ({"until": {"train"}, "forcetargets": True}, True),
         ({"forceall": True}, True),
         ({"targets": {RECORD}}, False),
         ({"targets": {RECORD}, "forcetargets": True}, True),
@@ -82,7 +84,8 @@ def test_a_run_whose_process_holds_its_lock_is_in_training_however_long_it_write
 
 
 def test_results_of_another_user_are_one_message(tmp_path, monkeypatch):
-    stamp = tmp_path / "stamp"
+    stamp, data = tmp_path / "stamp", tmp_path / "data.npz"
+    data.touch()
     stamp.touch()
     os.utime(stamp, (dates.OLD, dates.OLD))
 

@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from helpers.project import OWN
@@ -13,6 +14,7 @@ from pj import cli
 from pj.cli.common import RESULTS
 from pj.config import loading
 from pj.report.tables import studies
+from pj.report.text.sheet import Sheet
 from pj.runs import records
 from pj.runs.evaluation import evaluate
 from pj.training import loop
@@ -365,3 +367,19 @@ def test_a_table_with_an_edited_learning_curve_is_refused_by_its_name(project, c
     path.write_text(path.read_text().replace("1,", "2,", 1))
     assert cli.main(["table", "own"]) == 1
     assert f"{path} is not the file that" in capsys.readouterr().err
+
+
+def test_the_table_of_an_analysis_that_was_just_made_is_what_its_runs_give(tmp_path):
+    """Its LaTeX names the kind of analysis, which `pj verify` writes elsewhere."""
+    sheet = Sheet("", pd.DataFrame({"a": ["b"]}))
+
+    def write(folder):
+        sheet.write(folder, "table", sheet.table)
+
+    folder = tmp_path / "prunings" / "p"
+    folder.mkdir(parents=True)
+    write(folder)
+    assert list(verify._of_folder(folder, [write])) == []
+    (folder / "table.tex").write_text("")
+    (said,) = verify._of_folder(folder, [write])
+    assert "table.tex: not what its runs give" in said

@@ -106,15 +106,17 @@ def _faults(claim: Claim, config: Config) -> Iterable[str]:
     if isinstance(claim, Contrast):
         unused = [name for name in claim.best_of if name not in claim.contrast]
         yield from (choice_fault(("best_of",), name, claim.contrast) for name in unused)
-        yield from _lacks_margin(claim)
     if isinstance(claim, Probed) and (study := config.settings.studies.get(claim.study)) and not study.probes:
         yield f"study: {claim.study} has no probes, whose table this statistic reads"
     if isinstance(claim, Best) and claim.study in config.settings.studies:
         yield from _unknown((claim.study,), claim.variant, claim.among or _variants(claim.study, config))
         if len(claim.among or _variants(claim.study, config)) < FEWEST_COMPARED:
             yield f"best: compares {FEWEST_COMPARED} variants or more; of two, test the difference (contrast)"
-    for cell in cells(claim):
-        yield from _cell_faults(cell, config, whole=isinstance(claim, Best | RankCorrelation | Probed))
+    whole = isinstance(claim, Best | RankCorrelation | Probed)
+    faults = [fault for cell in cells(claim) for fault in _cell_faults(cell, config, whole=whole)]
+    yield from faults
+    if isinstance(claim, Contrast) and not faults:
+        yield from _lacks_margin(claim)
 
 
 def _lacks_margin(claim: Contrast) -> Iterable[str]:

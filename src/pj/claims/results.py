@@ -99,22 +99,22 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
         p_reported=p_reported,
         seeds=len(sums),
         values={seed: back(value) for seed, value in sums.items()},
-        notes=(*notes, *_spread(claim, half, found)),
+        notes=(*notes, *_spread(claim, tested, found)),
     )
 
 
-def _spread(claim: Contrast, half_width: float | None, found: dict[str, BySeed]) -> tuple[str, ...]:
+def _spread(claim: Contrast, tested: statistics.Comparison, found: dict[str, BySeed]) -> tuple[str, ...]:
     """Say why there is no interval, or one of no width."""
-    if half_width is None:
+    if tested.estimate.half_width is None:
         return _single(found)
-    exact = all(units.quantity(claim, name) in units.COUNTED for name in claim.contrast)
-    return NO_SPREAD if half_width == 0 and not exact else ()
+    known = units.exact(claim) and tested.different is not None
+    return NO_SPREAD if tested.estimate.half_width == 0 and not known else ()
 
 
 def _single(found: dict[str, BySeed]) -> tuple[str, ...]:
-    """Say that one seed is left to pair; of others some variant has no value, since its run diverged."""
+    """Say that one seed is left to pair; of others some variant has no value that counts."""
     seeds = len(set().union(*found.values()))
-    return SINGLE if seeds == 1 else (f"one seed of {seeds} is complete in every variant: no interval",)
+    return SINGLE if seeds == 1 else (f"one seed of {seeds} can be compared: no interval",)
 
 
 def _nothing_shared(claim: Contrast, found: dict[str, BySeed]) -> tuple[str, ...]:

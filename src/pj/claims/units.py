@@ -27,9 +27,14 @@ def quantity(claim: Claim, cell: str) -> str:
     """Return what is measured of a cell: the claim's quantity of its runs, or a column of an analysis."""
     if of_runs(cell):
         return str(getattr(claim, "quantity", ""))
-    kind, *_, last = cell.split("/")
+    kind, last = cell.split("/")[0], cell.split("/")[-1]
     values = ANALYSES[kind].cells.values
     return last if len(values) > 1 else values[0]
+
+
+def exact(claim: Contrast) -> bool:
+    """Whether all values of a contrast follow from settings, so that no spread over seeds is known."""
+    return all(quantity(claim, cell) in COUNTED for cell in cells(claim))
 
 
 def of_contrast(claim: Contrast) -> str:

@@ -15,7 +15,7 @@ from math import isclose
 from typing import Literal
 
 from pj import statistics
-from pj.claims import looks, scales
+from pj.claims import looks, scales, units
 from pj.claims.evidence import Evidence
 from pj.claims.looks import ALPHA, Level
 from pj.claims.results import Result, result
@@ -32,7 +32,7 @@ from pj.claims.schema import (
     single_cells,
     study_of,
 )
-from pj.claims.units import ACCURACIES, COUNTED
+from pj.claims.units import ACCURACIES
 from pj.config.loading import Config
 
 Verdict = Literal[
@@ -274,7 +274,7 @@ def _of_difference(found: Judgement, claim: Contrast) -> Verdict:
         return "inconclusive"
     if claim.expect == "reached":
         return _reached(found, claim)
-    if claim.expect != "same" and found.low == found.high and claim.quantity not in COUNTED:
+    if claim.expect != "same" and found.low == found.high and not units.exact(claim):
         return "inconclusive"  # such as networks that all predict one class
     equivalent = found.p_equivalent is not None and found.p_equivalent < found.level
     if claim.expect == "same":

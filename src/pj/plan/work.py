@@ -104,7 +104,7 @@ def _runs(config: Config, results: Path) -> Iterator[Job]:
             except records.RecordError:
                 trained = False
             resume = places.resume(results, name, derived.code("train.py", run.spec), seed)
-            if not trained and not kept.state(resume):  # which the job only puts back
+            if not trained and ((name, seed) in late or not kept.state(resume)):  # that is only put back
                 yield Job("train", f"{folder}/{records.RUN}", name, seed, part)
             if not trained or not _evaluated(run.spec, seed, folder, results):
                 yield Job("evaluate", f"{folder}/{records.EVALUATION}", name, seed, part)

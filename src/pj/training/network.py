@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from pj.own import traceback_of_others
 from pj.pruning import networks
 from pj.training import build, own_parts, schedule
 from pj.training.build import Images
+
+log = logging.getLogger(__name__)
 
 
 def describe(spec: RunSpec, dataset: Images) -> dict[str, Any]:
@@ -50,25 +53,26 @@ def describe(spec: RunSpec, dataset: Images) -> dict[str, Any]:
                 f"{spec.network} gives {found} for two images; needed: logits {wanted}, one per class of "
                 f"{spec.data.name}"
             )
-    _check_pruning(model, image)
     return {
         "network": spec.network,
         "parameters": size.parameters,
         "macs": size.macs,
         "layers": list(layer_names.layers(model)),
-        "prunable": list(networks.prunable(model)),
+        "prunable": _prunable(model.eval(), image),
     }
 
 
-def _check_pruning(model: nn.Module, image: torch.Tensor) -> None:
-    """Remove the first filter of each layer that is said to be prunable."""
+def _prunable(model: nn.Module, image: torch.Tensor) -> list[str]:
+    """Return the layers that can be pruned, of which the first filter has been removed on trial."""
     noise = torch.randn(2, *image.shape[1:], generator=torch.Generator().manual_seed(0))
-    for name in networks.prunable(model):
-        if name in getattr(model, "CONSUMERS", ()):
-            try:
-                networks.checked(model, {name: torch.tensor([0])}, noise)
-            except ValueError as error:
-                raise UserError(str(error)) from None
+    found = []
+    for name, units in networks.prunable(model).items():
+        try:
+            networks.checked(model, {name: torch.arange(min(1, units - 1))}, noise)
+            found.append(name)
+        except ValueError as error:
+            log.warning("%s", error)
+    return found
 
 
 def check(spec: RunSpec, dataset: store.Dataset) -> dict[str, Any]:

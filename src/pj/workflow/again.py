@@ -6,6 +6,7 @@ deletes what the job had made before. What is forced (`-R train`) is made again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,8 @@ def forced(rule: str, outputs: Iterable[str], asked: Any) -> bool:
         asked: Snakemake's ``dag_settings``.
 
     """
-    named = {*asked.forcerun, *(asked.targets if asked.forcetargets else ())}
+    files = {*asked.targets, *asked.until} if asked.forcetargets else set()
+    named = {name if os.path.isabs(name) else os.path.relpath(name) for name in {*asked.forcerun, *files}}
     return bool(asked.forceall or rule in named or not named.isdisjoint(outputs))
 
 

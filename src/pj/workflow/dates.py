@@ -13,6 +13,12 @@ from pj.errors import UserError
 OLD = 946_684_800  # 2000-01-01, as seconds since 1970: of what nothing is to be made again for
 SKEW = 60.0  # seconds
 SHIFT = 1_200_000_000  # seconds: dates a file before its inputs, which may be as old as `OLD`
+
+
+class OthersFileError(UserError, PermissionError):
+    """A file of another user, who alone can set its date."""
+
+
 _before: dict[Path, tuple[os.stat_result, int]] | None = None  # what files were, and which date they got
 
 
@@ -44,14 +50,14 @@ def future(date: float) -> bool:
 
 
 def put(path: Path, date: float) -> None:
-    """Set the date of a file, in seconds since 1970; UserError for one of another user's."""
+    """Set the date of a file, in seconds since 1970; OthersFileError for one of another user's."""
     before = path.stat()
     if before.st_mtime == date:
         return
     try:
         os.utime(path, (date, date))
     except PermissionError:
-        raise UserError(
+        raise OthersFileError(
             f"{path} belongs to another user, and only its owner can set its date, by which Snakemake goes; "
             "let that user call the workflow, or copy the folder"
         ) from None

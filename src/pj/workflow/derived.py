@@ -102,7 +102,7 @@ def mark(config: Config, results: Path) -> None:
     Files that fit may be older than their run after copying. One that was dated back gets its date again.
     """
     for derived in existing(config, results):
-        with suppress(OSError, UserError):
+        with suppress(OSError):
             if not derived.fits():
                 dates.outdate(derived.path, True)
             elif (derived.run / records.RUN).is_file() and not _evaluates_soon(derived, results):

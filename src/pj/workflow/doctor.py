@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -216,7 +217,8 @@ def _locks(results: Path) -> Iterator[Finding]:
             remedy = "keep results/ on a file system with locks, so that no run is trained twice at once"
             yield Finding("disk", f"no locks at {there}: {error.strerror}", remedy)
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # such as a file in the place of the folder, which `_disk` has named
+            path.unlink()
 
 
 def _data(name: str, source: Source, results: Path) -> Finding:

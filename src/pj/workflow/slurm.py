@@ -68,8 +68,9 @@ def check_queue(executor: str, folder: Path = Path()) -> None:
     own = [job for job, comment, place in jobs if comment.startswith("rule_") and _same(place, folder)]
     if own:
         raise UserError(
-            "jobs of a workflow that was killed are still in the queue, and would make again what this call "
-            f"makes. Cancel them and call again, it goes on where they were: scancel {' '.join(own)}"
+            "jobs of an earlier call in this folder are in the queue, and would make again what this call makes. "
+            "If that call still runs, wait for it. If it was killed, cancel them and call again, it goes on "
+            f"where they were: scancel {' '.join(own)}"
         )
 
 

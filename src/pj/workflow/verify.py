@@ -245,8 +245,8 @@ def _of_folder(folder: Path, writers: Iterable[Callable[[Path], None]]) -> Itera
     if not any(folder.glob("*.md")):
         return
     with TemporaryDirectory() as place:
-        made = Path(place, folder.name)  # a name that is in its table for LaTeX
-        made.mkdir()
+        made = Path(place, folder.parent.name, folder.name)  # names that are in its table for LaTeX
+        made.mkdir(parents=True)
         for write in writers:
             with suppress(UserError):  # one of its runs has been named already
                 write(made)
