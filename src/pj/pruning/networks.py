@@ -170,9 +170,8 @@ def checked(model: nn.Module, removed: Mapping[str, Tensor], images: Tensor) -> 
         ValueError: they differ or cannot be computed, since the network is not built as `narrowed` expects.
 
     """
-    filters = [
-        name for name, units in removed.items() if len(units) and name in getattr(model, "CONSUMERS", ())
-    ]
+    known = getattr(model, "CONSUMERS", ())
+    filters = [name for name, units in removed.items() if len(units) and name in known]
     if not filters:
         return narrowed(model, removed)
     wanted = masked(model, removed)(images)

@@ -47,7 +47,9 @@ def forced(rule: str, outputs: Iterable[str], asked: Any) -> bool:
 
     """
     files = {*asked.targets, *asked.until} if asked.forcetargets else set()
-    named = {name if os.path.isabs(name) else os.path.relpath(name) for name in {*asked.forcerun, *files}}
+    named = {
+        name if Path(name).is_absolute() else os.path.relpath(name) for name in {*asked.forcerun, *files}
+    }
     return bool(asked.forceall or rule in named or not named.isdisjoint(outputs))
 
 

@@ -68,8 +68,8 @@ def check_queue(executor: str, folder: Path = Path()) -> None:
     own = [job for job, comment, place in jobs if comment.startswith("rule_") and _same(place, folder)]
     if own:
         raise UserError(
-            "jobs of an earlier call in this folder are in the queue, and would make again what this call makes. "
-            "If that call still runs, wait for it. If it was killed, cancel them and call again, it goes on "
+            "jobs of an earlier call in this folder are in the queue, and would make again what this call "
+            "makes. If it still runs, wait for it; if it was killed, cancel them and call again, it goes on "
             f"where they were: scancel {' '.join(own)}"
         )
 
