@@ -107,8 +107,11 @@ def _spread(claim: Contrast, tested: statistics.Comparison, found: dict[str, ByS
     """Say why there is no interval, or one of no width."""
     if tested.estimate.half_width is None:
         return _single(found)
-    known = units.exact(claim) and tested.different is not None
-    return NO_SPREAD if tested.estimate.half_width == 0 and not known else ()
+    equal = claim.expect == "same" or units.exact(
+        claim
+    )  # such values are taken as exact, from three seeds on
+    exact = equal and tested.different is not None
+    return NO_SPREAD if tested.estimate.half_width == 0 and not exact else ()
 
 
 def _single(found: dict[str, BySeed]) -> tuple[str, ...]:
