@@ -319,6 +319,18 @@ def test_a_killed_run_is_stopped_and_not_in_training(here, capsys):
     assert state() == "diverged"
 
 
+def test_watch_shows_no_runs_of_another_configuration(here, capsys):
+    content = {"run": "another", "seed": 0, "epoch": 0, "epochs": 2, "step": 1, "steps": 9, "seconds": 1.0}
+    content |= {"time": time.time(), "host": socket.gethostname(), "pid": os.getpid(), "last": {}}
+    folder = here / "results" / ".progress"
+    folder.mkdir(parents=True)
+    (folder / "another-seed0.json").write_text(json.dumps(content))
+    assert watch.lines(progress.running(folder, time.time()), None)[0].split()[0] == "another"
+    assert cli.main(["watch", "--once", "--configfile", "config.smoke.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert "0 in training" in out and "no run is in training" in out and "another" not in out
+
+
 def test_train_on_other_data_trains_again(here, digits, capsys):
     arguments = ["train", "mlp_cnn", "mlp", "--output", "run", "--configfile", "config.smoke.yaml"]
     assert cli.main([*arguments, "--data", str(digits)]) == 0

@@ -243,10 +243,14 @@ def test_two_versions_of_code_or_ways_to_compute_in_one_table_are_flagged(loaded
     def uncommitted(runs):
         runs["commit"] = "abc+changes"
 
+    def partly_committed(runs):
+        runs["commit"] = ["abc", *["abc+changes"] * (len(runs) - 1)]
+
     for edit in (other_code, other_code_of_a_variant):
         assert f"Runs of “{TITLE}” were made by different versions" in doubts(tmp_path, loaded, edit)
     assert f"The runs of “{TITLE}” come from different devices." in doubts(tmp_path, loaded, other_machine)
     assert "uncommitted changes" in doubts(tmp_path, loaded, uncommitted)
+    assert "different commits" not in doubts(tmp_path, loaded, partly_committed)
     assert "seconds do not compare" in doubts(tmp_path, loaded, replayed)
     assert doubts(tmp_path, loaded, all_replayed) == ""
 

@@ -45,7 +45,10 @@ def run(options: argparse.Namespace) -> None:
         now, whole = time.time(), None
         if loaded and known:
             whole = progress.whole(loaded, RESULTS, known, now, computing=computing, cores=cores)
-        return progress.running(RESULTS / ".progress", now), whole
+        found = progress.running(RESULTS / ".progress", now)
+        if loaded:  # those of another configuration are no part of the whole
+            found = [run for run in found if run.name in loaded.runs()]
+        return found, whole
 
     if options.once or not sys.stdout.isatty():
         print("\n".join(lines(*look())))

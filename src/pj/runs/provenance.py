@@ -55,7 +55,9 @@ def _device(device: Any) -> str | None:
 
 @cache
 def _commit() -> str | None:
-    """Return the commit of this source tree, marked if it has changes; None outside a checkout.
+    """Return the commit of this source tree, marked if its code has changes; None outside a checkout.
+
+    Settings are recorded with each run.
 
     A package that is installed inside of somebody else's checkout, in its virtual environment, has none.
     """
@@ -66,7 +68,8 @@ def _commit() -> str | None:
 
     try:
         git("ls-files", "--error-unmatch", Path(__file__).name)
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        code = (":/src", ":/rules", ":/workflow", ":/Snakefile")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *code)
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None

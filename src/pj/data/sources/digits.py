@@ -14,7 +14,7 @@ TRAIN = 1437  # of 1,797 images
 
 
 def read(image_size: Annotated[int, Field(ge=8, le=64)] = 32, channels: Channels = 3) -> Dataset:
-    """Return scikit-learn's 1,797 embedded digits, enlarged; the only source that needs no file.
+    """Return scikit-learn's 1,797 digits of 8x8 pixels, or enlarged; the only source that needs no file.
 
     Args:
         image_size: pixels per side.
