@@ -35,7 +35,11 @@ def started(folder, *arguments):
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     with (folder / "output.txt").open("w") as file:
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
+        heard = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` has it ignored
+        try:
+            return subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
+        finally:
+            signal.signal(signal.SIGHUP, heard)
 
 
 def fails(folder, *arguments):
