@@ -179,7 +179,7 @@ claims:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
-    """A project whose pj has one more network and one more analysis, run whole."""
+    """A project whose pj has one more network and one more analysis, run whole: 40 s, so its tests are long."""
     project = copy(tmp_path_factory.mktemp("extended"))
     (project / "src/pj/models/tinynet.py").write_text(TINYNET)
     edit(
@@ -209,6 +209,7 @@ def project(extended, tmp_path):
     return Path(shutil.copytree(extended, tmp_path / "project"))
 
 
+@pytest.mark.long
 def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_interpreted(project):
     results = project / "results"
     assert list(results.glob("runs/digits-tinynet-*/seed0/probes.csv"))
@@ -219,6 +220,7 @@ def test_a_model_of_one_file_and_one_line_is_trained_pruned_probed_and_interpret
     assert "secnd: unknown key 'secnd'. Allowed: name, width, second. Did you mean 'second'?" in output
 
 
+@pytest.mark.long
 def test_an_analysis_that_is_declared_has_its_jobs_tables_figures_pages_and_cells_of_claims(project):
     folder = project / "results" / "norms" / "own"
     assert len(list(folder.glob("digits-tinynet-*-seed0.json"))) == 1

@@ -144,15 +144,12 @@ def test_one_job_for_each_gpu_is_the_default(device, number, monkeypatch):
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize(("options", "cards"), [((), 2), (("--resources", "gpu=5"), 5)])
-def test_snakemake_lets_as_many_jobs_run_at_once_as_there_are_gpus_or_as_it_is_told(
-    options, cards, tmp_path, monkeypatch
-):
+def test_snakemake_lets_as_many_jobs_run_at_once_as_there_are_gpus(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    snakemake(copy(tmp_path), *options, "--", "results/data/digits28.npz")
+    snakemake(copy(tmp_path), "--", "results/data/digits28.npz")
     (log,) = (tmp_path / ".snakemake" / "log").glob("*.log")
     found = re.search(r"^Provided resources: .*gpu=\D*(\d+)", log.read_text(), re.MULTILINE)
-    assert found and int(found[1]) == cards
+    assert found and int(found[1]) == 2
 
 
 def test_a_slot_is_taken_before_torch_is_imported(monkeypatch):
