@@ -179,7 +179,7 @@ claims:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
-    """A project whose pj has one more network and one more analysis, run whole: 40 s, so its tests are long."""
+    """A project whose pj has one more network and one more analysis, run whole, in 40 s."""
     project = copy(tmp_path_factory.mktemp("extended"))
     (project / "src/pj/models/tinynet.py").write_text(TINYNET)
     edit(
