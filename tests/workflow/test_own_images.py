@@ -16,7 +16,7 @@ from helpers.project import copy, edit, planned, snakemake
 pytestmark = pytest.mark.workflow
 
 OWN = """
-seeds: [0, 1]
+seeds: [0]
 threads: 1
 datasets:
   flowers: {source: npz, path: flowers.npz, classes: 3}
@@ -60,7 +60,7 @@ def test_ones_own_study_of_ones_own_images_becomes_a_report(own):
     for part in ("## Two rates", "flowers, full scale", "studies/own/curves.png", "## train() and eval()"):
         assert part in text
     rows = [line for line in text.splitlines() if line.startswith(("| slow", "| fast"))]
-    assert all("±" in row for row in rows) and "40.00" in rows[0]
+    assert rows and "40.00" in rows[0]
     modes = (own / "results" / "modes" / "table.md").read_text()
     assert re.findall(r"\| (yes|no) +\|", modes) == ["yes"] * 11
     assert not (own / "results" / ".resume").exists() or not any((own / "results" / ".resume").iterdir())
@@ -68,7 +68,7 @@ def test_ones_own_study_of_ones_own_images_becomes_a_report(own):
 
 def test_nested_overrides_on_the_command_line_reach_the_runs(own):
     specs = [json.loads(p.read_text())["spec"] for p in own.glob("results/runs/flowers-*/seed*/run.json")]
-    assert len(specs) == 4
+    assert len(specs) == 2
     assert {s["epochs"] for s in specs} == {3}
     assert {s["optimizer"]["lr"] for s in specs} == {0.02, 0.1}
 
@@ -77,12 +77,12 @@ def test_ones_own_network_and_loss_are_tried_once_and_trained_again_when_a_file_
     own, tmp_path
 ):
     checks = list((own / "results" / "networks").glob("*.json"))
-    assert len(checks) == 2  # for two variants of two seeds
+    assert len(checks) == 2  # for two variants
     assert all(json.loads(p.read_text())["layers"] == ["conv1", "conv2", "linear1"] for p in checks)
     project = Path(shutil.copytree(own, tmp_path / "project"))
     edit(project, "parts.py", "padding=1", "padding=1, bias=False")
     jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
-    assert (jobs["network"], jobs["train"], jobs["evaluate"]) == (2, 4, 4) and "prepare_data" not in jobs
+    assert (jobs["network"], jobs["train"], jobs["evaluate"]) == (2, 2, 2) and "prepare_data" not in jobs
 
 
 def test_runs_record_the_file_their_data_came_from(own):
@@ -100,7 +100,7 @@ def test_new_images_in_a_users_file_train_everything_on_them_again(own, tmp_path
     arrays["x_train"] = 255 - arrays["x_train"]
     np.savez(project / "flowers.npz", **arrays)
     jobs = planned(snakemake(project, "-n", *OVERRIDE, config=()))
-    assert jobs["prepare_data"] == 1 and jobs["train"] == 4
+    assert jobs["prepare_data"] == 1 and jobs["train"] == 2
 
 
 def test_a_new_date_of_a_users_file_or_of_the_prepared_data_runs_nothing_again(own, tmp_path):
