@@ -1,5 +1,5 @@
 # make quick       install, then ten claims about digits in a few minutes: results/report.html
-# make test        the tests, in six minutes
+# make test        the tests, in six to seven minutes
 # make test-all    also those that take longer: SLURM, a run in pieces
 # make lint        the linters, and the documentation's links
 #
