@@ -64,8 +64,9 @@ EVIDENCE = [f"results/{table}" for table in schema.tables(claims, CONFIG)]
 TABLES, FIGURES = outputs.tables(CONFIG), outputs.figures(CONFIG)  # what the pages show
 GPU = int(CONFIG.settings.device != "cpu")  # GPUs of a job that computes
 # Snakemake does not limit GPUs by itself: without --resources each core would have a job on one.
-if not IN_JOB and workflow.local_exec and slots.number(CONFIG.settings.device):
-    workflow.global_resources.setdefault("gpu", slots.number(CONFIG.settings.device))
+if not IN_JOB and workflow.local_exec:
+    if CARDS := slots.number(CONFIG.settings.device):
+        workflow.global_resources.setdefault("gpu", CARDS)
 ENVIRONMENT = "../envs/cuda.yaml" if GPU else "../envs/cpu.yaml"
 RUNS = CONFIG.runs()
 SOURCES = CONFIG.sources()

@@ -107,17 +107,15 @@ def _spread(claim: Contrast, tested: statistics.Comparison, found: dict[str, ByS
     """Say why there is no interval, or one of no width."""
     if tested.estimate.half_width is None:
         return _single(found)
-    equal = claim.expect == "same" or units.exact(
-        claim
-    )  # such values are taken as exact, from three seeds on
-    exact = equal and tested.different is not None
+    known = claim.expect == "same" or units.exact(claim)
+    exact = known and tested.different is not None  # from three seeds on
     return NO_SPREAD if tested.estimate.half_width == 0 and not exact else ()
 
 
-def _single(found: dict[str, BySeed]) -> tuple[str, ...]:
+def _single(found: dict[str, BySeed], lacking: str = "interval") -> tuple[str, ...]:
     """Say that one seed is left to pair; of others some variant has no value that counts."""
     seeds = len(set().union(*found.values()))
-    return SINGLE if seeds == 1 else (f"one seed of {seeds} can be compared: no interval",)
+    return (f"{'a single seed' if seeds == 1 else f'one seed of {seeds} can be compared'}: no {lacking}",)
 
 
 def _nothing_shared(claim: Contrast, found: dict[str, BySeed]) -> tuple[str, ...]:
@@ -163,7 +161,7 @@ def _best(claim: Best, evidence: Evidence, level: float) -> Result:
     by_name = dict(zip(names, shares.tolist(), strict=True))
     rival = max((name for name in names if name != claim.variant), key=by_name.__getitem__)
     if len(shared) < 2:
-        return Result(seeds=1, notes=tuple(note.replace("interval", "bootstrap") for note in _single(found)))
+        return Result(seeds=1, notes=_single(found, "bootstrap"))
     notes = [f"best of the others: {claim.study}/{rival}, in {100 * by_name[rival]:.0f} % of bootstraps"]
     excluded = by_name[rival] >= 1 - level
     if claim.ordered:

@@ -49,5 +49,5 @@ def _state(spec: RunSpec, seed: int) -> tuple[str, str]:
         return evaluation.get("state", state), "" if accuracy is None else f"{accuracy:.2f}"
     if alive(json_of(places.progress(RESULTS, spec.run, seed)), time.time()):
         return "training", ""
-    resume = places.resume(RESULTS, spec.run, derived.code("train.py", spec), seed)
+    resume = derived.resume(spec, seed, RESULTS)
     return kept.state(resume) or ("stopped" if any(resume.glob("*.pt")) else "-"), ""

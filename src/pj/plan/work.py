@@ -103,8 +103,10 @@ def _runs(config: Config, results: Path) -> Iterator[Job]:
                 trained = records.state(folder) != "missing" and (name, seed) not in late
             except records.RecordError:
                 trained = False
-            resume = places.resume(results, name, derived.code("train.py", run.spec), seed)
-            if not trained and ((name, seed) in late or not kept.state(resume)):  # that is only put back
+            # one that is kept is only put back
+            if not trained and (
+                (name, seed) in late or not kept.state(derived.resume(run.spec, seed, results))
+            ):
                 yield Job("train", f"{folder}/{records.RUN}", name, seed, part)
             if not trained or not _evaluated(run.spec, seed, folder, results):
                 yield Job("evaluate", f"{folder}/{records.EVALUATION}", name, seed, part)

@@ -49,8 +49,8 @@ def export(run: finished.FinishedRun, asked: Pruned, path: Path) -> dict[str, An
 
     """
     (row,) = measure(run, asked)["rows"]
-    images = run.normalise(run.splits["test"].images[:2])
     network = networks.narrowed(run.model, _removed(run, asked, asked.methods[0], 0, asked.percents[0]))
+    images = run.normalise(run.splits["test"].images[:2])
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (images,), dynamic_shapes=({0: batch},))
     with files.replaced(path) as temporary, temporary.open("wb") as file, warnings.catch_warnings():

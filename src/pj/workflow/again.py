@@ -70,10 +70,7 @@ def keep(jobs: Iterable[Job], config: Config, results: Path) -> None:
 
 def _keep_run(job: Job, spec: RunSpec, results: Path) -> None:
     seed, code = job.wildcards["seed"], derived.code("train.py", spec)
-    folder, resume = (
-        places.folder(results / "runs", spec.run, seed),
-        places.resume(results, spec.run, code, seed),
-    )
+    folder, resume = places.folder(results / "runs", spec.run, seed), derived.resume(spec, seed, results)
     if job.forced:
         kept.forget(resume)
     elif json_of(folder / records.RUN).get("code") == code:

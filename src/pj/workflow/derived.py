@@ -63,6 +63,11 @@ def code(script: str, spec: RunSpec, targets: Sequence[str] = ()) -> str:
     return run_fingerprint(location.folder() / "workflow" / "scripts" / script, spec, targets)
 
 
+def resume(spec: RunSpec, seed: int | str, results: Path) -> Path:
+    """Return where today's code keeps a run's resume states, and until its evaluation the finished run."""
+    return places.resume(results, spec.run, code("train.py", spec), seed)
+
+
 def existing(config: Config, results: Path) -> Iterator[Derived]:
     """Yield the evaluations and measurements that there are."""
     for run in config.runs().values():
@@ -119,6 +124,11 @@ def _evaluates_soon(derived: Derived, results: Path) -> bool:
     return derived.path.name == records.EVALUATION and any((results / ".resume").glob(f"{run}-*/{seed}"))
 
 
+def has_notes() -> bool:
+    """Whether Snakemake has its notes of what files were made by."""
+    return NOTES.is_dir() and any(NOTES.iterdir())
+
+
 def date_back(config: Config, results: Path) -> None:
     """Date tables, figures and pages before `STAMP`, which they depend on, if Snakemake must make them again.
 
@@ -133,7 +143,7 @@ def date_back(config: Config, results: Path) -> None:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.touch()
     dates.put(stamp, OLD)
-    lost = not (NOTES.is_dir() and any(NOTES.iterdir()))
+    lost = not has_notes()
     noted = json_of(results / NOTED)
     pages: list[tuple[Path, set[str], list[Path]]] = [(results, inventory.PAGES, [])]
     pages.append((results / "modes", inventory.table("table"), []))

@@ -106,8 +106,7 @@ def _forces(rule: str) -> bool:
 
 
 def _of_stamp() -> str:
-    noted = derived.NOTES.is_dir() and any(derived.NOTES.iterdir())
-    return "made from other runs or files of runs" if noted else "Snakemake has lost its notes"
+    return "made from other runs or files of runs" if derived.has_notes() else "Snakemake has lost its notes"
 
 
 def _of_record(rule: str, wildcards: Mapping[str, str], known: Known) -> Iterator[str]:

@@ -118,7 +118,7 @@ def _mixtures(judgements: Sequence[Judgement], source: Source) -> list[str]:
                 "their seconds do not compare their methods."
             )
         for column, what in MIXED.items():
-            if own[column].astype(str).str.removesuffix("+changes").nunique() > 1:
+            if own[column].dropna().astype(str).str.removesuffix("+changes").nunique() > 1:
                 sentences.append(f"The runs of “{title}” come from different {what}.")
     return sentences
 
