@@ -87,7 +87,7 @@ def compiled(model: nn.Module) -> nn.Module:
 
     UserError if this machine lacks what it needs, such as a compiler.
     """
-    if lacks := compiler.lacking(cuda=next(model.parameters()).is_cuda):
+    if lacks := compiler.lacking(cuda=any(weights.is_cuda for weights in model.parameters())):
         raise UserError(
             f"compile: true needs {lacks}; install it, or set compile: false, which trains the same network "
             "more slowly"
