@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 from collections import Counter
@@ -18,6 +19,8 @@ from pj.training.device import cpu_computes_bf16
 settings.register_profile("pj", deadline=None)  # a busy machine is no fault
 settings.load_profile("pj")
 
+gc.freeze()  # as the workflow does
+gc.set_threshold(100_000, 50, 50)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, and so by what is started, if after `&`
 

@@ -290,15 +290,22 @@ def rows(markdown):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.fixture(scope="module")
+def everything():
+    """All that is kept, as sources of a page, with its verdicts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        current = loading.load(ROOT / "config.yaml")
+        folders = sorted(path.parent for path in ROOT.glob("reference/*/provenance.json"))
+        sources = [source.kept(folder, folder.name) for folder in folders]
+        found = load_claims(ROOT / "claims.yaml", current)
+        return sources, verdicts.judge(found, [s.evidence for s in sources], current), words.of(current)
+
+
 @pytest.fixture
-def kept(monkeypatch):
-    """Everything that is kept, as sources of a page, with its verdicts."""
+def kept(everything, monkeypatch):
     monkeypatch.chdir(ROOT)
-    current = loading.load(ROOT / "config.yaml")
-    folders = sorted(path.parent for path in ROOT.glob("reference/*/provenance.json"))
-    sources = [source.kept(folder, folder.name) for folder in folders]
-    found = load_claims(ROOT / "claims.yaml", current)
-    return sources, verdicts.judge(found, [s.evidence for s in sources], current), words.of(current)
+    return everything
 
 
 def test_the_page_of_everything_kept_is_what_its_tables_give(kept, tmp_path):
@@ -379,7 +386,7 @@ def test_the_markdown_page_begins_with_what_held_and_what_was_run(kept, tmp_path
         assert f"\n- {fact}" in first
 
 
-def test_links_to_figures_hold_from_where_the_page_lies(kept):
+def test_links_to_figures_hold_from_where_the_page_lies():
     images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / "reference" / "report.md").read_text())
     assert len(images) > 20 and all((ROOT / "reference" / image).is_file() for image in images)
 

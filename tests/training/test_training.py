@@ -48,7 +48,6 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("steps", [1, 3, 4, 6])  # an epoch has four: at its beginning, middle, end, and after
 @pytest.mark.parametrize(
     "changes",
     [
@@ -72,13 +71,14 @@ needs_compiler = pytest.mark.skipif(
         "final-recipe",
     ],
 )
-def test_a_run_killed_at_any_step_resumes_bit_for_bit(steps, changes, spec, digits, tmp_path, monkeypatch):
+def test_a_run_killed_four_times_resumes_bit_for_bit(changes, spec, digits, tmp_path, monkeypatch):
     run = spec(**changes)
     train(run, digits, tmp_path / "whole")
-    killed_after(steps, monkeypatch, run, digits, tmp_path / "cut", tmp_path / "resume", save_every=0)
+    for steps in (1, 2, 1, 2):  # an epoch has four: at its beginning, middle and end, and after it
+        killed_after(steps, monkeypatch, run, digits, tmp_path / "cut", tmp_path / "resume", save_every=0)
     train(run, digits, tmp_path / "cut", resume=tmp_path / "resume")
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
-    assert read_run(tmp_path / "cut")["resumed_at_steps"] == [steps]
+    assert read_run(tmp_path / "cut")["resumed_at_steps"] == [1, 3, 4, 6]
     assert not (tmp_path / "resume").exists()
 
 
