@@ -49,7 +49,7 @@ try:
     for folder in ("results", "results/runs", "results/data"):
         files.check_writable(Path(folder))
     if not IN_JOB:  # Snakemake goes by dates, and these say nothing or the wrong thing
-        dates.for_now()  # and a dry run leaves them as they were
+        dates.restore_at_exit()  # unless jobs start: a dry run changes nothing
         for text in filter(None, (CONFIG.settings.claims, CONFIG.settings.words)):
             dates.not_in_future(Path(text))
         watched.set_back(Path("results/data"))

@@ -1,6 +1,8 @@
-"""Times and numbers of things as people write them."""
+"""Times, numbers of things and lists as people write them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +22,8 @@ def duration(seconds: float) -> str:
 def counted(count: int, noun: str) -> str:
     """Return such as ``1 claim`` or ``3 claims``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Return a list in words: all names, or the first and ``and 3 more``."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -100,17 +100,22 @@ def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     write_text(path, json.dumps(without_nan(content), indent=1, allow_nan=False) + "\n", sync=sync)
 
 
+def existing(path: Path) -> Path:
+    """Return a path, or the nearest folder above it that exists."""
+    return next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+
+
 def check_writable(folder: Path, what_goes: str = "results go") -> None:
     """Raise UserError if files cannot be created in ``folder`` (or in its nearest existing parent)."""
     if folder.is_symlink() and not folder.exists():
         raise UserError(
             f"{folder.absolute()} is a link to {folder.readlink()}, which does not exist; create that"
         )
-    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        what = "is not a writable folder" if existing.is_dir() else "is a file, not a folder"
+    there = existing(folder)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is not a writable folder" if there.is_dir() else "is a file, not a folder"
         raise UserError(
-            f"{existing} {what}; {what_goes} to {folder.absolute()}. Make it writable, or work elsewhere"
+            f"{there} {what}; {what_goes} to {folder.absolute()}. Make it writable, or work elsewhere"
         )
 
 

@@ -163,7 +163,7 @@ def _function(class_: str, content: str | None) -> Callable[..., Any]:
 def loaded(target: str, content: str | None) -> Any:
     """Return a class or function, importing its file; UserError if that fails, or it was edited meanwhile."""
     place, name = own.split(target)
-    _see(Path.cwd())  # a module may be beside config.yaml
+    _search_first(Path.cwd())  # a module may be beside config.yaml
     try:
         module = _imported(own.path_of(target)) if place.endswith(".py") else importlib.import_module(place)
         found = getattr(module, name)
@@ -176,14 +176,15 @@ def loaded(target: str, content: str | None) -> Any:
     return found
 
 
-def _see(folder: Path) -> None:
+def _search_first(folder: Path) -> None:
+    """Let imports look into a folder before all others."""
     if str(folder) in sys.path:
         sys.path.remove(str(folder))
     sys.path.insert(0, str(folder))
 
 
 def _forget_namesakes(folder: Path) -> None:
-    """Forget modules of another folder that are called as files of this one; who imported them has them."""
+    """Let files of this folder be imported, though modules of their names were imported from another one."""
     for file in folder.glob("*.py"):
         known = getattr(sys.modules.get(file.stem), "__file__", None)
         if known and Path(known).parent != folder and not {"site-packages", "lib"} & set(Path(known).parts):
@@ -192,7 +193,7 @@ def _forget_namesakes(folder: Path) -> None:
 
 def _imported(path: Path) -> Any:
     """Return the module of a file, which imports what lies beside it as a script does."""
-    _see(path.resolve().parent)
+    _search_first(path.resolve().parent)
     _forget_namesakes(path.resolve().parent)
     if (known := sys.modules.get(path.stem)) and getattr(known, "__file__", None) == str(path.resolve()):
         return known

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, stdtr, stdtrit  # scipy.stats takes a second to load, in every job
 
+DRAWS = 10_000  # bootstraps
 DUST = 1e-9  # of accuracies and logarithms: differences this small are rounding errors
 
 
@@ -25,7 +26,7 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 
     One value has no interval: nothing is known about its spread.
     """
-    finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], dtype=float)
+    finite = _finite(values)
     n = len(finite)
     if n == 0:
         return None
@@ -33,6 +34,10 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return Estimate(float(finite[0]), None)
     half = stdtrit(n - 1, 0.975) * _deviation(finite) / np.sqrt(n)
     return Estimate(float(finite.mean()), float(half))
+
+
+def _finite(values: Sequence[float]) -> NDArray[np.float64]:
+    return np.asarray([v for v in values if v is not None and np.isfinite(v)], dtype=float)
 
 
 def _deviation(values: NDArray[np.float64]) -> float:
@@ -60,7 +65,7 @@ def compare(differences: Sequence[float], margin: float) -> Comparison | None:
     If all differences are equal, their spread cannot be estimated: from three seeds on, and where they are
     zero, they are taken as exact. Values that differ only by floating-point rounding count as equal.
     """
-    finite = np.asarray([v for v in differences if v is not None and np.isfinite(v)], dtype=float)
+    finite = _finite(differences)
     finite = np.where(abs(finite) < DUST, 0.0, finite)
     found = estimate(finite.tolist())
     if found is None or found.half_width is None:
@@ -99,7 +104,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % prediction interval of one more run, from two seeds on; runs are taken as normal."""
-    finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], dtype=float)
+    finite = _finite(values)
     n = len(finite)
     if n < 2:
         return None
@@ -109,7 +114,7 @@ def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 def p_of_one_more(values: Sequence[float], one: float) -> float | None:
     """Return the two-sided p value of ``one`` as one more run, from two seeds on; runs are normal."""
-    finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], dtype=float)
+    finite = _finite(values)
     n = len(finite)
     if n < 2:
         return None
@@ -119,16 +124,15 @@ def p_of_one_more(values: Sequence[float], one: float) -> float | None:
     return float(2 * stdtr(n - 1, -distance / scale))
 
 
-def bootstrap_best(values: NDArray[np.float64], draws: int = 10_000) -> NDArray[np.float64]:
-    """Return for each column the share of bootstraps over seeds in which its mean is the highest.
+def bootstrap_best(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each column the share of `DRAWS` bootstraps over seeds in which its mean is the highest.
 
     Args:
         values: [seeds, variants], paired by seed; a draw takes whole rows. Ties share.
-        draws: number of bootstraps.
 
     """
     generator = np.random.default_rng(0)
-    chosen = generator.integers(len(values), size=(draws, len(values)))
+    chosen = generator.integers(len(values), size=(DRAWS, len(values)))
     means = values[chosen].mean(axis=1)
     best = means == means.max(axis=1, keepdims=True)
     return (best / best.sum(axis=1, keepdims=True)).mean(axis=0)

@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from pj.runs import finished as finished_runs
 from pj.runs import records
 from pj.runs.evaluation import evaluate
 from pj.runs.records import RecordError
@@ -101,9 +100,10 @@ def test_a_record_of_an_older_pj_without_sums_is_read(run):
     assert records.read_run(run / "seed0")["state"] == "complete" and records.read_metrics(run / "seed0")
 
 
-def test_what_an_analysis_measured_is_refused_once_it_was_edited_damaged_or_copied(run, digits):
+def test_what_an_analysis_measured_is_refused_once_it_was_edited_damaged_or_copied(run):
     path = run.parent / f"{run.name}-seed0.json"
-    finished_runs.write(run / "seed0", digits, path, lambda _: {"accuracy": 51.25}, {"code": "0123"})
+    made = {"run": run.name, "seed": 0, "code": "0123"}
+    records.write_json(path, {"state": "complete", "made": made, "accuracy": 51.25})
     assert records.measured(path)["accuracy"] == 51.25
     content, before, draw = path.read_bytes(), records.measured(path), random.Random(0)
     path.write_bytes(content.replace(b"51.25", b"91.25"))

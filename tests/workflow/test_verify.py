@@ -168,26 +168,27 @@ def test_a_table_says_how_many_of_its_runs_are_outdated(project, capsys):
     assert "**1 run was trained by other code than today's**: `pj verify` lists" in capsys.readouterr().out
 
 
-def test_an_outdated_run_is_dated_before_its_data_and_back_when_the_edit_is_undone(project):
+def test_an_outdated_run_is_dated_before_its_data_and_back_when_the_edit_is_undone(project, monkeypatch):
     before = {path: path.stat().st_mtime for path in RESULTS.rglob("*") if path.is_file()}
-    code = {"now": verify.code_of}
     verify.mark(project.runs(), RESULTS)
     assert {path: path.stat().st_mtime for path in before} == before
-    for _ in range(2):  # once is enough
-        verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
-        for path in before:
-            outdated = path.parent.name.startswith("seed") and path.name != records.EVALUATION
-            assert (path.stat().st_mtime < dates.OLD) == outdated
-    verify.mark(project.runs(), RESULTS, code["now"])
+    with monkeypatch.context() as patch:
+        patch.setattr(verify, "code_of", lambda spec: "0" * 16)
+        for _ in range(2):  # once is enough
+            verify.mark(project.runs(), RESULTS)
+            for path in before:
+                outdated = path.parent.name.startswith("seed") and path.name != records.EVALUATION
+                assert (path.stat().st_mtime < dates.OLD) == outdated
+    verify.mark(project.runs(), RESULTS)
     assert {path: path.stat().st_mtime for path in before} == pytest.approx(before)
 
 
-def test_a_run_that_was_touched_is_dated_back_again(project):
-
-    verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
+def test_a_run_that_was_touched_is_dated_back_again(project, monkeypatch):
+    monkeypatch.setattr(verify, "code_of", lambda spec: "0" * 16)
+    verify.mark(project.runs(), RESULTS)
     for path in seed(project).iterdir():
         os.utime(path)
-    verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)
+    verify.mark(project.runs(), RESULTS)
     assert (seed(project) / "run.json").stat().st_mtime < dates.OLD
 
 
@@ -320,11 +321,13 @@ def test_tables_are_dated_back_if_other_settings_name_other_runs(project, notes)
     assert dated_back(loading.load(config)) == TABLES
 
 
-def test_tables_are_dated_back_if_files_of_runs_were_replaced_by_older_ones(project, notes):
+def test_tables_are_dated_back_if_files_of_runs_were_replaced_by_older_ones(project, notes, monkeypatch):
     """As by copying the runs of another clone, which keeps their dates."""
     derived.note(project, RESULTS, 0.0)
     assert dated_back(project) == set()
-    verify.mark(project.runs(), RESULTS, lambda spec: "0" * 16)  # code edited, and not run
+    with monkeypatch.context() as patch:  # code edited, and not run
+        patch.setattr(verify, "code_of", lambda spec: "0" * 16)
+        verify.mark(project.runs(), RESULTS)
     verify.mark(project.runs(), RESULTS)
     assert dated_back(project) == set()
     os.utime(seed(project) / "evaluation.json", (1.2e9, 1.2e9))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pj.claims import units
 from pj.claims.schema import of_runs
 from pj.config.analyses import ANALYSES
 from pj.errors import UserError
@@ -110,9 +111,7 @@ class Evidence:
         """Return the values of a claim's cell by seed; diverged and missing runs are left out."""
         own = self.rows(cell)
         if not of_runs(cell):
-            key, *_, last = cell.split("/")
-            values = ANALYSES[key].cells.values
-            return self._numbers(own, cell, last if len(values) > 1 else values[0])
+            return self._numbers(own, cell, units.column(cell))
         if quantity == "gap":
             # both in eval mode on clean images: running training accuracy would mix in dropout and CutMix
             own = own.assign(gap=own["train"] - own["selected"])
@@ -128,7 +127,7 @@ class Evidence:
             table = f"the table of {cell} in {self.folder} is damaged"
             raise UserError(f"{table}: {column} is not a number ({error}); put it back from a copy") from None
 
-    def never(self, cell: str) -> int:
+    def never_reached_70(self, cell: str) -> int:
         """Return how many of a cell's complete runs never reached 70 % test accuracy."""
         own = self.rows(cell)
         return int(own.loc[own["state"] == "complete", "epochs_to_70"].isna().sum()) if len(own) else 0

@@ -55,9 +55,9 @@ Finished = Mapping[str, Mapping[str, Look]]  # by study (or analysis, kind/name)
 def level(earlier: Iterable[Look], now: Look) -> Level:
     """Return the level of a claim's test ``now`` after ``earlier`` looks, the oldest first.
 
-    A look at equal seeds is the same look. One at other runs (of other settings) is none at these; one at
-    more or fewer variants is. One at a part of the seeds that were seen before brings nothing new, and its
-    level is zero: leaving seeds out is no way to a verdict.
+    Looks with the same seeds count once. Looks at runs of other settings do not count; looks at more or fewer
+    of these variants do. A look at only some of the seeds seen before has level zero, so leaving seeds out
+    cannot give a verdict.
     """
     found: dict[Seeds, Level] = {}
     seen: Seeds = frozenset()
@@ -215,5 +215,5 @@ def _kept(folder: Path) -> list[dict[str, Any]]:
 def _damaged(folder: Path) -> UserError:
     return UserError(
         f"{folder / FILE} is damaged: it says with which seeds the claims were judged before. Put it back "
-        "from a copy; without it (delete it), no verdict can take earlier ones into account"
+        "from a copy; if you delete it, verdicts ignore earlier looks"
     )

@@ -80,7 +80,7 @@ def _contrast(claim: Contrast, evidence: Evidence) -> Result:
     mean, half = tested.estimate.mean + than, tested.estimate.half_width
     predicted = statistics.prediction_interval(list(sums.values()))
     if claim.quantity == "epochs_to_70":
-        never = {cell: evidence.never(cell) for cell in chosen.values() if cell}
+        never = {cell: evidence.never_reached_70(cell) for cell in chosen.values() if cell}
         counted = "did not reach 70 %, counted as one epoch more than the run had"
         notes += tuple(f"{counted}: {n} of {c}" for c, n in never.items() if n)
         if all(n == len(evidence.values(cell, claim.quantity)) for cell, n in never.items()):
@@ -113,7 +113,7 @@ def _spread(claim: Contrast, tested: statistics.Comparison, found: dict[str, ByS
 
 
 def _single(found: dict[str, BySeed], lacking: str = "interval") -> tuple[str, ...]:
-    """Say that one seed is left to pair; of others some variant has no value that counts."""
+    """Say that only one seed has a value for every variant."""
     seeds = len(set().union(*found.values()))
     return (f"{'a single seed' if seeds == 1 else f'one seed of {seeds} can be compared'}: no {lacking}",)
 

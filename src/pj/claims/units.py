@@ -27,7 +27,12 @@ def quantity(claim: Claim, cell: str) -> str:
     """Return what is measured of a cell: the claim's quantity of its runs, or a column of an analysis."""
     if of_runs(cell):
         return str(getattr(claim, "quantity", ""))
-    kind, last = cell.split("/")[0], cell.split("/")[-1]
+    return column(cell)
+
+
+def column(cell: str) -> str:
+    """Return the column of an analysis's table that a cell means."""
+    kind, *_, last = cell.split("/")
     values = ANALYSES[kind].cells.values
     return last if len(values) > 1 else values[0]
 

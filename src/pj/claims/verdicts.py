@@ -151,7 +151,7 @@ def _adjusted(judgements: Sequence[Judgement], config: Config) -> list[Judgement
 def _verdict(found: Judgement, config: Config, evidence: Evidence) -> Judgement:
     """Decide first whether anything was run and at which scale, then by the statistic."""
     claim, named = found.claim, single_cells(found.claim, config)
-    missing = tuple(f"not run: {cell}" for cell in named if not _there(cell, evidence))
+    missing = tuple(f"not run: {cell}" for cell in named if not _has_finished_run(cell, evidence))
     if missing or not named:
         return Judgement(claim=claim, source=found.source, notes=missing)
     found = replace(found, cells=tuple(named))
@@ -183,7 +183,7 @@ def _held_back(found: Judgement) -> tuple[str, ...]:
     return (f"p = {found.p:.2g} after adjustment for the claims of this study; needed: {found.level:.2g}",)
 
 
-def _there(cell: str, evidence: Evidence) -> bool:
+def _has_finished_run(cell: str, evidence: Evidence) -> bool:
     """Whether a cell has a run that has finished, complete or diverged."""
     return bool(set(evidence.states(cell).values()) - {"missing"})
 

@@ -12,7 +12,7 @@ from typing import Any
 from pj import config
 from pj.config.loading import Config, ConfigError
 from pj.config.messages import choice_fault
-from pj.config.settings import Study
+from pj.config.settings import Study, runs_of
 from pj.errors import UserError
 
 RESULTS = Path("results")
@@ -51,7 +51,7 @@ def outdated(loaded: Config, study: str | None = None) -> dict[str, str]:
     late = verify.outdated(loaded, RESULTS)
     late |= dict.fromkeys(verify.damaged(loaded, RESULTS), DAMAGED)
     if study:
-        own = {run for variant in loaded.study(study).variants for run in variant.runs}
+        own = runs_of(loaded.study(study).variants)
         late = {key: reason for key, reason in late.items() if key in own}
     counts = Counter(late.values()).items()
     return {reason: f"{'1 run was' if n == 1 else f'{n} runs were'} {reason}" for reason, n in counts}

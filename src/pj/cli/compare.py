@@ -13,7 +13,7 @@ from pj import files
 from pj.cli.common import RESULTS, load, note_outdated, outdated, print_table, study_of
 from pj.config.loading import Config
 from pj.config.messages import choice_fault
-from pj.config.settings import Reported, Scale, Study, Variant
+from pj.config.settings import Reported, Scale, Study, Variant, runs_of
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import json_of
@@ -83,7 +83,7 @@ def _draw(study: Study, runs: Path, chosen: Path | None) -> None:
     """Draw the curves of what has finished, and say where."""
     from pj.report.figures import curves, style  # load Matplotlib
 
-    folders = [places.folder(runs, *run) for variant in study.variants for run in variant.runs]
+    folders = [places.folder(runs, *run) for run in runs_of(study.variants)]
     if all(records.state(folder) == "missing" for folder in folders):
         return
     names = "--".join(variant.title.replace("/", ".") for variant in study.variants)

@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"--gpus: the runs are planned on {device}; --like FOLDER plans for another machine")
     gpus = options.gpus or (1 if options.like else max(1, slots.number(loaded.settings.device)))
     computing = times.at_once(device, cores, loaded, gpus)
-    where = f"{device}, {computing} run{'s' if computing > 1 else ''} at once"
+    where = f"{device}, {counted(computing, 'run')} at once"
     if not jobs:
         print("Nothing is left to run: everything is up to date.")
     else:
@@ -181,11 +181,11 @@ def _print_left(jobs: Sequence[Job], known: Times, where: str) -> None:
         took = duration(sum(seconds)) if seconds else "?"
         sources = Counter(one.source for one in found)
         kinds = Counter(job.rule for job in work)
-        words = {"train": "runs", "measure": "measurements", "evaluate": "evaluations"}
+        words = {"train": "run", "measure": "measurement", "evaluate": "evaluation"}
         rows.append(
             (
                 part,
-                ", ".join(f"{n} {words[rule][: -1 if n == 1 else None]}" for rule, n in kinds.items()),
+                ", ".join(counted(n, words[rule]) for rule, n in kinds.items()),
                 f"{took} + {unknown} unknown" if unknown and seconds else took,
                 ", ".join(name for name, _ in sources.most_common()),
             )

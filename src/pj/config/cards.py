@@ -45,7 +45,7 @@ class Component(Strict):
             return options[option] if option in (options or ()) else super().__getattr__(option)
 
     def arguments(self, names: Collection[str]) -> dict[str, Any]:
-        """Return all but what ``names`` it as keyword arguments; that of ``class`` is ``class_``."""
+        """Return the options but ``names`` as keyword arguments; ``class`` becomes ``class_``."""
         options = self.model_dump(exclude=set(names))
         return {f"{key}_" if iskeyword(key) else key: value for key, value in options.items()}
 

@@ -19,6 +19,7 @@ from pj.config.settings import ANALYSED, Analysed, Head, Settings, Study, StudyS
 from pj.config.spec import RunSpec
 from pj.config.sweeps import Generated
 from pj.config.values import Place
+from pj.durations import counted, some
 from pj.errors import UserError
 
 HEAD = ("title", "reported")  # keys of a variant that are not of its specification
@@ -37,15 +38,14 @@ class ConfigError(UserError):
         dotted = {".".join(path): where for path, where in (there or {}).items()}
         lines = [_line(where, reason, dotted) for reason, where in places.items()]
         known = sum(line.count("\n") + 1 for line in lines)
-        count = "1 fault" if known == 1 else f"{known} faults"
-        super().__init__(f"{count} in the configuration:\n" + "\n".join(lines))
+        super().__init__(f"{counted(known, 'fault')} in the configuration:\n" + "\n".join(lines))
 
 
 def _line(places: Sequence[str], reason: str, there: Mapping[str, str]) -> str:
     """Return a fault's line; of a fault in many places it names the first, and counts the others."""
     if len(places) <= MANY:
         return "\n".join(f"  {place}: {_placed(reason, overlays.place(place, there))}" for place in places)
-    return f"  {', '.join(places[:MANY])} and {len(places) - MANY} more: {reason}"
+    return f"  {some(places, MANY)}: {reason}"
 
 
 def _placed(reason: str, where: str | None) -> str:

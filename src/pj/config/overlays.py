@@ -34,7 +34,7 @@ def read(
         alone = content.get("standalone") is True
         faults = found if alone else faults + found
         before = {} if alone else merged
-        merged = content if alone else _laid(merged, content)
+        merged = _laid(before, content)
         faults += _removes_nothing(before, content, merged)
     if overrides:
         before, content = merged, yaml_files.parse_texts(overrides)

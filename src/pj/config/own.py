@@ -24,6 +24,7 @@ from pydantic import ValidationInfo
 from pj import syntax
 from pj.config import modules, signatures
 from pj.config.messages import nearest
+from pj.durations import counted
 from pj.errors import UserError
 from pj.syntax import Writer, parsed, strip_inert
 
@@ -163,8 +164,9 @@ def check_options(target: str, options: Mapping[str, Any], given: Given) -> None
     to_it = () if given.to_objects and isinstance(found.node, ast.ClassDef) else given.names
     placed = known.placed[: len(to_it)] if given.by_place else ()
     if given.by_place and len(placed) < len(to_it) and not known.any_place:
-        count = f"{len(placed)} argument{'' if len(placed) == 1 else 's'}"
-        raise UserError(f"{target} takes {count} by place; it is given {', '.join(to_it)}")
+        raise UserError(
+            f"{target} takes {counted(len(placed), 'argument')} by place; it is given {', '.join(to_it)}"
+        )
     passed = placed if given.by_place else to_it
     taken = [name for name in known.named if name not in passed]
     for name in options:

@@ -6,6 +6,7 @@ Imports no torch: every cluster job parses this.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -209,6 +210,11 @@ class Variant(Strict):
     def runs(self) -> list[tuple[str, int]]:
         """Its runs: name and seed."""
         return [(self.spec.run, seed) for seed in self.seeds]
+
+
+def runs_of(variants: Iterable[Variant]) -> list[tuple[str, int]]:
+    """Return the runs of several variants: name and seed."""
+    return [run for variant in variants for run in variant.runs]
 
 
 class Study(Strict):

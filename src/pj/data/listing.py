@@ -10,6 +10,7 @@ import os
 import re
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ def images(folder: Path, part: str) -> Listing:
 
     Hidden files and folders are left out.
     """
-    place, skipped = folder / part, dict[str, int]()
+    place, skipped = folder / part, Counter[str]()
     entries = sorted(place.iterdir()) if place.is_dir() else []
     classes: dict[str, list[Path]] = {}
     for entry in (entry for entry in entries if not _left_out(entry.name)):
@@ -47,18 +48,18 @@ def images(folder: Path, part: str) -> Listing:
             name = unicodedata.normalize("NFC", entry.name)
             classes[name] = [*classes.get(name, []), *_images(entry, skipped)]
         elif entry.suffix.lower() in SUFFIXES:
-            _skip(skipped, "in no class folder")
+            skipped["in no class folder"] += 1
     return Listing(dict(sorted(classes.items())), skipped)
 
 
-def _images(folder: Path, skipped: dict[str, int]) -> Iterator[Path]:
+def _images(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
     """Yield image files in order; count others by suffix."""
     for place, folders, names in os.walk(folder, followlinks=True):
         here = Path(place).resolve()
         kept = [name for name in sorted(folders) if not _left_out(name)]
         folders[:] = [name for name in kept if not here.is_relative_to((here / name).resolve())]
-        for _ in range(len(kept) - len(folders)):
-            _skip(skipped, "(a link to a folder above)")
+        if above := len(kept) - len(folders):
+            skipped["(a link to a folder above)"] += above
         for name in sorted(names):
             suffix = Path(name).suffix.lower()
             if _left_out(name):
@@ -66,11 +67,7 @@ def _images(folder: Path, skipped: dict[str, int]) -> Iterator[Path]:
             if suffix in SUFFIXES and Path(place, name).exists():
                 yield Path(place, name)
             else:
-                _skip(skipped, "(a broken link)" if suffix in SUFFIXES else suffix or name)
-
-
-def _skip(skipped: dict[str, int], what: str) -> None:
-    skipped[what] = skipped.get(what, 0) + 1
+                skipped["(a broken link)" if suffix in SUFFIXES else suffix or name] += 1
 
 
 def _left_out(name: str) -> bool:

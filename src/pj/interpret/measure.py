@@ -112,7 +112,7 @@ def _deletion(run: finished.FinishedRun, view: View) -> dict[str, Any]:
 
     for layer in view.grad_cam:
         # not cut at zero: the cut pixels would be removed in random order, which lowers the probability too
-        maps = _class_maps(run, layer, images, predicted)
+        maps = _class_maps(run.model, layer, images, predicted)
         ours = curves(maps, layer, "own")
         others = curves(maps.roll(1, dims=0), layer, "other")
         draws = [
@@ -131,14 +131,11 @@ def _check(run: finished.FinishedRun, view: View) -> dict[str, Any]:
     layer = view.grad_cam[-1]
     images = run.normalise(run.splits["test"].images[: view.images])
     predicted = _predicted(run, images)
-    before = _class_maps(run, layer, images, predicted)
-    found = {}
-    for name, network in randomised(run.model, generator(0, "check")):
-
-        def maps(some: Tensor, target: Tensor, network: torch.nn.Module = network) -> Tensor:
-            return class_maps(network, layer, some, target, rectified=False, check=False)
-
-        found[name] = rank_correlations(before, _in_parts(maps, images, predicted))
+    before = _class_maps(run.model, layer, images, predicted)
+    found = {
+        name: rank_correlations(before, _class_maps(network, layer, images, predicted))
+        for name, network in randomised(run.model, generator(0, "check"))
+    }
     log.info("compared Grad-CAM at %s with that of %d randomised networks", layer, len(found))
     return {"layer": layer, "correlations": found}
 
@@ -148,11 +145,11 @@ def _predicted(run: finished.FinishedRun, images: Tensor) -> Tensor:
         return torch.cat([run.model(part).argmax(dim=1) for part in images.split(AT_ONCE)])
 
 
-def _class_maps(run: finished.FinishedRun, layer: str, images: Tensor, target: Tensor) -> Tensor:
+def _class_maps(model: torch.nn.Module, layer: str, images: Tensor, target: Tensor) -> Tensor:
     """Return class maps that are not cut at zero: negative values count against the class."""
 
     def maps(some: Tensor, classes: Tensor) -> Tensor:
-        return class_maps(run.model, layer, some, classes, rectified=False, check=False)
+        return class_maps(model, layer, some, classes, rectified=False, check=False)
 
     return _in_parts(maps, images, target)
 

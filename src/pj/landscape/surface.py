@@ -26,8 +26,9 @@ from pj.randomness import generator
 from pj.runs import finished
 
 log = logging.getLogger(__name__)
-TOLERANCE = 1e-3  # relative change of the eigenvalue under which the power iteration may end,
-RESIDUAL = 0.05  # and ‖Hv - λv‖ / |λ|: between two equal and opposite eigenvalues λ alone may stop changing
+# The power iteration ends when both are small: λ alone may stop changing between two opposite eigenvalues.
+TOLERANCE = 1e-3  # relative change of the eigenvalue λ
+RESIDUAL = 0.05  # ‖Hv - λv‖ / |λ|
 MOST_ITERATIONS = 500
 
 

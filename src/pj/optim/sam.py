@@ -36,7 +36,6 @@ class SAM(torch_optim.WithoutCompiler):
         momentum: of the base optimizer sgd.
         weight_decay: of the base optimizer.
         nesterov: momentum of the base optimizer sgd as Nesterov's; needs momentum above 0.
-        options: further ones of the base optimizer.
 
     Raises:
         ValueError: rho or eta below 0, or an unknown base.
@@ -55,7 +54,6 @@ class SAM(torch_optim.WithoutCompiler):
         momentum: Probability = 0.0,
         weight_decay: NonNegative = 0.0,
         nesterov: Switch = None,
-        **options: Any,
     ) -> None:
         if base not in BASES:
             raise ValueError(f"SAM has no base optimizer {base!r}; available: {', '.join(BASES)}")
@@ -63,7 +61,7 @@ class SAM(torch_optim.WithoutCompiler):
             raise ValueError(f"SAM needs rho >= 0 and eta >= 0, not rho={rho}, eta={eta}")
         self.rho, self.adaptive, self.eta = rho, adaptive, eta
         inside = {"momentum": momentum, "nesterov": nesterov} if base == "sgd" else {}
-        self.base = BASES[base](params, lr=lr, weight_decay=weight_decay, **inside, **options)
+        self.base = BASES[base](params, lr=lr, weight_decay=weight_decay, **inside)
         super().__init__(self.base.param_groups, self.base.defaults)
         # shared with the base optimizer
         self.param_groups, self.state = self.base.param_groups, self.base.state

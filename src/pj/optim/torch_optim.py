@@ -43,7 +43,6 @@ def sgd(
     momentum: Probability = 0.0,
     weight_decay: NonNegative = 0.0,
     nesterov: Switch = None,
-    **options: Any,
 ) -> Optimizer:
     """Stochastic gradient descent.
 
@@ -53,11 +52,10 @@ def sgd(
         momentum: share of the last step's direction that is kept.
         weight_decay: times the weights, added to the gradient.
         nesterov: momentum as Sutskever et al. 2013 write Nesterov's; needs momentum above 0.
-        options: others of torch.optim.SGD.
 
     """
     settings = {"momentum": momentum, "weight_decay": weight_decay, "nesterov": bool(nesterov)}
-    return SGD(params, lr=lr, fused=True, **settings, **options)
+    return SGD(params, lr=lr, fused=True, **settings)
 
 
 def adam(
@@ -66,7 +64,6 @@ def adam(
     betas: Betas = (0.9, 0.999),
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
-    **options: Any,
 ) -> Optimizer:
     """Adam, whose weight decay is added to the gradient (Kingma & Ba 2015).
 
@@ -76,10 +73,9 @@ def adam(
         betas: how slowly the means of the gradient and of its square change.
         eps: added to the root of the second mean.
         weight_decay: times the weights, added to the gradient.
-        options: others of torch.optim.Adam.
 
     """
-    return Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True, **options)
+    return Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def adamw(
@@ -88,7 +84,6 @@ def adamw(
     betas: Betas = (0.9, 0.999),
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
-    **options: Any,
 ) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
 
@@ -98,10 +93,9 @@ def adamw(
         betas: how slowly the means of the gradient and of its square change.
         eps: added to the root of the second mean.
         weight_decay: times the learning rate, how much weights shrink per step.
-        options: others of torch.optim.AdamW.
 
     """
-    return AdamW(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True, **options)
+    return AdamW(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def rmsprop(
@@ -111,7 +105,6 @@ def rmsprop(
     eps: Positive = 1e-8,
     momentum: Probability = 0.0,
     weight_decay: NonNegative = 0.0,
-    **options: Any,
 ) -> Optimizer:
     """RMSprop, which has no fused kernel in torch; foreach is its fast form.
 
@@ -122,8 +115,7 @@ def rmsprop(
         eps: added to its root.
         momentum: share of the last step's direction that is kept.
         weight_decay: times the weights, added to the gradient.
-        options: others of torch.optim.RMSprop.
 
     """
     chosen = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
-    return RMSprop(params, **chosen, foreach=True, **options)
+    return RMSprop(params, **chosen, foreach=True)

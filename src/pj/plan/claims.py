@@ -163,9 +163,7 @@ def _lacking(claim: Claim, left: Sequence[Job], config: Config) -> list[Job]:
 
 
 def _seeds(claim: Claim, config: Config) -> int:
-    counts: dict[str, int] = {}
-    for run, _, analysis in set(_runs(claim, config)):
-        counts[run + analysis] = counts.get(run + analysis, 0) + 1
+    counts = Counter(run + analysis for run, _, analysis in set(_runs(claim, config)))
     return min(counts.values(), default=0)
 
 

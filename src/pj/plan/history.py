@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pj.config.spec import RunSpec
 from pj.data import facts
 from pj.data.facts import Images
 from pj.data.steps import steps_per_epoch
+from pj.durations import counted
 from pj.files import json_of
 from pj.training.replay import obstacle
 
@@ -148,7 +150,7 @@ def of_device(made: Mapping[Any, Any], threads: int) -> str:
     """Return the device of a record in words; on a CPU the time depends on the threads, too."""
     if str(made.get("device")) not in ("cpu", "None", "nan"):
         return str(made["device"])
-    return f"{made.get('processor')}, {'1 thread' if threads == 1 else f'{threads} threads'}"
+    return f"{made.get('processor')}, {counted(threads, 'thread')}"
 
 
 def kept(folder: Path) -> tuple[list[Took], Images]:
@@ -196,7 +198,4 @@ def operations(results: Path) -> dict[str, float]:
 
 def devices(took: Iterable[Took]) -> list[str]:
     """Return the devices of runs, the most frequent first."""
-    counts: dict[str, int] = {}
-    for run in took:
-        counts[run.device] = counts.get(run.device, 0) + 1
-    return sorted(counts, key=lambda name: -counts[name])
+    return [name for name, _ in Counter(run.device for run in took).most_common()]

@@ -34,7 +34,6 @@ def measure(
     device: str,
     threads: int,
     seconds: float,
-    say: Callable[[str], None] = print,
 ) -> list[Measured]:
     """Time steps of these specifications and keep the results below ``results``.
 
@@ -45,7 +44,6 @@ def measure(
         device: auto, cpu, cuda or cuda:<index>.
         threads: of the CPU.
         seconds: after which no further kind is begun.
-        say: prints a line per kind.
 
     """
     from pj.runs.provenance import provenance
@@ -64,7 +62,7 @@ def measure(
         step, image = _timed(spec, shape(spec, images), device, threads)
         found.append(Measured(kind, name, step, image, per_step(spec), history.gradients(spec)))
         speed = f"{1000 * step:8.1f} ms per step, {per_step(spec) / step / 1e9:7.1f} GFLOP/s"
-        say(f"{speed}  {spec.network}, {spec.optimizer.name}, batch {spec.batch_size}")
+        print(f"{speed}  {spec.network}, {spec.optimizer.name}, batch {spec.batch_size}")
         others = [entry for entry in steps if (entry.kind, entry.device) != (kind, name)]
         steps = [*others, found[-1]]
         _keep(results, steps, counted)  # each, since one may wish to stop here
@@ -91,7 +89,8 @@ def in_order(
 ) -> list[tuple[str, RunSpec]]:
     """Return specifications in the order in which to time them: first one of each network, the cheap first.
 
-    What time is left out for is the most expensive, where operations alone tell the time best.
+    If time runs out, the most expensive networks are left; for those the count of operations predicts the
+    time best.
     """
     seen: dict[str, int] = {}
     ranked = []

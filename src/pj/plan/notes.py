@@ -1,4 +1,4 @@
-"""How long finished jobs took, as Snakemake noted it: what a job costs beside its work, and measurements."""
+"""How long finished jobs took, by Snakemake's notes: the fixed time of each kind of job, and measurements."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from statistics import median
 
 from pj.config.analyses import ANALYSES
 from pj.files import json_of
+from pj.workflow.derived import NOTES
 
-NOTES = Path(".snakemake/metadata")  # Snakemake's: when each job began and ended
 # Seconds of a job without its work, on two cores of an AMD EPYC; those of finished jobs come first.
 FIXED = {
     **{"train": 2.2, "evaluate": 0.1, "measure": 2.3, "prepare_data": 1.3, "network": 2.5},

@@ -10,6 +10,7 @@ from pj.config.loading import Config
 from pj.config.spec import network_name
 from pj.data import facts
 from pj.plan.work import Job
+from pj.runs import places
 
 
 def disk(jobs: Sequence[Job], config: Config, results: Path) -> tuple[float, int]:
@@ -21,7 +22,7 @@ def disk(jobs: Sequence[Job], config: Config, results: Path) -> tuple[float, int
     sizes: dict[str, list[float]] = {}
     for name, run in runs.items():
         for seed in run.seeds:
-            folder = results / "runs" / name / f"seed{seed}"
+            folder = places.folder(results / "runs", name, seed)
             if (folder / "run.json").is_file():
                 total = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
                 sizes.setdefault(network_name(run.spec), []).append(total)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
+from pj.config.settings import runs_of
 from pj.config.spec import RunSpec, network_name
 from pj.errors import UserError
 from pj.runs import kept, places, records
@@ -151,7 +152,7 @@ def _tables(late: set[str], config: Config, results: Path) -> Iterator[Job]:
 def _is_old(path: Path, study: str, config: Config, results: Path) -> bool:
     """Whether some run of a study was evaluated after a table or figure was made."""
     made = path.stat().st_mtime
-    runs = [run for variant in config.study(study).variants for run in variant.runs]
+    runs = runs_of(config.study(study).variants)
     files = [places.folder(results / "runs", *run) / EVALUATION for run in runs]
     return any(file.is_file() and file.stat().st_mtime > made for file in files)
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from pj.config.analyses import ANALYSES
+from pj.config.spec import RunSpec
 from pj.config.types import Strict
-from pj.runs import finished
+from pj.runs import finished, records
+from pj.runs.provenance import provenance
 
 
 def measure(
@@ -38,15 +40,16 @@ def measure(
         DataError: ``data`` is not what the run was trained on.
 
     """
-    analysis = ANALYSES[key]
-    function = resolve_name(analysis.measure)
-    finished.write(
-        folder,
-        data,
-        output,
-        lambda run: function(run, asked),
-        analysis.made(code, asked),
-        device=device,
-        precision=analysis.precision,
-        threads=threads,
-    )
+    analysis, record = ANALYSES[key], records.read_run(folder)
+    made = {
+        "run": RunSpec.model_validate(record["spec"]).run,
+        "seed": record["seed"],
+        "checkpoint_sha256": record["checkpoint_sha256"],
+        **analysis.made(code, asked),
+    }
+    content = {"state": record["state"], "diverged_at_step": record["diverged_at_step"], "made": made}
+    if record["state"] == "complete":
+        run = finished.load(folder, data, device=device, precision=analysis.precision, threads=threads)
+        content |= {"epoch": run.checkpoint["epoch"], **resolve_name(analysis.measure)(run, asked)}
+        content["provenance"] = provenance(run.conditions.device)
+    records.write_json(output, content)

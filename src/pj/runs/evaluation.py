@@ -19,8 +19,8 @@ FAST = 70.0  # percent; the first epoch that reaches this test accuracy measures
 
 def evaluate(
     folder: Path, data: Path, output: Path, *, code: str = "", device: str = "auto", threads: int = 1
-) -> dict[str, Any]:
-    """Write evaluation.json of a finished run, and return that run's record.
+) -> None:
+    """Write evaluation.json of a finished run.
 
     ``selected`` holds loss and accuracy (percent) of the checkpoint on train (clean images, eval mode),
     validation and test, the test confusion matrix (rows: true class), the classes ``predicted`` for the test
@@ -65,7 +65,6 @@ def evaluate(
         result["precision"] = run.conditions.precision
         result["provenance"] = provenance(run.conditions.device)
     records.write_json(output, result)
-    return record
 
 
 def confusion(logits: torch.Tensor, split: Split, classes: int) -> list[list[int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from pj.data import store
 from pj.data.batches import Normalise, Split, splits
 from pj.errors import UserError
 from pj.runs import records
-from pj.runs.provenance import provenance
 from pj.training import build
 from pj.training.device import Conditions, configure
 
@@ -78,35 +76,3 @@ def load(
         normalise=Normalise(spec.data, parts["train"]),
         conditions=conditions,
     )
-
-
-def write(
-    folder: Path,
-    data: Path,
-    output: Path,
-    measure: Callable[[FinishedRun], dict[str, Any]],
-    made: Mapping[str, Any],
-    *,
-    device: str = "auto",
-    precision: str | None = None,
-    threads: int = 1,
-) -> None:
-    """Write what ``measure`` returns of a run as JSON; of a diverged run, that it diverged.
-
-    ``made`` is recorded beside run, seed and checkpoint: by which code, what was asked for. The other
-    arguments and the errors are those of `load`.
-    """
-    record = records.read_run(folder)
-    content: dict[str, Any] = {"state": record["state"], "diverged_at_step": record["diverged_at_step"]}
-    run = RunSpec.model_validate(record["spec"]).run
-    content["made"] = {
-        "run": run,
-        "seed": record["seed"],
-        "checkpoint_sha256": record["checkpoint_sha256"],
-        **made,
-    }
-    if record["state"] == "complete":
-        found = load(folder, data, device=device, precision=precision, threads=threads)
-        content |= {"epoch": found.checkpoint["epoch"], **measure(found)}
-        content["provenance"] = provenance(found.conditions.device)
-    records.write_json(output, content)

@@ -86,7 +86,7 @@ def aside(path: Path, results: Path) -> Path:
 
 
 def take_measurement(left: Path, made: Mapping[str, Any], output: Path) -> bool:
-    """Move a measurement that was kept to ``output``; False, and it is gone, if it is not ``made`` so."""
+    """Move a kept measurement to ``output``; if it was ``made`` otherwise, delete it and return False."""
     try:
         content = records.measured(left)
     except records.RecordError:

@@ -33,7 +33,7 @@ ADVICE = {
 }
 NO_GRADIENT = """
 If the step is under torch.no_grad(), call its closure with `with torch.enable_grad(): loss = closure()`."""
-APART = {"seconds", "resumed_at", "conditions_before", "own"}  # of the state: differ without harm
+APART = {"seconds", "resumed_at", "conditions_before", "own"}  # keys of the state that may differ
 
 
 def check(spec: RunSpec, images: Images) -> None:
@@ -208,8 +208,6 @@ def _end(training: Training) -> tuple[dict[str, Any], dict[str, Any]]:
     training.train_step()
     training.end_epoch()
     training.selected()
-    things: dict[str, Any] = {"model": training.model, "optimizer": training.optimizer}
-    if "loss" in training.spec.own_parts:
-        things["loss"] = _made(training.spec)
-    kept = {key: unsaved.attributes(things[key], saved=key != "loss") for key in training.spec.own_parts}
+    parts = training.own_parts().items()
+    kept = {key: unsaved.attributes(part, saved=key != "loss") for key, part in parts}
     return kept, training.state_dict()

@@ -255,10 +255,11 @@ class Training:
             return {}
         from pj.training import unsaved  # needs what takes torch two seconds to load
 
-        parts = self._own_parts().items()
+        parts = self.own_parts().items()
         return {"own": {key: unsaved.simple(part, saved=key != "loss") for key, part in parts}}
 
-    def _own_parts(self) -> dict[str, Any]:
+    def own_parts(self) -> dict[str, Any]:
+        """Return the user's own network, optimizer and loss, as far as they are the user's own."""
         parts: dict[str, Any] = {"model": self.model, "optimizer": self.optimizer}
         if "loss" in self.spec.own_parts:
             parts["loss"] = own.loss_object(self.conditions.device, **build.options(self.spec.loss))
@@ -282,4 +283,4 @@ class Training:
         for key, values in state.get("own", {}).items():
             from pj.training import unsaved
 
-            unsaved.restore(self._own_parts()[key], values, self.conditions.device)
+            unsaved.restore(self.own_parts()[key], values, self.conditions.device)

@@ -49,7 +49,7 @@ class ResumeStates:
         make_folder(self.folder)
         lock = FileLock(self.folder / "lock")
         try:
-            lock.acquire(timeout=0)
+            taken = lock.acquire(timeout=0)
         except Timeout:
             raise RunningElsewhereError(
                 f"another process is training this run (it holds {self.folder / 'lock'}); "
@@ -60,10 +60,8 @@ class ResumeStates:
                 f"{self.folder / 'lock'} cannot be locked ({error.strerror}), so that two processes could "
                 "train this run at once; keep results/ on a file system with locks"
             ) from None
-        try:
+        with taken:
             yield
-        finally:
-            lock.release()
 
     def save(self, steps: int, state: dict[str, Any]) -> None:
         """Write a state after ``steps`` steps."""

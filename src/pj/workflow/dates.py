@@ -23,7 +23,7 @@ _before: dict[Path, tuple[os.stat_result, int]] | None = None  # what files were
 
 
 def outdate(path: Path, outdated: bool) -> float:
-    """Date an outdated file before its inputs, and one that is outdated no longer as it was before.
+    """Give an outdated file a date before its inputs'; give one that is up to date again its old date.
 
     One from the future, where a clock was wrong, is of today, or Snakemake would delete what is made from it.
     Returns the file's date, in seconds since 1970.
@@ -66,8 +66,8 @@ def put(path: Path, date: float) -> None:
         _before[path.absolute()] = first, path.stat().st_mtime_ns
 
 
-def for_now() -> None:
-    """Have files that get a date get their own again when this process ends, unless `keep` is called."""
+def restore_at_exit() -> None:
+    """Undo at exit every date that is set from now on, unless `keep` is called."""
     global _before
     _before = {}
     atexit.register(_put_back)

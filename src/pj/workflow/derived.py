@@ -16,7 +16,7 @@ from typing import Any
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
-from pj.config.settings import Variant
+from pj.config.settings import Variant, runs_of
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import json_of, write_json
@@ -49,7 +49,7 @@ class Derived:
     made: dict[str, Any]
 
     def fits(self) -> bool:
-        """Whether it is what would be made today; one that records nothing is Snakemake's to judge."""
+        """Whether it is what would be made today; True also if it records nothing: then Snakemake decides."""
         recorded = json_of(self.path).get("made")
         weights = json_of(self.run / records.RUN).get("checkpoint_sha256")
         return (
@@ -102,7 +102,7 @@ def measurement(
 
 
 def mark(config: Config, results: Path) -> None:
-    """Date what is outdated before its run, and the rest not before it: Snakemake makes older files again.
+    """Date outdated files before their run, so that Snakemake makes them again, and the others after it.
 
     Files that fit may be older than their run after copying. One that was dated back gets its date again.
     """
@@ -189,12 +189,12 @@ def _state(needed: Sequence[Path]) -> str | None:
 def _needs(config: Config, results: Path) -> Iterator[tuple[Path, set[str], list[Path]]]:
     """Yield the folders of tables and figures, their names, and the files of runs that they are made from."""
     for study in config.settings.studies:
-        runs = [run for variant in config.study(study).variants for run in variant.runs]
+        runs = runs_of(config.study(study).variants)
         folders = [places.folder(results / "runs", *run) for run in runs]
         names = inventory.of(config, "studies", study)
         yield results / "studies" / study, names, [folder / name for folder in folders for name in NEEDED]
     for key in ANALYSES:
         for name in config.analyses(key):
             folder = results / key / name
-            runs = [run for variant in config.analysed(key, name).variants for run in variant.runs]
+            runs = runs_of(config.analysed(key, name).variants)
             yield folder, inventory.of_analysis(key), [folder / records.measured_name(*run) for run in runs]

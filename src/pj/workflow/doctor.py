@@ -198,7 +198,7 @@ def _disk(results: Path) -> Finding:
         files.check_writable(results)
     except UserError as error:
         return Finding("disk", str(error), "results cannot be written there")
-    there = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+    there = files.existing(results)
     free = shutil.disk_usage(there).free
     found = f"{free / 2**30:.0f} GiB free at {there}"
     remedy = "" if free >= ENOUGH else "free some space, or work elsewhere: checkpoints take gigabytes"
@@ -207,7 +207,7 @@ def _disk(results: Path) -> Finding:
 
 def _locks(results: Path) -> Iterator[Finding]:
     """Yield a fault if files cannot be locked in the folder of results, or where it will be."""
-    there = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+    there = files.existing(results)
     path = there / f".lock-{os.getpid()}"
     try:
         with FileLock(path, timeout=0):

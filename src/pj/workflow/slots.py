@@ -74,11 +74,9 @@ def _first_free(folder: Path) -> Iterator[int]:
     for slot in count():
         lock = FileLock(folder / f"{slot}.lock")
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             continue
-        try:
+        with held:
             yield slot
-        finally:
-            lock.release()
         return

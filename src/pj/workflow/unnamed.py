@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
+from pj.config.settings import runs_of
 from pj.config.spec import checks
 from pj.files import json_of, remove_empty
 from pj.report import inventory
@@ -141,11 +142,8 @@ def _named(configs: Iterable[Config], results: Path) -> Iterator[Path]:
         for key in ANALYSES:
             for name in config.analyses(key):
                 folder = results / key / name
-                measured = [
-                    records.measured_name(*run)
-                    for variant in config.analysed(key, name).variants
-                    for run in variant.runs
-                ]
+                runs = runs_of(config.analysed(key, name).variants)
+                measured = [records.measured_name(*run) for run in runs]
                 # tables and figures are beside measurements of other runs
                 others = [path.name for path in _entries(folder) if not MEASURED.fullmatch(path.name)]
                 yield from (folder / name for name in [*measured, *others])
@@ -213,7 +211,7 @@ def _unnamed_analyses(key: str, configs: Sequence[Config], results: Path) -> Ite
     named: dict[str, set[str]] = {}
     for config in configs:
         for name in config.analyses(key):
-            runs = (run for variant in config.analysed(key, name).variants for run in variant.runs)
+            runs = runs_of(config.analysed(key, name).variants)
             named.setdefault(name, set()).update(records.measured_name(*run) for run in runs)
     for folder in _entries(results / key):
         measured = [path for path in _entries(folder) if MEASURED.fullmatch(path.name)]
@@ -246,7 +244,7 @@ def _made(
     run: tuple[str, str] | None = None,
     pattern: re.Pattern[str] | None = None,
 ) -> Iterator[Item]:
-    """Yield what the rules make in a folder as one item; a folder with other files alone is none."""
+    """Yield what the rules make in a folder as one item; nothing for a folder with only other files."""
 
     def ours(name: str) -> bool:
         half = HALF.fullmatch(name)
@@ -280,10 +278,7 @@ def _locked() -> Iterator[str]:
 
 
 def _in_training(run: str, seed: str, results: Path) -> bool:
-    progress = json_of(places.progress(results, run, seed))
-    if progress and alive(progress, time.time()):
-        return True
-    return locked(run, seed, results)
+    return alive(json_of(places.progress(results, run, seed)), time.time()) or locked(run, seed, results)
 
 
 def delete(item: Item) -> None:

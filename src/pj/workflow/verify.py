@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config, Run
+from pj.config.settings import runs_of
 from pj.config.spec import RunSpec
 from pj.errors import UserError
 from pj.files import json_of
@@ -36,16 +37,16 @@ def outdated(config: Config, results: Path) -> dict[tuple[str, int], str]:
         (name, seed): reason
         for name, run in config.runs().items()
         for seed in run.seeds
-        if (reason := _reason(name, seed, run.spec, results, code_of))
+        if (reason := _reason(name, seed, run.spec, results))
     } | dict.fromkeys(_unprepared(config, results), DATA)
 
 
-def _reason(name: str, seed: int, spec: RunSpec, results: Path, code: Callable[[RunSpec], str]) -> str | None:
+def _reason(name: str, seed: int, spec: RunSpec, results: Path) -> str | None:
     """Return why a finished run is not what would be trained today; None if it is, or there is none."""
     record = json_of(places.folder(results / "runs", name, seed) / records.RUN)
     if not record.get("code"):
         return None
-    if record["code"] != code(spec):
+    if record["code"] != code_of(spec):
         return CODE
     prepared = json_of(results / "data" / f"{spec.data.name}.json").get("sha256")
     return DATA if prepared and record.get("data_sha256") != prepared else None
@@ -65,7 +66,7 @@ def _unprepared(config: Config, results: Path) -> Iterator[tuple[str, int]]:
                     yield name, seed
 
 
-def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] = code_of) -> None:
+def mark(runs: Mapping[str, Run], results: Path) -> None:
     """Date every outdated run before its data, so that Snakemake trains it again; others as they were.
 
     A run of today's code that was dated back gets its own date again: an edit that is undone costs nothing.
@@ -73,7 +74,7 @@ def mark(runs: Mapping[str, Run], results: Path, code: Callable[[RunSpec], str] 
     for name, run in runs.items():
         for seed in run.seeds:
             folder = places.folder(results / "runs", name, seed)
-            late = bool(_reason(name, seed, run.spec, results, code))
+            late = bool(_reason(name, seed, run.spec, results))
             for file in kept.FILES:
                 with suppress(OSError):
                     dates.outdate(folder / file, late)
@@ -141,8 +142,7 @@ def without_table(config: Config, results: Path) -> list[str]:
         if not (results / "studies" / name / "runs.csv").is_file()
         and any(
             (places.folder(results / "runs", *run) / records.RUN).is_file()
-            for variant in config.study(name).variants
-            for run in variant.runs
+            for run in runs_of(config.study(name).variants)
         )
     ]
 

@@ -14,6 +14,7 @@ from pj.config.components import Source
 from pj.config.own import CONTENT
 from pj.config.own import NAME as OWN
 from pj.data import listing
+from pj.durations import some
 from pj.errors import UserError
 from pj.runs import records
 from pj.workflow import dates
@@ -52,8 +53,8 @@ def prepared_or_now(label: str, source: Source, folder: Path) -> str:
 def check(sources: Mapping[str, Source], results: Path) -> None:
     """Refuse a dataset whose name belongs to another one, prepared or trained on; UserError names both.
 
-    Their runs would have the same names, and replace one another. For a user's own files a stamp is written,
-    which has an old date if the data were prepared from what the files hold now, and else today's.
+    Their runs would have the same names, and replace one another. For a user's own files a stamp is written.
+    Its date is old if the data were prepared from what the files hold now, else today's.
     """
     for label, source in sources.items():
         now, found = content(source, results / "data"), _made(label, results)
@@ -79,10 +80,9 @@ def _conflict(label: str, source: Source, now: str, found: Mapping[Path, Mapping
     others = {place: made for place, made in found.items() if _is_other(made, new, now)}
     if others:
         first, places = next(iter(others.values())), list(dict.fromkeys(map(str, map(_shown_place, others))))
-        where = ", ".join(places[:MANY]) + (f" and {len(places) - MANY} more" if places[MANY:] else "")
         return (
             f"the dataset {label!r} is {_shown(new)}, but these were made from {_shown(first['source'])}: "
-            f"{where}. Give it a label of its own (label: …), or delete them"
+            f"{some(places, MANY)}. Give it a label of its own (label: …), or delete them"
         )
     elsewhere = (made["source"].get("path") != new.get("path") for made in found.values())
     if not now and "path" in new and any(elsewhere):

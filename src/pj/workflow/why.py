@@ -20,6 +20,7 @@ from typing import Any
 from pj.config import flat
 from pj.config.loading import Config, Run
 from pj.config.spec import RunSpec
+from pj.durations import some
 from pj.files import json_of, write_json
 from pj.runs import fingerprint, places, records
 from pj.workflow import derived, verify
@@ -89,7 +90,7 @@ def words(rule: str, wildcards: Mapping[str, str], reason: str, known: Known) ->
             stamp = f"{known.results}/{derived.STAMP}"
             newer = part.removeprefix(NEW_INPUT).split(", ")
             # what `derived.date_back` dates before the stamp is older than all else, too
-            found.append(_of_stamp() if stamp in newer else f"newer: {_some(newer)}")
+            found.append(_of_stamp() if stamp in newer else f"newer: {some(newer, MOST)}")
         elif part.startswith(MADE_ABOVE):
             found.append("made from files of the jobs above")
         else:
@@ -201,7 +202,7 @@ def changed_code(before: str, now: str, results: Path) -> str:
     if not then or not today:
         return f"other code ({before} → {now}; which files is not known)"
     others = sorted(name for name in then.keys() | today.keys() if then.get(name) != today.get(name))
-    return f"other code: {_some(others)}" if others else "other code: what is chosen of a registry"
+    return f"other code: {some(others, MOST)}" if others else "other code: what is chosen of a registry"
 
 
 def differences(before: Any, now: Any) -> Iterator[str]:
@@ -225,11 +226,6 @@ def _leaves(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(entry, f"{path}.{entry.get('name', i)}".lstrip("."))
     else:
         yield path, content
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more
 
 
 def _short(digest: str) -> str:

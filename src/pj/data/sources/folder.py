@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pj.config.types import Channels, Count
 from pj.data import listing, pixels
 from pj.data.store import DataError, Dataset, checked, mixed
+from pj.durations import counted
 
 
 def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
@@ -43,13 +44,9 @@ def read(path: str, image_size: Count = 32, channels: Channels = 3) -> Dataset:
             )
         arrays[f"y_{part}"] = np.array([label for _, label in found.files])
         names[part] = list(found.classes)
-        notes += [f"{path}/{part}: {_counted(n, 'image')} {what}" for what, n in seen.items() if n]
+        notes += [f"{path}/{part}: {counted(n, 'image')} {what}" for what, n in seen.items() if n]
         skipped = found.skipped.items()
-        notes += [f"{path}/{part}: {_counted(n, 'file')} {what} left out" for what, n in skipped]
+        notes += [f"{path}/{part}: {counted(n, 'file')} {what} left out" for what, n in skipped]
     if names["train"] != names["test"]:
         raise DataError(f"{path}: train has the classes {names['train']}, test has {names['test']}")
     return mixed(checked(arrays, names["train"], path, notes), "folder")
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"1 {thing}" if count == 1 else f"{count} {thing}s"

@@ -20,6 +20,7 @@ from pj.report.figures.style import (
     headline,
     legend,
     log_if_wide,
+    open_frame,
     plain,
     save,
     spread,
@@ -69,8 +70,7 @@ def draw(study: Study, runs: Path) -> Figure:
     for quantity, axes in panels.items():
         axes.set(xlabel="epoch", ylabel=labels[quantity])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        open_frame(axes)
     log_if_wide(panels["loss"])
     legend(figure, *panels["accuracy"].get_legend_handles_labels(), _legend_title(study, crossed))
     seeds = max((len(variant.seeds) for variant in study.variants), default=0)

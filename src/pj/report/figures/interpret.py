@@ -10,8 +10,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 
 from pj.config.settings import Analysed, Variant
-from pj.report.figures.style import colours, frames, headline, legend, plain, wrapped
-from pj.report.tables.analyses import Found, complete
+from pj.report.figures.style import DASHES, colours, frames, headline, legend, open_frame, plain, wrapped
+from pj.report.tables.analyses import Found, complete, first_seeds
 from pj.report.tables.interpret import label
 from pj.report.text.labels import scale_label
 
@@ -28,7 +28,7 @@ def _titled(figure: Figure, interpretation: Analysed) -> Figure:
 
 def draw_image(interpretation: Analysed, found: Found) -> Figure:
     """Return the figure of one image: one row of feature maps per layer, and Grad-CAMs; first seeds."""
-    shown = _first_seeds(interpretation, found)
+    shown = first_seeds(found, interpretation.variants)
     view = interpretation.view
     rows = max(len(view.feature_maps), 2)
     columns = 3 + -(-(1 + len(view.grad_cam)) // rows)
@@ -59,7 +59,7 @@ def draw_image(interpretation: Analysed, found: Found) -> Figure:
 
 def draw_sheet(interpretation: Analysed, found: Found) -> Figure:
     """Return the sheet: a column a class, images with their Grad-CAMs below; first seeds."""
-    shown = _first_seeds(interpretation, found)
+    shown = first_seeds(found, interpretation.variants)
     classes = max((1 + max(i["label"] for i in run["sheet"]) for _, run in shown), default=1)
     deep = 2 * interpretation.view.per_class
     figure = Figure(
@@ -97,8 +97,7 @@ def draw_tests(interpretation: Analysed, found: Found) -> Figure:
     """Return the deletion curves by layer, and the correlations as layer after layer is randomised."""
     figure, (deleted, checked) = frames(5, 4.4, 2)
     layers = interpretation.view.grad_cam
-    dashes = ("-", "--", "-.", ":")
-    for variant, dash in zip(interpretation.variants, dashes * len(interpretation.variants), strict=False):
+    for variant, dash in zip(interpretation.variants, DASHES * len(interpretation.variants), strict=False):
         runs = complete(found, variant)
         if not runs:
             continue
@@ -124,8 +123,7 @@ def draw_tests(interpretation: Analysed, found: Found) -> Figure:
     checked.set_title(wrapped(f"{what} over images and seeds", 4.2, 9))
     for axes in (deleted, checked):
         axes.title.set_fontsize(9)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        open_frame(axes)
     handles, labels = deleted.get_legend_handles_labels()
     medians, names = checked.get_legend_handles_labels()
     legend(figure, [*handles, *medians], [*labels, *(f"{name} (right)" for name in names)])
@@ -151,10 +149,6 @@ def _correlations(axes: Axes, variant: Variant, runs: list[dict[str, Any]], dash
     axes.plot(x, quartiles[1], dash, color="black", marker="o", ms=3, lw=1.2, label=plain(variant.title))
     axes.fill_between(x, quartiles[0], quartiles[2], color="black", alpha=0.12, lw=0)
     axes.set_xticks(x, names, rotation=60, fontsize=7)
-
-
-def _first_seeds(interpretation: Analysed, found: Found) -> list[tuple[Variant, dict[str, Any]]]:
-    return [(v, complete(found, v)[0]) for v in interpretation.variants if complete(found, v)]
 
 
 def _scale(part: SubFigure, shade: AxesImage, grid: Any) -> None:

@@ -10,16 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
-from pj.report.figures.style import colours, frames, headline, legend, log_if_wide, plain, wrapped
-from pj.report.tables.analyses import Found, complete
+from pj.report.figures.style import DASHES, colours, frames, headline, legend, log_if_wide, plain, wrapped
+from pj.report.tables.analyses import Found, complete, first_seeds
 from pj.report.text.labels import scale_label
-
-DASHES = ("-", "--", "-.", ":")
 
 
 def draw(landscape: Analysed, found: Found) -> Figure:
     """Return the figure: the loss along one direction, one line per run, and over a plane for a run each."""
-    shown = [(v, complete(found, v)[0]) for v in landscape.variants if complete(found, v)]
+    shown = first_seeds(found, landscape.variants)
     figure, axes = frames(3.6, 3.6, 1 + len(shown))
     palette = colours(len(landscape.variants))
     for variant, colour, dash in zip(landscape.variants, palette, DASHES * len(palette), strict=False):

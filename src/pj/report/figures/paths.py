@@ -12,11 +12,9 @@ import torch
 from matplotlib.figure import Figure
 
 from pj.config.settings import Study, Variant
-from pj.report.figures.style import FORMATS, colours, frames, headline, legend, save, spread, wrapped
+from pj.report.figures.style import DASHES, FORMATS, colours, frames, headline, legend, save, spread, wrapped
 from pj.report.text.labels import study_label
 from pj.runs import records
-
-DASHES = ("-", "--", "-.", ":")
 
 
 def write(study: Study, runs: Path, folder: Path, formats: Mapping[str, int] = FORMATS) -> None:

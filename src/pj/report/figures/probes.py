@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pj.config.settings import Study
-from pj.report.figures.style import FORMATS, LOG_SPREAD, headline, plain, save, wrapped
+from pj.report.figures.style import FORMATS, LOG_SPREAD, headline, open_frame, plain, save, wrapped
 from pj.report.tables.probe_measures import NETWORKS
 from pj.report.text.labels import study_label
 
@@ -70,8 +70,7 @@ def draw(study: Study, found: pd.DataFrame, medians: pd.DataFrame) -> Figure:
             axes.set_title(wrapped(title, inches, 8), fontsize=8)
             axes.set_xlabel("layer" if kind == "layers" else "training step", fontsize=8)
             axes.tick_params(labelsize=7)
-            axes.grid(alpha=0.3)
-            axes.spines[["top", "right"]].set_visible(False)
+            open_frame(axes)
             axes.set_ylabel(_ylabel(kind, part), fontsize=8)
     named = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
     entries = {label: handle for handle, label in named if not label.startswith("along")}

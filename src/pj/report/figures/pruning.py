@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pj.config.settings import Analysed
-from pj.report.figures.style import colours, frames, headline, legend, plain, spread, wrapped
+from pj.report.figures.style import colours, frames, headline, legend, open_frame, plain, spread, wrapped
 from pj.report.tables.analyses import Found, diverged
 from pj.report.tables.pruning import METHODS, by_seed, table
 from pj.report.text.labels import scale_label
@@ -35,8 +35,7 @@ def draw(pruning: Analysed, found: Found) -> Figure:
         xlabel=wrapped(f"removed units of {' and '.join(pruning.settings.layers)} (%)", 4, 9),
         ylabel="test accuracy (%)",
     )
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    open_frame(axes)
     legend(figure, *axes.get_legend_handles_labels())
     first = pruning.variants[0]
     headline(

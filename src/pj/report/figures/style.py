@@ -36,6 +36,7 @@ FORMATS = {"png": 150, "svg": 150}  # dots an inch
 SMALL = {"png": 100}  # for what is kept
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 FEW = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+DASHES = ("-", "--", "-.", ":")
 VALUES = "pj values"  # of a PNG's texts
 LEGEND = 2.2  # inches, the width of a legend's lines
 MARGIN = 0.8  # inches of a figure's height that a legend leaves, for the headline
@@ -100,15 +101,21 @@ def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], title:
     figure.set_figheight(max(figure.get_figheight(), extent.height / figure.dpi + MARGIN))
 
 
-def frames(figure_width: float, height: float, count: int, columns: int = 4) -> tuple[Figure, list[Axes]]:
-    """Return a figure of ``count`` frames of a size in inches, in rows of ``columns``, and their axes."""
-    columns, rows = min(columns, max(count, 1)), -(-max(count, 1) // columns)
+def frames(figure_width: float, height: float, count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure of ``count`` frames of a size in inches, in rows of four, and their axes."""
+    columns, rows = min(4, max(count, 1)), -(-max(count, 1) // 4)
     figure = Figure(figsize=(figure_width * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)  # measures texts
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
+
+
+def open_frame(axes: Axes) -> None:
+    """Give axes a light grid, and leave their frame open above and to the right."""
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def log_if_wide(axes: Axes) -> None:

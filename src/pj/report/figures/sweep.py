@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from pj.config import flat
 from pj.config.settings import Study, Variant
-from pj.report.figures.style import FEW, FORMATS, frames, headline, legend, save, wrapped
+from pj.report.figures.style import FEW, FORMATS, frames, headline, legend, open_frame, save, wrapped
 from pj.report.tables.studies import StudyRuns, collect
 from pj.report.text.labels import reduced, study_label
 from pj.statistics import estimate
@@ -120,8 +120,7 @@ def _axes(axes: Axes, values: pd.Series, log: bool) -> None:
         if len(values) > TURNED:
             axes.tick_params(axis="x", rotation=45)
     axes.margins(x=0.06, y=0.1)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    open_frame(axes)
 
 
 def _diverged(axes: Axes, table: pd.DataFrame) -> None:

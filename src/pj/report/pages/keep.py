@@ -15,7 +15,7 @@ from pj.claims.evidence import Evidence
 from pj.claims.loading import of as load_claims
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
-from pj.config.settings import Study
+from pj.config.settings import Study, runs_of
 from pj.config.words import Words
 from pj.data import facts
 from pj.report.figures import analyses, curves, paths, style, sweep
@@ -55,7 +55,7 @@ def keep(config: Config, results: Path, folder: Path, notes: Sequence[str] = ())
         if study.path:
             paths.write(study, results / "runs", folder / "studies" / name, formats=style.SMALL)
         kept.append(name)
-        for run in (run for variant in study.variants for run in variant.runs):
+        for run in runs_of(study.variants):
             made = _provenance(places.folder(results / "runs", *run))
             machines.setdefault(made, Counter())[name] += 1
     if not kept:

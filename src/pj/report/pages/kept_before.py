@@ -13,7 +13,8 @@ from pj.claims import looks
 from pj.claims.evidence import Evidence
 from pj.config.analyses import ANALYSES
 from pj.config.loading import Config
-from pj.durations import counted
+from pj.config.settings import runs_of
+from pj.durations import counted, some
 from pj.errors import UserError
 from pj.files import json_of
 from pj.report.pages import source
@@ -54,8 +55,7 @@ def _study(name: str, config: Config, results: Path, folder: Path) -> Iterator[s
         yield "this configuration has no such study"
         return
     study = config.study(name)
-    planned = {run for variant in study.variants for run in variant.runs}
-    if other := before.keys() - planned:
+    if other := before.keys() - set(runs_of(study.variants)):
         yield f"it has runs of other settings or seeds: {_listed(other)}"
         return
     now = _finished(studies.collect(study, results / "runs").runs, "run")
@@ -114,10 +114,7 @@ def _finished(table: pd.DataFrame, column: str) -> Finished:
 
 
 def _listed(runs: Iterable[tuple[str, int]]) -> str:
-    found = sorted(runs)
-    rest = len(found) - SHOWN
-    named = ", ".join(f"{run} seed {seed}" for run, seed in found[:SHOWN])
-    return named + (f" and {rest} more" if rest > 0 else "")
+    return some([f"{run} seed {seed}" for run, seed in sorted(runs)], SHOWN)
 
 
 def provenance(folder: Path, now: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:

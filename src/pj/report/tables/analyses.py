@@ -28,6 +28,11 @@ def complete(found: Found, variant: Variant) -> list[dict[str, Any]]:
     return [run for run in found[variant.name].values() if run["state"] == "complete"]
 
 
+def first_seeds(found: Found, variants: Iterable[Variant]) -> list[tuple[Variant, dict[str, Any]]]:
+    """Return the variants that have a complete run, each with its first."""
+    return [(v, complete(found, v)[0]) for v in variants if complete(found, v)]
+
+
 def diverged(found: Found, variants: Iterable[Variant]) -> list[str]:
     """Return the diverged runs in words."""
     return [

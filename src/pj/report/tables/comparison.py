@@ -15,7 +15,7 @@ from pj.files import json_of
 from pj.report.tables import studies
 from pj.report.tables.studies import StudyRuns
 from pj.report.text.caveats import MIXED
-from pj.report.text.labels import TWO_DECIMALS, interval, number, scale_label
+from pj.report.text.labels import TWO_DECIMALS, interval, number, plus_minus, scale_label
 from pj.runs import places, records
 
 NONE = "–"  # where there is no value
@@ -57,13 +57,12 @@ def accuracies(found: StudyRuns) -> Iterator[tuple[str, ...]]:
         if column == "selected" and not found.validated:
             continue
         means = [
-            number(table.at[v.name, column], TWO_DECIMALS)
-            + number(table.at[v.name, f"{column}_half_width"], f" ± {TWO_DECIMALS}")
+            plus_minus(table.at[v.name, column], table.at[v.name, f"{column}_half_width"], TWO_DECIMALS)
             for v in (first, second)
         ]
         paired = studies.differences(found, first.name, column)
         compared = statistics.compare(list(paired.values()), MARGIN)
-        difference = interval(compared.estimate, "{:+.2f}").replace("± +", "± ") if compared else ""
+        difference = interval(compared.estimate, "{:+.2f}") if compared else ""
         p = number(compared.different, "{:.2g}") if compared else ""
         cells = (*means, difference, p, " ".join(map(str, paired)))
         yield (heading.removeprefix("test (%), "), *(cell or NONE for cell in cells))

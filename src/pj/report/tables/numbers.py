@@ -21,7 +21,7 @@ from pj.config.words import Words
 from pj.errors import UserError
 from pj.report.pages.source import Source
 from pj.report.tables import claims, classes, probes, studies
-from pj.report.text.labels import TWO_DECIMALS, number, unsigned
+from pj.report.text.labels import TWO_DECIMALS, number, plus_minus, unsigned
 from pj.report.text.sheet import latex
 from pj.statistics import estimate
 
@@ -105,10 +105,9 @@ def _classes(evidence: Evidence, name: str) -> Numbers:
 
 def _quantity(key: str, mean: Any, half_width: Any, style: str) -> Numbers:
     """Yield a mean, half the width of its interval, and both."""
-    half = number(half_width, unsigned(style))
     yield key, number(mean, style)
-    yield f"{key}/half", half
-    yield f"{key}/interval", number(mean, style) + (f" ± {half}" if half else "")
+    yield f"{key}/half", number(half_width, unsigned(style))
+    yield f"{key}/interval", plus_minus(mean, half_width, style)
 
 
 def _probes(evidence: Evidence, name: str) -> Numbers:

@@ -11,9 +11,9 @@ import pandas as pd
 from pj import files
 from pj.config.settings import Study
 from pj.report.tables.probe_measures import NETWORKS, measures
-from pj.report.text.labels import number, study_label, unsigned
+from pj.report.text.labels import number, plus_minus, study_label
 from pj.report.text.sheet import Sheet
-from pj.runs import records
+from pj.runs import places, records
 from pj.statistics import estimate
 
 KEYS = ["trajectory", "quantity", "line", "grid", "layer"]  # a row of the summary
@@ -86,7 +86,7 @@ def _contrast(wide: pd.DataFrame, *, difference: bool) -> dict[str, float | int 
 def left_out(study: Study, runs: Path) -> list[str]:
     """Return the probed runs that are not complete, which are left out."""
     probed = [(v, s) for v in study.variants if v.spec.probe for s in v.seeds]
-    states = [(v, s, records.state(runs / v.spec.run / f"seed{s}")) for v, s in probed]
+    states = [(v, s, records.state(places.folder(runs, v.spec.run, s))) for v, s in probed]
     return [f"{v.title} seed {s} ({state})" for v, s, state in states if state != "complete"]
 
 
@@ -130,8 +130,7 @@ def _direction(row: pd.Series) -> str:
 
 def _ratio(row: pd.Series) -> str:
     if pd.notna(row.get("difference")):
-        spread = number(row.get("difference_half_width"), f" ± {unsigned(DIFFERENCE)}")
-        return number(row["difference"], DIFFERENCE) + spread + " (difference)"
+        return plus_minus(row["difference"], row.get("difference_half_width"), DIFFERENCE) + " (difference)"
     if pd.isna(row.get("ratio")):
         return ""
     bounds = ""

@@ -13,7 +13,7 @@ from pj import files
 from pj.config.settings import Study, Variant
 from pj.config.spec import RunSpec
 from pj.report.tables import classes
-from pj.report.text.labels import TWO_DECIMALS, has_reported, number, reduced, study_label, unsigned
+from pj.report.text.labels import TWO_DECIMALS, has_reported, number, plus_minus, reduced, study_label
 from pj.report.text.sheet import Sheet
 from pj.runs import places, records
 from pj.runs.records import STEPS, SUPPORT
@@ -256,10 +256,7 @@ def _intervals(table: pd.DataFrame, column: str) -> list[str]:
         return [""] * len(table)
     halves = table[f"{column}_half_width"]
     style = STYLES.get(column, TWO_DECIMALS)
-    return [
-        number(mean, style) + number(half, f" ± {unsigned(style)}")
-        for mean, half in zip(table[column], halves, strict=True)
-    ]
+    return [plus_minus(mean, half, style) for mean, half in zip(table[column], halves, strict=True)]
 
 
 def label(study: StudyRuns) -> str:

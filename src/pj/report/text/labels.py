@@ -55,9 +55,11 @@ def number(value: Any, style: str) -> str:
     return text.replace("-", "−") if re.search("[1-9]|inf", text) else re.sub("[+-]", "", text)
 
 
-def interval(found: Estimate | None, style: str) -> str:
+def plus_minus(mean: Any, half_width: Any, style: str) -> str:
     """Return a mean with half the width of its interval, if there is one."""
-    if found is None:
-        return ""
-    half = number(found.half_width, style)
-    return number(found.mean, style) + (f" ± {half}" if half else "")
+    return number(mean, style) + number(half_width, f" ± {unsigned(style)}")
+
+
+def interval(found: Estimate | None, style: str) -> str:
+    """Return an estimate as text; nothing if there is none."""
+    return plus_minus(found.mean, found.half_width, style) if found else ""
