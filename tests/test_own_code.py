@@ -201,7 +201,12 @@ def test_a_network_that_cannot_be_trained_is_one_message_with_its_own_traceback(
     assert all(Path(file).name == "my_nets.py" for file in files)
 
 
-def test_what_a_network_prints_is_not_in_the_table_of_networks(folder, capsys):
+@pytest.mark.parametrize("terminal", ["", "1"])
+def test_what_a_network_prints_and_the_progress_are_not_in_the_table_of_networks(
+    terminal, folder, capsys, monkeypatch
+):
+    monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", terminal)
     text = (folder / "my_nets.py").read_text()
     (folder / "my_nets.py").write_text(text.replace("return self.head", "print('called'); return self.head"))
     study = STUDY.replace("{name: mlp, width: 0.02}", str(NET)).replace(
@@ -211,6 +216,8 @@ def test_what_a_network_prints_is_not_in_the_table_of_networks(folder, capsys):
     cli.main(["models"])
     found = capsys.readouterr()
     assert found.out.splitlines()[1].split()[:2] == ["TinyNet", "digits"] and "called" in found.err
+    assert "called" not in found.out and "building" not in found.out
+    assert ("building" in found.err) == (terminal == "1")
 
 
 def test_files_of_one_name_in_two_folders_are_two_modules(folder):

@@ -28,6 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one row per network and dataset."""
+    from rich.console import Console
+    from rich.progress import track
+
     from pj.data import facts
     from pj.training import network  # loads torch
 
@@ -36,7 +39,11 @@ def run(options: argparse.Namespace) -> None:
     specs = {network_name(run.spec): run.spec for run in loaded.runs().values()}
     runs = Counter(network_name(run.spec) for run in loaded.runs().values() for _ in run.seeds)
     rows, layers, faults = [], [], []
-    for name, spec in specs.items():
+    terminal = Console(stderr=True)
+    named = track(
+        list(specs.items()), "building", console=terminal, transient=True, disable=not terminal.is_terminal
+    )
+    for name, spec in named:
         try:
             images = facts.shape(sources[spec.data.name], RESULTS / "data" / f"{spec.data.name}.npz")
             with redirect_stdout(sys.stderr):  # what a network prints is no part of the table
