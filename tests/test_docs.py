@@ -147,6 +147,14 @@ def test_the_variant_and_the_claim_of_the_readme_fit_the_example(tmp_path):
     assert len(config.runs()[new].seeds) == 5  # "five more networks"
 
 
+def test_every_column_of_runs_csv_is_explained():
+    text = (ROOT / "docs" / "reference" / "outputs.md").read_text()
+    explained = set(re.findall(r"`([a-z_0-9]+)`", text.partition("## Columns of runs.csv")[2]))
+    tables = [*ROOT.glob("example/studies/*/runs.csv"), *ROOT.glob("reference/*/studies/*/runs.csv")]
+    columns = {name for path in tables for name in path.read_text().partition("\n")[0].split(",")}
+    assert len(columns) > 30 and {name for name in columns if not name.startswith("support_")} <= explained
+
+
 @pytest.mark.workflow
 def test_the_output_in_the_readme_is_what_the_example_prints(tmp_path):
     """Its jobs are those of config.quick.yaml, its verdicts those that are kept in example/."""

@@ -41,9 +41,8 @@ def _quantity(value: str) -> str:
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Weights = Annotated[dict[str, float], Field(min_length=1)]
 QUANTITY = "selected"  # of claims in a file that names none
-FEWEST_COMPARED = (
-    3  # variants, of which bootstraps say the best; of two equal ones they call one best too often
-)
+# Variants of which bootstraps say the best; of two equal ones they call one best too often.
+FEWEST_COMPARED = 3
 # Quantities that runs with fewer images and epochs measure as well, and those of which only ratios are.
 SCALE_FREE, SCALE_FREE_RATIOS = ("step_loss_difference",), ("seconds", "gradients")
 MARGIN = 0.5  # percentage points within which accuracies count as equal
