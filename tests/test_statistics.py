@@ -12,6 +12,7 @@ from pj.statistics import (
     holm,
     mcnemar,
     p_of_interval,
+    p_of_one_more,
     prediction_interval,
 )
 
@@ -150,3 +151,37 @@ def test_the_central_part_leaves_out_as_much_on_either_side():
     shares, edges = np.histogram(draws, bins=np.arange(-4, 4.1, 0.1), density=True)
     low, high = central(shares * 0.1)
     assert edges[low] == pytest.approx(-1.96, abs=0.11) and edges[high + 1] == pytest.approx(1.96, abs=0.11)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_more_run_has_a_p_value_below_5_percent_outside_of_the_prediction_interval_alone(seed):
+    draw = np.random.default_rng(seed)
+    values, one = draw.normal(90, 0.3, 5).tolist(), draw.normal(90, 0.9)
+    low, high = prediction_interval(values)
+    assert (p_of_one_more(values, one) < 0.05) == (not low <= one <= high)
+    assert p_of_one_more(values, low) == pytest.approx(0.05)
+
+
+def test_large_values_that_are_equal_but_for_rounding_have_no_spread():
+    values = [1e9 * 0.7, 7e8 + 1e-6, 7e8]
+    assert len(set(values)) > 1 and estimate(values).half_width == 0
+    assert p_of_one_more([7e8] * 3, 7e8 + 1e-6) == 1
+
+
+def test_equal_differences_of_exactly_the_margin_are_not_equivalent():
+    assert compare([0.5] * 3, 0.5).equivalent == 1 and compare([-0.5] * 3, 0.5).equivalent == 1
+
+
+def test_two_equal_differences_of_zero_have_a_p_value_by_interval_too():
+    assert p_of_interval(0.0, 0.0, 2) == compare([0.0, 0.0], 0.5).different == 1
+
+
+def test_a_difference_in_the_fourth_decimal_is_no_tie():
+    assert bootstrap_best(np.array([[0.5, 0.5005], [0.4, 0.4005]])).tolist() == [0, 1]
+
+
+def test_the_central_part_is_that_of_the_mirror_image_although_sums_are_rounded():
+    shares = np.array([0.025, 0.2087, 0.1828, 0.0789, 0.0769, 0.4027, 0.025])
+    assert central(shares) == (1, 5)
+    low, high = central(shares[::-1])
+    assert (6 - high, 6 - low) == (1, 5)

@@ -5,13 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from helpers.claims import CONFIG, UP, B, contrast, plant
+from helpers.claims import UP, B, Drawn, contrast, judged, plant
 from pj.claims import looks, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.looks import Look
 from pj.claims.results import result
-from pj.claims.schema import Best
-from pj.config import loading
+from pj.claims.schema import Best, Diverged
 from pj.errors import UserError
 from pj.report.pages import source
 
@@ -39,16 +38,6 @@ def test_a_look_at_runs_of_other_settings_is_none_at_these():
     others = [Look(frozenset({"other"}), look.seeds) for look in seen(3, 4)]
     (now,) = seen(5)
     assert looks.level(others, now) == looks.Level(pytest.approx(0.04))
-
-
-class Drawn:
-    """Evidence that is drawn: values of study ``own`` by variant and seed."""
-
-    def __init__(self, values, seeds):
-        self.by_variant = {name: dict(enumerate(own[:seeds])) for name, own in values.items()}
-
-    def values(self, cell, quantity):
-        return self.by_variant[cell.removeprefix("own/")]
 
 
 def last_verdict(claim, values, counts):
@@ -104,12 +93,6 @@ def test_the_simulation_finds_the_error_of_looking_four_times_at_5_percent(monke
         for _ in range(500)
     ]
     assert sum(verdict in DIFFERENT for verdict in found) / 500 > 0.10
-
-
-@pytest.fixture
-def loaded(tmp_path):
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    return loading.load(tmp_path / "config.yaml")
 
 
 CLAIMS = """
@@ -213,3 +196,34 @@ def test_a_list_of_looks_of_another_shape_is_the_same_message(text, loaded, tmp_
     (tmp_path / looks.FILE).write_text(text)
     with pytest.raises(UserError, match=r"looks.json is damaged"):
         pages(tmp_path, loaded, a=UP, b=B)
+
+
+def test_a_single_seed_is_no_look_and_leaves_a_count_its_verdict():
+    one, five = seen(1, 5)
+    assert looks.level([one], five) == looks.level([], five)
+    assert looks.level([], one).alpha == looks.ALPHA
+
+
+def test_seeds_that_were_looked_at_in_turns_leave_nothing_for_all_of_them():
+    parts = [Look(frozenset({"run"}), frozenset(s)) for s in (range(3), range(3, 6), range(6))]
+    levels = [looks.level(parts[:i], look).alpha for i, look in enumerate(parts)]
+    assert levels == pytest.approx([0.05 * 2 / 3, 0.05 * (1 / 3 - 1 / 6), 0.0])
+
+
+def test_a_look_is_at_the_seeds_that_all_variants_of_a_difference_have():
+    assert looks.of_claim(contrast(), finished(a=5, b=3)).seeds == frozenset(range(3))
+
+
+def test_a_run_that_diverged_was_seen_so_the_one_that_did_not_cannot_be_left_out(loaded, tmp_path):
+    claim = Diverged(
+        id=1, report="A", statement="so it is", statistic="diverged", cells=["own/a"], expect="all"
+    )
+    looks.record(tmp_path, [claim], plant(tmp_path, a=[np.nan] * 4 + [80.0]), loaded)
+    found = judged(claim, plant(tmp_path, a=[np.nan] * 4), loaded)
+    assert found.verdict == "inconclusive"
+
+
+def test_a_look_at_two_seeds_counts(loaded, tmp_path):
+    looks.record(tmp_path, [contrast()], plant(tmp_path, a=UP[:2], b=B[:2]), loaded)
+    found = judged(contrast(), plant(tmp_path, a=UP, b=B), loaded)
+    assert found.level == pytest.approx(0.05 * (1 / 2 - 1 / 5))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers.claims import CONFIG, UP, B, contrast, plant
+from helpers.claims import CONFIG, UP, B, contrast, judged, plant
 from pj.claims import schema, verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.loading import load as load_claims
@@ -23,12 +23,6 @@ from pj.report.tables import claims as claims_table
 
 
 @pytest.fixture
-def loaded(tmp_path):
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    return loading.load(tmp_path / "config.yaml")
-
-
-@pytest.fixture
 def many(tmp_path):
     """Study ``own`` with five variants."""
     more = CONFIG.replace(
@@ -36,11 +30,6 @@ def many(tmp_path):
     )
     (tmp_path / "many.yaml").write_text(more)
     return loading.load(tmp_path / "many.yaml")
-
-
-def judged(claim, evidence, loaded):
-    (found,) = verdicts.judge([claim], [evidence], loaded)
-    return found
 
 
 SAME = [v + d for v, d in zip(B, (0.1, -0.1, 0.05, 0.0, -0.02), strict=True)]

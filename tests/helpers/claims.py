@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pj.claims import verdicts
 from pj.claims.evidence import Evidence
 from pj.claims.schema import Contrast
 
@@ -53,3 +54,19 @@ def plant(folder: Path, scale="full", reduced=None, **variants) -> Evidence:
 def contrast(expect="above", **changes):
     frame = {"id": 1, "report": "A", "statement": "a is better", "statistic": "contrast"}
     return Contrast(**{**frame, "contrast": {"own/a": 1, "own/b": -1}, "expect": expect, **changes})
+
+
+def judged(claim, evidence, loaded):
+    """Return a claim's judgement."""
+    (found,) = verdicts.judge([claim], [evidence], loaded)
+    return found
+
+
+class Drawn:
+    """Evidence that is drawn: values of study ``own`` by variant and seed."""
+
+    def __init__(self, values, seeds):
+        self.by_variant = {name: dict(enumerate(own[:seeds])) for name, own in values.items()}
+
+    def values(self, cell, quantity):
+        return self.by_variant[cell.removeprefix("own/")]

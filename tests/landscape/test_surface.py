@@ -1,16 +1,19 @@
 """The landscape of a finished network: slices, curvature, and what they refuse."""
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from helpers.analyses import analysed, write_figures, write_table
 from pj import losses, models
 from pj.config.analyses.landscape import Slices
 from pj.config.settings import Variant
+from pj.data.batches import Split
 from pj.data.store import DataError, checked, save
 from pj.errors import UserError
 from pj.landscape import surface
@@ -297,3 +300,13 @@ def test_a_plane_is_drawn_with_its_first_direction_upwards(spec, tmp_path, monke
     monkeypatch.setattr("matplotlib.axes.Axes.contourf", lambda self, x, y, z, *a, **k: drawn.append(z))
     landscape_figures.draw(shown, analyses.collect(shown.variants, tmp_path))
     assert drawn[0].filled(0).tolist() == [[3.0, 2.0, 0], [2.0, 0.5, 2.0], [4.0, 3.0, 4.0]]  # rows go upwards
+
+
+def test_the_directions_of_a_landscape_are_given_by_its_seed():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()
+    split = Split(torch.rand(6, 1, 2, 2), torch.tensor([0, 1, 2, 0, 1, 2]))
+    run = SimpleNamespace(model=model, loss=F.cross_entropy, splits={"train": split}, normalise=lambda x: x)
+    slices = Slices(images=6, points=3, side=3)
+    lines = [surface.measure(run, slices.model_copy(update={"seed": s}))["line"]["loss"] for s in (0, 0, 1)]
+    assert lines[0] == lines[1] != lines[2]

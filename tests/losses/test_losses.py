@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from pj import losses
+from pj.losses.targets import label_mass
 
 torch.manual_seed(0)
 LOGITS = torch.randn(6, 10, dtype=torch.float64)
@@ -87,3 +88,10 @@ def test_nll_refuses_soft_targets():
 def test_an_unknown_loss_is_refused_with_the_known_names():
     with pytest.raises(ValueError, match=r"'ce'.*cross_entropy"):
         losses.create("ce")
+
+
+def test_a_mixed_image_counts_as_right_by_the_share_of_the_predicted_class():
+    logits = torch.tensor([[5.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 5.0]])
+    mixed = torch.tensor([[0.7, 0.3, 0.0], [0.6, 0.4, 0.0], [0.5, 0.5, 0.0]])
+    assert label_mass(logits, mixed).item() == pytest.approx(1.1)
+    assert label_mass(logits, torch.tensor([0, 0, 2])).item() == 2

@@ -258,3 +258,17 @@ def test_while_nothing_is_selected_the_adam_form_is_adamw():
             o.step()
     for p, q in zip(model.parameters(), rival.parameters(), strict=True):
         torch.testing.assert_close(p, q)
+
+
+def test_the_epoch_of_a_unit_is_the_first_of_those_in_the_support():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(12, 4))
+    optimizer = optim.create("dessilbi", model.parameters(), lr=0.1)
+    state = optimizer.state[model[0].weight]
+    state["gamma"][0] = 1.0
+    optimizer.end_epoch(1, model)
+    state["gamma"][0], state["gamma"][1] = 0.0, 1.0
+    optimizer.end_epoch(2, model)
+    state["gamma"][0] = 1.0
+    shares = optimizer.end_epoch(3, model)
+    assert state["selected"].tolist() == [1, 2, -1]
+    assert next(iter(shares.values())) == pytest.approx(200 / 3)

@@ -171,3 +171,33 @@ def test_dessilbi_refuses_a_layer_whose_weight_is_computed_before_it_trains():
     optim.DessiLBI.check(plain)
     with pytest.raises(UserError, match=r"that of linear1 .* is computed from others"):
         optim.DessiLBI.check(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))))
+
+
+def test_sam_of_radius_zero_evaluates_the_gradient_once():
+    model, calls = nn.Linear(3, 1), []
+    sam = optim.create("sam", model.parameters(), rho=0.0, lr=0.1)
+
+    def closure():
+        calls.append(1)
+        sam.zero_grad()
+        loss = model(torch.ones(2, 3)).square().mean()
+        loss.backward()
+        return loss
+
+    sam.step(closure)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_sam_leaves_parameters_without_a_gradient_as_they_are(adaptive):
+    used, unused = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    sam = optim.create("sam", [used, unused], rho=0.1, lr=0.1, adaptive=adaptive)
+
+    def closure():
+        sam.zero_grad()
+        loss = used.square().sum()
+        loss.backward()
+        return loss
+
+    sam.step(closure)
+    assert unused.tolist() == [1, 1] and used[0] < 1

@@ -7,6 +7,7 @@ from scipy import stats
 from helpers.claims import CONFIG, contrast, plant
 from pj.claims import looks, power, verdicts
 from pj.config import loading
+from pj.plan import claims
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,59 @@ def test_what_was_assumed_is_said():
     nothing = verdicts.Judgement(claim=claim)
     assert power.needed(nothing, 1, [0.5]).why == "difference of the margin, spread of other claims"
     assert power.needed(nothing, 1) is None
+
+
+def test_a_number_that_was_not_reached_with_six_seeds_needs_a_seventh():
+    claim = contrast("reached", contrast={"own/a": 1}, reported=3.0)
+    found = verdicts.Judgement(claim=claim, values=dict(enumerate([3.0, 3.1, 2.9, 3.05, 2.95, 3.0])))
+    assert power.needed(found, 1).seeds == 6 and power.needed(found, 1, before=6).seeds == 7
+
+
+def test_more_claims_of_a_study_need_more_seeds():
+    found = verdicts.Judgement(claim=contrast(reported=0.4), values={0: 0.1, 1: 0.7, 2: 0.4})
+    one, ten = (power.needed(found, family) for family in (1, 10))
+    assert ten.seeds > one.seeds
+    assert power.difference(0.4, ten.spread, ten.seeds, looks.spent(ten.seeds) / 10) >= power.POWER
+    assert power.chance(found.claim, ten, ten.seeds - 1, 10) < power.POWER
+
+
+def test_the_seeds_of_a_ratio_are_counted_in_logarithms():
+    claim = contrast(ratio=True, than=1.0, margin=0.1, quantity="seconds")
+    found = verdicts.Judgement(claim=claim, values={0: 1.9, 1: 2.0, 2: 2.1})
+    assert power.needed(found, 1).effect == pytest.approx(np.log([1.9, 2.0, 2.1]).mean())
+    assert power.needed(verdicts.Judgement(claim=claim), 1, [0.3]) is None  # spreads of differences
+
+
+def test_seeds_that_were_judged_before_have_no_chance_of_another_verdict():
+    claim = contrast(reported=2.0)
+    needs = power.Needed(5, 2.0, 0.3, "")
+    assert power.chance(claim, needs, 5, 1) > 0.9 and power.chance(claim, needs, 5, 1, before=5) == 0
+    left = looks.spent(6) - looks.spent(5)
+    assert power.chance(claim, needs, 6, 1, before=5) == pytest.approx(power.difference(2.0, 0.3, 6, left))
+
+
+def test_a_look_is_at_the_checks_that_a_verdict_needs_too_and_at_no_others():
+    needed = contrast("below", statement="needed", needed=True, contrast={"own/c": 1, "own/b": -1})
+    other = contrast("below", statement="other")
+    assert claims._shown(contrast(also=[needed, other])).also == [needed]
+
+
+def test_a_claim_has_as_many_seeds_as_all_of_its_variants_share(tmp_path):
+    """Also where two studies hold the same run."""
+    own = CONFIG.partition("studies:\n")[2].partition("prunings:")[0]
+    few, others = (
+        own.replace("  own:\n", f"  {name}:\n    seeds: {seeds}\n", 1)
+        for name, seeds in (("few", [0, 1]), ("others", [4, 5, 6]))
+    )
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("prunings:", few + others + "prunings:"))
+    planned = claims.configured(loading.load(tmp_path / "config.yaml"))
+
+    def seeds(*cells):
+        return claims.seeds(contrast(contrast=dict(zip(cells, (1, -1), strict=True))), planned)
+
+    assert seeds("own/a", "own/b") == 5
+    assert seeds("own/a", "few/b") == seeds("own/a", "few/a") == 2
+    assert seeds("own/a", "others/b") == 1 and seeds("few/a", "others/b") == 0
+    assert seeds("prunings/p/a/magnitude/50", "few/b") == 2
+    needed = contrast(needed=True, contrast={"own/a": 1, "others/b": -1})
+    assert claims.seeds(contrast(also=[needed]), planned) == 1

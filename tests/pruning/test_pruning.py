@@ -1,6 +1,7 @@
 """Pruning: orders, masks, the narrowed network, curves of finished runs."""
 
 import json
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pandas as pd
@@ -15,6 +16,7 @@ from pj.config.analyses.pruning import Percents, Pruned
 from pj.config.settings import PathView, Scale, Study, Variant
 from pj.data import sources, store
 from pj.errors import UserError
+from pj.models.layer_names import layers
 from pj.pruning import curve, networks
 from pj.report.figures import paths
 from pj.report.figures import pruning as pruning_figures
@@ -517,3 +519,27 @@ def test_a_path_has_a_line_a_layer_and_weights_a_picture_a_variant(spec, gray, t
     weights = torch.load(run / "seed0" / "checkpoint.pt", weights_only=True)["weights"]["conv3.weight"]
     drawn = sorted(pictures[0].images[0].get_array().ravel())
     assert drawn == pytest.approx(sorted(weights.abs().flatten().tolist()))
+
+
+def test_a_random_order_of_one_layer_says_nothing_of_anothers():
+    class Two(nn.Sequential):
+        pass
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4), nn.Linear(4, 4))
+    keys = {name: f"{path}.weight" for name, path in layers(model).items()}
+    run = SimpleNamespace(model=model, checkpoint={"layers": keys})
+    one, other = (curve._order(run, name, "random", 0).tolist() for name in keys)
+    assert one != other and sorted(one) == sorted(other)
+    assert one != curve._order(run, "linear1", "random", 1).tolist()
+
+
+def test_the_order_of_selection_of_a_finished_run_begins_with_its_epochs():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+    (path,) = layers(model).values()
+    key = f"{path}.weight"
+    gamma = {key: torch.tensor([[4.0, 3.0], [2.0, 0.0]])}
+    selected = {key: torch.tensor([[3.0, 1.0], [2.0, -1.0]])}
+    run = SimpleNamespace(
+        model=model, checkpoint={"layers": {"linear1": key}, "gamma": gamma, "selected": selected}
+    )
+    assert curve._order(run, "linear1", "path", 0).tolist() == [1, 2, 0, 3]

@@ -379,3 +379,14 @@ def test_of_an_even_number_of_steps_the_middle_ratio_is_geometric(tmp_path):
 def test_names_of_quantities_are_plain_text_in_every_format():
     """Tables escape what Markdown, LaTeX and HTML would read as markup."""
     assert not [name for name in probes.NAMES.values() if set(name) & set("*_`\\")]
+
+
+def test_where_one_seeds_ratio_is_infinite_the_median_over_seeds_stands():
+    rows = [
+        {"trajectory": "t", "quantity": "beta", "line": "gradient", "grid": "absolute", "layer": "all"}
+        | {"network": network, "seed": seed, "step": 0, "value": value}
+        for network, values in (("bn", [float("inf"), 2.0, 3.0]), ("plain", [1.0] * 3))
+        for seed, value in enumerate(values)
+    ]
+    (row,) = probes.summary(pd.DataFrame(rows)).to_dict("records")
+    assert row["ratio"] == pytest.approx(3.0) and pd.isna(row["ratio_low"]) and row["infinite_bn"] == 1

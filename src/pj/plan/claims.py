@@ -98,10 +98,10 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
         claim = one.claim
         if isinstance(claim, Contrast) and not claim.ratio and len(one.values) > 1:
             spreads.setdefault(_measured(claim), []).append(stdev(one.values.values()))
-    opened = []
+    opened, planned = [], configured(config)
     for one in found:
         family = max(1, families[verdicts.family(one.claim, config)])
-        seeds, jobs = _seeds(one.claim, config), tuple(lacking[id(one.claim)])
+        count, jobs = seeds(one.claim, planned), tuple(lacking[id(one.claim)])
         look = looks.of_claim(one.claim, now)
         before = len(looks.seen([looks.of_claim(one.claim, then) for then in earlier], look))
         if not jobs:
@@ -109,9 +109,9 @@ def judged(claims: Sequence[Claim], left: Sequence[Job], config: Config, results
         others = spreads.get(_measured(one.claim), ())
         needed = power.needed(one, family, others, before=before, blind=bool(jobs))
         chance = UNKNOWN
-        if needed and seeds > 1:
-            chance = power.chance(one.claim, needed, seeds, family, before)
-        opened.append(Open(one, OPEN if jobs else one.verdict, jobs, seeds, needed, chance))
+        if needed and count > 1:
+            chance = power.chance(one.claim, needed, count, family, before)
+        opened.append(Open(one, OPEN if jobs else one.verdict, jobs, count, needed, chance))
     return opened
 
 
@@ -162,9 +162,22 @@ def _lacking(claim: Claim, left: Sequence[Job], config: Config) -> list[Job]:
     ]
 
 
-def _seeds(claim: Claim, config: Config) -> int:
-    counts = Counter(run + analysis for run, _, analysis in set(_runs(claim, config)))
-    return min(counts.values(), default=0)
+def configured(config: Config) -> looks.Finished:
+    """Return what will be there when all runs have finished: by study or analysis and variant."""
+    variants = {name: config.study(name).variants for name in config.settings.studies} | {
+        f"{key}/{name}": config.analysed(key, name).variants
+        for key in ANALYSES
+        for name in config.analyses(key)
+    }
+    return {
+        table: {one.name: looks.Look(frozenset({one.spec.run}), frozenset(one.seeds)) for one in found}
+        for table, found in variants.items()
+    }
+
+
+def seeds(claim: Claim, planned: looks.Finished) -> int:
+    """Return how many seeds a claim's variants share; the fewest of the claim and of the checks it needs."""
+    return min(len(looks.of_claim(check, planned).seeds) for check in _deciding(claim))
 
 
 def within(
