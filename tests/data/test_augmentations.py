@@ -333,3 +333,10 @@ def test_operations_levels_and_signs_are_uniform():
     (one,) = policy.rounds
     for drawn, count in ((one.operation, 14), (one.level, 31), (one.negative, 2)):
         assert stats.chisquare(drawn.long().bincount(minlength=count)).pvalue > 0.01
+
+
+def test_a_factor_of_jitter_is_never_negative():
+    jitter = Jitter(brightness=1.8)
+    jitter.start_epoch([2000], 4, torch.Generator().manual_seed(0), CPU)
+    factors = jitter.factors[0].flatten()
+    assert 0 <= factors.min() < 0.05 and 2.75 < factors.max() <= 2.8

@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from helpers.sources import source
 from pj.config.data import Data
@@ -273,3 +274,27 @@ def test_the_embedded_digits_need_no_file():
     dataset = sources.read(source("digits", image_size=28, channels=1))
     assert dataset.x_train.shape == (1437, 28, 28, 1)
     assert set(dataset.y_test) == set(range(10))
+
+
+def drawn(seed=0, epoch=0):
+    """Order, rows and columns of crops by 2 pixels, and flips, of 10,000 images."""
+    split = Split(torch.zeros(10000, 4, 4, 1, dtype=torch.uint8), torch.zeros(10000, dtype=torch.int64))
+    loader = TrainingBatches(split, Data(name="x", crop=2, flip=True), 100, None, 2, seed)
+    loader.start_epoch(epoch)
+    return {"order": loader.order, "top": loader.top, "left": loader.left, "mirror": loader.mirror}
+
+
+def test_every_place_of_a_crop_is_as_likely_and_half_of_the_images_are_mirrored():
+    found = drawn()
+    for way in ("top", "left"):
+        assert stats.chisquare(np.bincount(found[way], minlength=5)).pvalue > 0.001
+        assert len(found[way].unique()) == 5
+    assert found["mirror"].float().mean().item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_crops_and_flips_are_drawn_anew_each_epoch_and_for_each_seed():
+    """Each by itself: another order alone would make other batches, too."""
+    first = drawn()
+    for other in (drawn(epoch=1), drawn(seed=1)):
+        for what, values in first.items():
+            assert not torch.equal(values, other[what]), what

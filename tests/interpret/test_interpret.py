@@ -536,3 +536,111 @@ def test_the_figures_show_every_layer_image_and_curve(spec, tmp_path):
     }
     for name in ("image.png", "sheet.png", "tests.png", "image.svg", "sheet.svg", "tests.svg"):
         assert (tmp_path / name).stat().st_size > 0
+
+
+def test_each_area_stands_under_its_own_heading_and_each_layer_in_its_own_row(spec, tmp_path):
+    shown = planted(tmp_path, spec, "a")
+    (a,) = shown.variants
+    write_planted(tmp_path, a, 0)
+    path = tmp_path / f"{a.spec.run}-seed0.json"
+    content = json.loads(path.read_text())
+    for curve, areas in (("grad_cam", [0.1, 0.1]), ("other", [0.15, 0.15]), ("random", [0.8, 0.8])):
+        content["deletion"]["layers"]["features"][curve]["areas"] = areas
+    path.write_text(json.dumps(content))
+    write_table("interpretations", shown, tmp_path)
+    table = pd.read_csv(tmp_path / "table.csv").set_index("layer")
+    areas = ["grad_cam", "other", "random"]
+    assert table.loc["block2", areas].tolist() == pytest.approx([0.4, 0.5, 0.7])
+    assert table.loc["features", areas].tolist() == pytest.approx([0.1, 0.15, 0.8])
+    lines = [
+        line.strip("|").split("|")
+        for line in (tmp_path / "table.md").read_text().splitlines()
+        if line[:1] == "|"
+    ]
+    head, _, *rows = [[cell.strip() for cell in line] for line in lines]
+    rows = [dict(zip(head, row, strict=True)) for row in rows]
+    wanted = (
+        ("block2", "0.400", "0.500", "0.700", "−0.100", "−0.300"),
+        ("features", "0.100", "0.150", "0.800", "−0.050", "−0.700"),
+    )
+    for row, (layer, own, other, random, minus_other, minus_random) in zip(rows, wanted, strict=True):
+        assert row["Grad-CAM at"] == layer
+        assert row["area below the deletion curve, Grad-CAM"] == own
+        assert row["area, maps of other images"] == other
+        assert row["area, random maps"] == random
+        assert row["Grad-CAM minus maps of other images (over images)"].startswith(minus_other)
+        assert row["Grad-CAM minus random maps (over images)"].startswith(minus_random)
+
+
+def test_each_image_of_the_sheet_has_the_probability_of_its_own_prediction(planted_run):
+    found = interpretation.measure(planted_run, BRIGHT)
+    split = planted_run.splits["test"]
+    for image in [found["image"], *found["sheet"]]:
+        logits = planted_run.model(planted_run.normalise(split.images[image["index"]][None]))
+        assert image["probability"] == pytest.approx(logits.softmax(dim=1).max().item(), abs=1e-4)
+    assert len({image["probability"] for image in found["sheet"]}) > 1
+
+
+def test_the_random_rival_is_the_mean_over_all_of_its_draws(planted_run, monkeypatch):
+    """Draws that differ: of two, each image's area lies half-way between those of either."""
+    seeds = []
+
+    def counted(seed, *keys):
+        seeds.append((seed, *keys))
+        return generator(seed, *keys)
+
+    monkeypatch.setattr(interpretation, "generator", counted)
+
+    def areas(draws):
+        view = BRIGHT.model_copy(update={"draws": draws})
+        return np.array(interpretation._deletion(planted_run, view)["layers"]["conv1"]["random"]["areas"])
+
+    one, two, three = (areas(draws) for draws in (1, 2, 3))
+    second, third = 2 * two - one, 3 * three - 2 * two  # of the second and of the third draw alone
+    for other in (second, third):
+        assert np.std(other - one) > 0.01
+    assert np.std(third - second) > 0.01
+    assert {key[0] for key in seeds if "random" in key} == {0, 1, 2}
+
+
+def test_a_removed_pixel_has_the_mean_colour_of_the_images(planted_run):
+    """Of each channel its own mean: with all pixels removed the probability is that of the mean image."""
+
+    class First(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 3, 1, bias=False)
+            self.head = torch.nn.Linear(3, 2, bias=False)
+            self.conv.weight.data = torch.eye(3)[..., None, None]
+            self.head.weight.data = torch.tensor([[4.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+        def forward(self, x):
+            return self.head(self.conv(x).mean(dim=(2, 3)))
+
+    draw = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (8, 8, 8, 3), generator=draw, dtype=torch.uint8)
+    pixels[..., 1] //= 4
+    pixels[..., 2] //= 16
+    run = replace(
+        planted_run,
+        model=First().eval(),
+        splits={"test": Split(pixels, torch.arange(8) % 3)},
+        normalise=lambda images: images.permute(0, 3, 1, 2).float() / 255,
+    )
+    view = BRIGHT.model_copy(update={"images": 8, "image": 0})
+    found = interpretation._deletion(run, view)["layers"]["conv1"]["grad_cam"]["curve"][-1]
+    means = pixels.float().mean(dim=(0, 1, 2)) / 255
+    wanted = torch.softmax(torch.stack([4 * means[0], means[1]]), 0)
+    predicted = run.model(run.normalise(pixels)).argmax(dim=1)
+    assert found == pytest.approx(wanted[predicted].mean().item(), abs=1e-4)
+
+
+def test_the_check_ranks_places_that_speak_against_the_class_too(planted_run, monkeypatch):
+    """A negated head gives the negative of a map: of maps cut at zero nothing would correlate."""
+    negated = Brightness()
+    negated.head.weight.data *= -1
+    monkeypatch.setattr(interpretation, "randomised", lambda model, draw: iter([("linear1", negated.eval())]))
+    found = interpretation.measure(planted_run, BRIGHT)["check"]["correlations"]["linear1"]
+    predicted = planted_run.model(planted_run.normalise(planted_run.splits["test"].images)).argmax(dim=1)
+    assert found == [pytest.approx(-1) if k == 0 else None for k in predicted.tolist()]
+    assert found.count(None) < 50

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -204,3 +206,22 @@ def test_a_layer_without_a_gradient_has_no_relative_shift_and_no_cosine():
     loss = losses.create("cross_entropy")
     found = probes.ics(model, loss, batch, dict(model.named_parameters()), ["linear1"])["linear1"]
     assert found.norm == 0 and found.relative.isnan() and found.cosine.isnan()
+
+
+class Cosine(nn.Module):
+    """Output -cos w, whose gradient sin w turns back: the farthest step is not the steepest."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(math.pi / 2, dtype=torch.float64))
+
+    def forward(self, x):
+        return -self.w.cos()
+
+
+def test_beta_is_of_the_steepest_step_wherever_it_lies_on_the_line():
+    batch = (torch.zeros(1), torch.zeros(1))
+    found = probes.probe(Cosine(), lambda out, target: out, batch, [0.1, 2.3, 6.0])
+    by_hand = [abs(math.sin(math.pi / 2 - step) - 1) / step for step in found.steps]
+    assert (found.gradient_distances / found.lengths).tolist() == pytest.approx(by_hand)
+    assert found.beta.item() == pytest.approx(by_hand[1]) and by_hand[1] > max(by_hand[0], by_hand[2])

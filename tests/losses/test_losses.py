@@ -95,3 +95,17 @@ def test_a_mixed_image_counts_as_right_by_the_share_of_the_predicted_class():
     mixed = torch.tensor([[0.7, 0.3, 0.0], [0.6, 0.4, 0.0], [0.5, 0.5, 0.0]])
     assert label_mass(logits, mixed).item() == pytest.approx(1.1)
     assert label_mass(logits, torch.tensor([0, 0, 2])).item() == 2
+
+
+def test_smooth_l1_turns_linear_at_the_beta_that_is_asked_for():
+    logits = torch.tensor([[0.9, 3.0]], dtype=torch.float64)
+    by_hand = (0.5 * 0.1**2 / 0.5 + (3.0 - 0.25)) / 2  # targets 1 and 0: errors 0.1 and 3
+    loss = losses.create("smooth_l1", beta=0.5)
+    assert loss(logits, torch.tensor([0])).item() == pytest.approx(by_hand)
+
+
+def test_kl_div_spreads_the_share_that_is_asked_for():
+    target = torch.full((1, 10), 0.3 / 9, dtype=torch.float64)
+    target[0, 4] = 0.7
+    loss = losses.create("kl_div", smoothing=0.3)
+    assert loss(target.log(), torch.tensor([4])).item() == pytest.approx(0, abs=1e-12)

@@ -390,3 +390,25 @@ def test_where_one_seeds_ratio_is_infinite_the_median_over_seeds_stands():
     ]
     (row,) = probes.summary(pd.DataFrame(rows)).to_dict("records")
     assert row["ratio"] == pytest.approx(3.0) and pd.isna(row["ratio_low"]) and row["infinite_bn"] == 1
+
+
+def test_a_band_is_over_the_runs_at_its_learning_rates_and_no_others_seed_by_seed(tmp_path):
+    members = [variant(True, lr) for lr in (0.1, 0.2, 0.3)]
+    for v in members:
+        for seed in v.seeds:
+            write_run(tmp_path, v, seed, [(1, 1)], step_losses=(100 * seed + 10 * v.spec.optimizer.lr,))
+    found = probe_measures.measures(study(*members, bands={"text": [0.1, 0.2]}), tmp_path)
+    band = found[found["quantity"] == "loss_band"].set_index("seed")
+    assert band[["low", "high", "value"]].loc[0].tolist() == pytest.approx([1.0, 2.0, 1.0])
+    assert band[["low", "high", "value"]].loc[1].tolist() == pytest.approx([101.0, 102.0, 1.0])
+
+
+def test_a_band_has_no_seed_that_one_of_its_runs_lacks(tmp_path):
+    """The range of fewer learning rates would be narrower."""
+    first, second = variant(True, 0.1), variant(True, 0.2)
+    write_run(tmp_path, first, 0, [(1, 1)], step_losses=(1.0,))
+    write_run(tmp_path, first, 1, [(1, 1)], step_losses=(1.0,))
+    write_run(tmp_path, second, 1, [(1, 1)], step_losses=(4.0,))
+    found = probe_measures.measures(study(first, second, bands={"text": [0.1, 0.2]}), tmp_path)
+    band = found[found["quantity"] == "loss_band"]
+    assert band[["seed", "low", "high"]].values.tolist() == [[1, 1.0, 4.0]]

@@ -360,3 +360,23 @@ def test_runs_that_an_older_pj_evaluated_have_no_table_by_class_and_fail_nothing
     studies.write(study(a), tmp_path / "runs", tmp_path / "out")
     text = (tmp_path / "out" / "classes.md").read_text()
     assert cells(text)[0]["seeds"] == "0" and "Left out: a, seed 0 (an older pj)." in text
+
+
+def test_each_column_of_a_table_is_the_accuracy_that_its_heading_names(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path, a, 0, 50.0)
+    path = tmp_path / a.spec.run / "seed0" / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    for k, split in enumerate(("train", "validation", "test")):
+        evaluation["selected"][split] = {"loss": 1.0, "accuracy": 61.0 + k}
+    evaluation["selected"]["running_train_accuracy"] = 60.0
+    path.write_text(json.dumps(evaluation))
+    found = studies.collect(study(a), tmp_path)
+    wanted = {"train_running": 60, "train": 61, "validation": 62, "selected": 63, "last": 51, "best_test": 52}
+    assert found.runs.iloc[0][list(wanted)].to_dict() == wanted
+    text = [
+        line.strip("|").split("|") for line in studies.sheet(found).markdown().splitlines() if line[:1] == "|"
+    ]
+    row = dict(zip(*([cell.strip() for cell in line] for line in (text[0], text[2])), strict=True))
+    assert row["train (%), running"] == "60.00" and row["train (%), eval mode"] == "61.00"
+    assert row["validation (%)"] == "62.00" and row["test (%), best validation epoch"] == "63.00"

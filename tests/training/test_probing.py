@@ -217,3 +217,19 @@ def test_a_step_whose_learning_rate_is_zero_is_not_probed(spec, digits, monkeypa
     monkeypatch.setattr(Training, "lr", lambda self, step: 0.05 * min(step, 1))
     training = trained(spec(probe=PROBE | {"every": 2}, optimizer=SGD, epochs=1), digits)
     assert [found["step"] for found in training.probing.found] == [2]
+
+
+def test_the_gradient_norm_of_each_layer_is_that_of_its_own_gradient(spec, digits, tmp_path):
+    probe = {"every": 3, "gradient": {"absolute": [0.01]}}
+    train(spec(optimizer=SGD, probe=probe, epochs=1), digits, tmp_path)
+    training = Training(spec(optimizer=SGD, epochs=1), 0, store.load(digits), configure(DEVICE, "fp32", 1))
+    training.batches.start_epoch(0)
+    for _ in range(3):
+        training.train_step()
+    start = probes.point(training.model, training.loss, training.batches[3])
+    groups = {"all": list(start.gradient), **probes.layers(training.model)}
+    found = pd.read_csv(tmp_path / PROBES).query("step == 3").set_index("layer")["gradient_norm"]
+    wanted = {
+        name: sum(float(start.gradient[p].square().sum()) for p in own) ** 0.5 for name, own in groups.items()
+    }
+    assert found.to_dict() == pytest.approx(wanted, rel=1e-4) and len(set(found)) == len(groups)
