@@ -1,6 +1,5 @@
 # The configuration, and what the rules take from it. A rule gets its settings as one sorted JSON string and
 # its code as one fingerprint, because Snakemake compares parameters as an unordered set of values.
-import gc
 import json
 import os
 import sys
@@ -9,10 +8,9 @@ import time
 from snakemake.exceptions import WorkflowError
 
 from pj.errors import UserError
+from pj.workflow.jobs import collect_rarely
 
-# What has been imported stays. Looking through it for garbage takes a tenth and more of a call's time.
-gc.freeze()
-gc.set_threshold(100_000, 50, 50)
+collect_rarely()  # saves a tenth and more of a call's time
 
 # A WorkflowError would be shown with the place in this file, which is not where the fault is.
 try:  # these imports read the declarations of all components and report faulty ones

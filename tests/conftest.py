@@ -1,4 +1,3 @@
-import gc
 import os
 import signal
 from collections import Counter
@@ -15,12 +14,12 @@ from helpers.sources import source
 from pj.config.spec import RunSpec
 from pj.data import sources, store
 from pj.training.device import cpu_computes_bf16
+from pj.workflow.jobs import collect_rarely
 
 settings.register_profile("pj", deadline=None)  # a busy machine is no fault
 settings.load_profile("pj")
 
-gc.freeze()  # as the workflow does
-gc.set_threshold(100_000, 50, 50)
+collect_rarely()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, and so by what is started, if after `&`
 

@@ -17,7 +17,6 @@ from helpers.runs import train
 from helpers.sources import source
 from pj.config.scaling import at_scale
 from pj.config.settings import Scale
-from pj.config.spec import RunSpec
 from pj.data import store
 from pj.runs.records import read_metrics
 from pj.training.device import configure
@@ -159,16 +158,7 @@ def test_a_schedule_that_makes_no_sense_is_a_fault(schedule, message, spec):
         spec(schedule=schedule, epochs=EPOCHS)
 
 
-def test_a_milestone_counted_from_the_end_of_a_warm_up_is_passed_in_its_step():
-    given = {
-        "data": {"name": "digits"},
-        "model": {"name": "mlp"},
-        "loss": {"name": "cross_entropy"},
-        "optimizer": {"name": "sgd", "lr": 0.1},
-        "epochs": 4,
-        "batch_size": 10,
-        "schedule": {"name": "multi_step", "milestones": [0.3], "warmup": 2},
-    }
-    schedule = RunSpec.model_validate(given).schedule
+def test_a_milestone_counted_from_the_end_of_a_warm_up_is_passed_in_its_step(spec):
+    schedule = spec(schedule={"name": "multi_step", "milestones": [0.3], "warmup": 2}, epochs=4).schedule
     factors = [factor(schedule, step / 10, 4) for step in (22, 23)]
     assert factors == [1.0, pytest.approx(0.1)]

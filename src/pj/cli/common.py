@@ -51,7 +51,7 @@ def outdated(loaded: Config, study: str | None = None) -> dict[str, str]:
     late = verify.outdated(loaded, RESULTS)
     late |= dict.fromkeys(verify.damaged(loaded, RESULTS), DAMAGED)
     if study:
-        own = runs_of(loaded.study(study).variants)
+        own = set(runs_of(loaded.study(study).variants))
         late = {key: reason for key, reason in late.items() if key in own}
     counts = Counter(late.values()).items()
     return {reason: f"{'1 run was' if n == 1 else f'{n} runs were'} {reason}" for reason, n in counts}

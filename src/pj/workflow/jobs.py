@@ -35,6 +35,12 @@ def share_package() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
+def collect_rarely() -> None:
+    """Look for garbage less often: imports make a million objects and no garbage."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
 def stop_at_signals() -> None:
     """Stop the workflow at SIGTERM, and at SIGHUP (a closed terminal), as at Ctrl-C, and its jobs with it.
 
@@ -65,7 +71,7 @@ def logged(path: str | Path) -> Iterator[None]:
     The process ends when all went well: this is the last that a job does.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.set_threshold(100_000, 50, 50)  # imports make a million objects and no garbage
+    collect_rarely()
     logger = logging.getLogger("pj")
     logger.setLevel(logging.INFO)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
