@@ -5,6 +5,8 @@ import json
 import logging
 import math
 import os
+import platform
+import resource
 import shutil
 import signal
 import subprocess
@@ -484,6 +486,17 @@ def test_nothing_computes_in_emulated_bf16(monkeypatch):
         DeviceError, match=r"'bf16': this cpu device only emulates it, .* allowed here: auto, fp32"
     ):
         configure("cpu", "bf16", 1)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc is set in glibc only")
+def test_on_a_cpu_a_tensor_takes_the_memory_of_one_freed_before():
+    configure("cpu", "fp32", 1)
+    size = 64 * 2**20  # by default the system gives each one as large new pages, and zeros them
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        torch.empty(size, dtype=torch.uint8).fill_(1)
+    pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert pages < 20 * size / resource.getpagesize()
 
 
 def test_threads_and_precision_are_what_was_asked_for():
