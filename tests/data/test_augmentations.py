@@ -1,5 +1,7 @@
 """mixup, Cutout, random erasing, colour jitter and normalisation by the training images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from pj.data import store
 from pj.data.batches import Normalise, TrainingBatches, splits
 from pj.data.erasing import Cutout, Erasing
 from pj.data.jitter import Jitter
+from pj.data.mixing import CutMix
 from pj.data.mixup import MixUp
 from pj.data.policies import NAMES, SIGNED, RandAugment, TrivialAugment
 from pj.data.store import DataError
@@ -169,6 +172,13 @@ def test_random_erasing_leaves_the_others_and_images_that_no_rectangle_fits():
     assert share == pytest.approx(0.3, abs=0.015)
     boxes = rectangles(Erasing(1.0, [1.0, 1.0], [1.0, 1.0]), 50, 32).boxes
     assert torch.equal(boxes[:, :2], boxes[:, 2:])
+
+
+def test_a_ratio_of_random_erasing_is_height_over_width():
+    """By hand: a tenth of 32 x 32 pixels is 102.4, 20.2 high and 5.1 wide."""
+    top, left, bottom, right = rectangles(Erasing(1.0, [0.1, 0.1], [4.0, 4.0]), 200, 32).boxes.T
+    assert set((bottom - top).tolist()) == {20} and set((right - left).tolist()) == {5}
+    assert set(top.tolist()) == set(range(32 - 20 + 1)) and set(left.tolist()) == set(range(32 - 5 + 1))
 
 
 def test_what_is_erased_is_the_mean(arrays):
@@ -340,3 +350,43 @@ def test_a_factor_of_jitter_is_never_negative():
     jitter.start_epoch([2000], 4, torch.Generator().manual_seed(0), CPU)
     factors = jitter.factors[0].flatten()
     assert 0 <= factors.min() < 0.05 and 2.75 < factors.max() <= 2.8
+
+
+@pytest.mark.parametrize(
+    ("policy", "rounds", "largest"),
+    [(RandAugment(3, 4, 11), 3, 30.0), (RandAugment(1, 10, 11), 1, 30.0), (TrivialAugment(11), 1, 135.0)],
+)
+def test_a_strength_is_its_share_of_a_scale_of_as_many_bins_as_asked_for(policy, rounds, largest):
+    """Seen in the angles of rotations: the strength k of 11 is k tenths of the largest one."""
+    policy.start_epoch([500], 16, draw(), CPU)
+    assert len(policy.rounds) == rounds
+    for one in policy.rounds:
+        rotated = one.operation == NAMES.index("rotate")
+        levels = one.level[rotated]
+        wanted = list(range(11)) if isinstance(policy, TrivialAugment) else [policy.magnitude]
+        assert levels.unique().tolist() == wanted
+        angles = torch.where(one.negative[rotated], -1, 1) * largest * levels / 10
+        found = one.matrix[one.back][rotated]
+        torch.testing.assert_close(found[:, 0, 0], torch.cos(torch.deg2rad(angles)))
+        torch.testing.assert_close(found[:, 1, 0], torch.sin(torch.deg2rad(angles)))
+
+
+@pytest.mark.parametrize(("policy", "mixing"), [("randaugment", "mixup"), ("trivialaugment", "cutmix")])
+def test_parts_follow_one_another_as_the_documentation_says(policy, mixing, arrays, monkeypatch):
+    called = []
+    for kind in (RandAugment, TrivialAugment, Jitter, Normalise, Cutout, Erasing, MixUp, CutMix):
+
+        def noted(self, *given, original=kind.__call__):
+            called.append("mean" if isinstance(self, Normalise) else type(self).__name__.lower())
+            return original(self, *given)
+
+        monkeypatch.setattr(kind, "__call__", noted)
+    options = {name: OPTIONS[name] for name in ("erasing", "cutout", "jitter")}
+    batches = loader(arrays, **{mixing: {}, **options, policy: {}})
+    batches.start_epoch(0)
+    batches[0]
+    page = (Path(__file__).parents[2] / "docs/how-to/augment-images.md").read_text()
+    _, _, table = page.partition("They are applied in this order:")
+    keys = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    told = [next(i for i, key in enumerate(keys) if f"`{name}`" in key) for name in called]
+    assert told == sorted(told) and len(told) == 6

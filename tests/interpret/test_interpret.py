@@ -29,7 +29,7 @@ from pj.report.tables import analyses
 from pj.runs import analysis, finished
 from pj.runs.records import CHECKPOINT
 from pj.training import loop
-from pj.training.device import configure
+from pj.training.device import Conditions, configure
 
 VIEW = View(
     image=3,
@@ -104,6 +104,42 @@ def test_for_display_it_has_the_images_size_and_reaches_one(images):
     found = looking.grad_cam(network(), "block3", images)
     assert found.shape == (6, 32, 32) and found.min() >= 0
     torch.testing.assert_close(found.amax(dim=(1, 2)), torch.ones(6))
+
+
+def test_a_map_is_enlarged_between_the_centres_of_its_places():
+    """By hand: of four pixels the middle ones lie a quarter of a place from the centres of their own."""
+    maps = torch.tensor([[[0.0, 1.0], [0.0, 1.0]], [[2.0, 2.0], [0.0, 0.0]]])
+    across, down = looking.enlarged(maps, torch.Size((4, 4)))
+    assert across.tolist() == [[0.0, 0.25, 0.75, 1.0]] * 4
+    assert down.tolist() == [[value] * 4 for value in (2.0, 1.5, 0.5, 0.0)]
+
+
+def test_for_display_each_map_is_divided_by_its_own_maximum():
+    maps = torch.tensor([[[0.5, 1.0]], [[2.0, 8.0]], [[0.0, 0.0]]])
+    found = looking.displayed(maps, torch.Size((1, 2)))
+    assert found[:, 0].tolist() == [[0.5, 1.0], [0.25, 1.0], [0.0, 0.0]]
+
+
+class Twice(nn.Module):
+    """Calls its convolution, which doubles, on the images and then on what it gave."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1, bias=False)
+        self.head = nn.Linear(1, 2, bias=False)
+        nn.init.constant_(self.conv.weight, 2.0)
+        self.head.weight.data = torch.tensor([[3.0], [0.0]])
+
+    def forward(self, x):
+        return self.head(self.conv(self.conv(x)).mean(dim=(2, 3)))
+
+
+def test_of_a_layer_that_is_called_twice_the_last_call_is_shown():
+    images = torch.tensor([[[[1.0, 0.0], [0.0, 0.5]]]])
+    assert torch.equal(looking.feature_maps(Twice(), "conv1", images), 4 * images)
+    # the weight of the one channel is the mean over four places of the head's 3 / 4 at each
+    found = looking.class_maps(Twice(), "conv1", images, torch.tensor([0]))
+    torch.testing.assert_close(found, 3 / 4 * 4 * images[:, 0])
 
 
 def test_a_map_of_nothing_stays_zero(images):
@@ -190,6 +226,7 @@ def test_deletion_is_the_probability_without_the_first_pixels():
 def test_the_area_is_the_mean_by_trapezoids():
     curves = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
     assert sanity.area(curves, [0.0, 0.5, 1.0]).tolist() == [0.25, 1.0]
+    assert sanity.area(curves[:, :2], [0.0, 0.5]).tolist() == [0.5, 1.0]  # of a part of the shares
 
 
 def test_layers_forget_from_the_last_to_the_first_and_keep_their_distribution():
@@ -237,6 +274,12 @@ def run(digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     loop.train(RunSpec.model_validate(content), 0, digits, folder)
     return folder
+
+
+def test_a_finished_run_is_loaded_in_eval_mode_under_the_conditions_asked_for(run, digits):
+    found = finished.load(run, digits, device="cpu", threads=2)
+    assert not any(module.training for module in found.model.modules())
+    assert found.conditions == Conditions(torch.device("cpu"), "fp32", 2)
 
 
 def test_measuring_a_finished_run_leaves_it_unchanged(run, digits, tmp_path):

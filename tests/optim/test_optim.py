@@ -15,6 +15,9 @@ BUILTIN = [
     ("adam", torch.optim.Adam, {"lr": 0.01, "weight_decay": 5e-4}),
     ("adamw", torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
     ("rmsprop", torch.optim.RMSprop, {"lr": 0.01, "weight_decay": 5e-4}),
+    ("adam", torch.optim.Adam, {"lr": 0.01, "betas": (0.5, 0.8), "eps": 0.1}),
+    ("adamw", torch.optim.AdamW, {"lr": 0.01, "betas": (0.5, 0.8), "eps": 0.1, "weight_decay": 0.1}),
+    ("rmsprop", torch.optim.RMSprop, {"lr": 0.01, "alpha": 0.5, "eps": 0.1, "momentum": 0.9}),
 ]
 
 
@@ -149,6 +152,15 @@ def test_any_running_statistics_move_once_in_a_sam_step():
         steps(model, optimizer, count=1)
         found.append(norm.running_mean)
     torch.testing.assert_close(*found)
+
+
+def test_running_statistics_are_those_of_before_though_the_second_pass_fails():
+    model = network()
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    with pytest.raises(LookupError), frozen_running_statistics(model):
+        model(torch.randn(12, 8))
+        raise LookupError
+    assert all(torch.equal(before[name], buffer) for name, buffer in model.named_buffers())
 
 
 @pytest.mark.parametrize("wrong", [{"rho": -0.1}, {"eta": -1.0}, {"base": "sam"}])

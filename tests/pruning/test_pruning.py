@@ -46,6 +46,13 @@ def test_the_order_of_magnitude_is_of_filter_norms_or_of_single_weights():
     assert networks.order(torch.tensor([[1.0, -4.0], [3.0, 2.0]]), "magnitude").tolist() == [1, 2, 3, 0]
 
 
+def test_the_norm_of_a_filter_is_the_root_of_the_sum_of_squares():
+    """A filter of 3 and 4 has the norm 5 and goes before one of 6, though the sum of its values is larger."""
+    weight = torch.tensor([[3.0, -4.0], [6.0, 0.0]]).view(2, 2, 1, 1)
+    assert networks.unit_norms(weight).tolist() == [5.0, 6.0]
+    assert networks.order(weight, "magnitude").tolist() == [1, 0]
+
+
 def test_a_random_order_is_a_permutation_given_by_its_draw():
     found = [
         networks.order(filters([1.0] * 20), "random", draw=torch.Generator().manual_seed(s))
@@ -169,6 +176,17 @@ def test_the_size_of_lenet_is_known():
     smaller = networks.size(networks.narrowed(model, {"conv3": torch.arange(60)}), images[:1])
     assert smaller.parameters == 61_706 - 60 * (400 + 1) - 60 * 84
     assert smaller.macs == found.macs - 60 * 400 - 60 * 84
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_counting_operations_leaves_torchs_attention_as_it_was(fast):
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(fast)
+    try:
+        networks.size(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.zeros(1, 1, 2, 2))
+        assert torch.backends.mha.get_fastpath_enabled() == fast
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def test_weights_of_a_linear_layer_are_zeroed_one_by_one():
@@ -543,3 +561,12 @@ def test_the_order_of_selection_of_a_finished_run_begins_with_its_epochs():
         model=model, checkpoint={"layers": {"linear1": key}, "gamma": gamma, "selected": selected}
     )
     assert curve._order(run, "linear1", "path", 0).tolist() == [1, 2, 0, 3]
+
+
+def test_the_share_outside_the_support_is_of_all_removed_units_alike():
+    """Three of a layer, all outside, and one of another, inside: 75 percent, not the mean of 100 and 0."""
+    keys = {"linear1": "a.weight", "linear2": "b.weight"}
+    gamma = {"a.weight": torch.zeros(1, 3), "b.weight": torch.ones(1, 2)}
+    run = SimpleNamespace(checkpoint={"layers": keys, "gamma": gamma})
+    removed = {"linear1": torch.tensor([0, 1, 2]), "linear2": torch.tensor([1])}
+    assert curve._outside_support(run, removed) == 75

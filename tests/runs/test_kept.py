@@ -1,6 +1,8 @@
 """What is kept of a finished run until its evaluation has used it."""
 
+import errno
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -93,3 +95,80 @@ def test_seeds_of_one_run_that_begin_and_end_at_the_same_moment_do_not_fail_each
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(begin_and_end, range(3)))
     assert not (tmp_path / "run").exists()
+
+
+def test_where_there_are_no_hard_links_a_run_is_kept_as_a_copy(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    kept.keep(folder, resume)
+    for path in folder.iterdir():
+        path.unlink()
+    assert kept.restore(resume, folder, IDENTITY) == "complete"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("at", [records.CHECKPOINT, records.METRICS, records.RUN])
+def test_a_run_has_no_record_while_it_is_put_back_over_another(at, tmp_path, monkeypatch):
+    """The record says that the other files are whole, so it goes first and comes last."""
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    kept.keep(folder, resume)
+    link = kept.link
+
+    def killed(source, target):
+        if target.name == at:
+            raise KeyboardInterrupt
+        link(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "link", killed)
+        with pytest.raises(KeyboardInterrupt):
+            kept.restore(resume, folder, IDENTITY)
+    assert not (folder / records.RUN).exists()
+    assert kept.restore(resume, folder, IDENTITY) == "complete"
+
+
+def measured(folder, code):
+    path = folder / records.measured_name("r", 0)
+    records.write_json(path, {"state": "complete", "made": {"run": "r", "seed": 0, "code": code}})
+    return path
+
+
+def test_what_is_put_back_is_newer_than_what_it_was_made_from(tmp_path):
+    """Or Snakemake would make it again."""
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    kept.keep(folder, resume)
+    kept.evaluation(resume, "now").write_text("{}")
+    left = measured(tmp_path, "now")
+    for path in (*folder.iterdir(), kept.evaluation(resume, "now"), left):
+        os.utime(path, (1, 1))
+    assert kept.restore(resume, folder, IDENTITY) == "complete"
+    outputs = tmp_path / "evaluation.json", tmp_path / "output.json"
+    assert kept.take_evaluation(resume, "now", folder, outputs[0])
+    assert kept.take_measurement(left, {"code": "now"}, outputs[1])
+    for path in (*folder.iterdir(), *outputs):
+        assert path.stat().st_mtime > 1, path
+
+
+def test_a_measurement_that_was_made_otherwise_is_deleted(tmp_path):
+    output = tmp_path / "output.json"
+    left = measured(tmp_path, "before")
+    assert not kept.take_measurement(left, {"run": "r", "code": "now"}, output)
+    assert not left.exists() and not output.exists()
+    before = measured(tmp_path, "now").read_bytes()
+    assert kept.take_measurement(left, {"run": "r", "code": "now"}, output)
+    assert output.read_bytes() == before and not left.exists()
+
+
+def test_a_forgotten_run_is_trained_again_and_its_resume_states_stay(tmp_path):
+    folder, resume = finished(tmp_path / "run"), tmp_path / "resume"
+    kept.keep(folder, resume)
+    kept.evaluation(resume, "now").write_text("{}")
+    (resume / "000000005-abc.pt").write_text("state")
+    assert kept.state(resume) == "complete"
+    kept.forget(resume)
+    assert [path.name for path in resume.iterdir()] == ["000000005-abc.pt"]
+    assert kept.state(resume) is None and kept.restore(resume, folder, IDENTITY) is None

@@ -1,11 +1,15 @@
 """A user's own parts, tried before their runs: each fault is one message, and what is right passes."""
 
+import random
 import re
+from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from helpers import own_code
 from pj import own
@@ -13,6 +17,8 @@ from pj.config.spec import checks
 from pj.data import store
 from pj.errors import UserError
 from pj.training import network, unsaved
+from pj.training.device import configure
+from pj.training.run import Training
 
 CODE = '''
 import collections
@@ -323,3 +329,92 @@ def test_the_constant_weights_of_a_loss_are_on_the_device_of_the_logits(images):
         options={"weight": [1.0] * 10},
     )
     assert found.device.type == "meta"
+
+
+def drawn_by(made, draw):
+    """Return a generator of random numbers that has drawn one."""
+    draw(made)
+    return made
+
+
+def long(value):
+    """Return an array of which a representation leaves out the middle."""
+    found = np.full(5000, np.nan)
+    found[2500] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda: torch.tensor([1.0, np.nan]), lambda: torch.tensor([2.0, np.nan])),
+        (lambda: torch.ones(2), lambda: torch.ones(2, 1)),
+        (lambda: np.array([1.0, np.nan]), lambda: np.array([1.0, 2.0])),
+        (lambda: long(1.0), lambda: long(2.0)),
+        (lambda: np.float32("nan"), lambda: np.float32(0)),
+        (lambda: float("nan"), lambda: 0.0),
+        (lambda: {"a": [1.0, {"b": float("nan")}]}, lambda: {"a": [1.0, {"b": 2.0}]}),
+        (lambda: [1], lambda: [1, 2]),
+        (lambda: [1], lambda: (1,)),
+        (lambda: True, lambda: 1),
+        (lambda: deque([1, 2]), lambda: deque([1, 3])),
+        (lambda: {1, 2}, lambda: {1, 3}),
+        (lambda: SimpleNamespace(a=SimpleNamespace(b=1)), lambda: SimpleNamespace(a=SimpleNamespace(b=2))),
+        (torch.Generator, lambda: drawn_by(torch.Generator(), lambda made: torch.rand(1, generator=made))),
+        (lambda: random.Random(0), lambda: drawn_by(random.Random(0), lambda made: made.random())),
+        (lambda: np.random.default_rng(0), lambda: drawn_by(np.random.default_rng(0), lambda m: m.random())),
+        (
+            lambda: np.random.RandomState(0),
+            lambda: drawn_by(np.random.RandomState(0), lambda made: made.random_sample()),
+        ),
+    ],
+)
+def test_two_values_are_equal_if_and_only_if_all_that_they_hold_is(one, other):
+    for same in (one, other):
+        assert unsaved.equal(same(), same())
+    assert not unsaved.equal(one(), other()) and not unsaved.equal(other(), one())
+
+
+def test_what_only_one_of_two_parts_keeps_is_a_difference():
+    first, second = {"a": 1, "same": 2.0}, {"b": 1, "same": 2.0}
+    assert list(unsaved.differing(first, second)) == ["a", "b"]
+
+
+class Keeping(nn.Module):
+    """Keeps something of every kind, itself and in a part of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("saved", torch.zeros(2))
+        self.register_buffer("lost", torch.ones(2), persistent=False)
+        self.weight = nn.Parameter(torch.ones(1))
+        self.inner = nn.Linear(1, 1)
+        self.inner.calls, self.inner.share = 3, 0.5
+        self.on, self.name, self.best = True, "a", None
+        self.path, self.history = Path("x"), [1.0]
+
+
+@pytest.mark.parametrize(("saved", "buffers"), [(True, {"lost"}), (False, {"lost", "saved"})])
+def test_what_a_resume_state_keeps_of_a_part_are_its_numbers_texts_and_tensors(saved, buffers):
+    """Of a loss, whose state_dict is not in it, all buffers; of a network those that are not persistent."""
+    found = unsaved.simple(Keeping(), saved=saved)
+    tensors = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
+    assert tensors.keys() == buffers and tensors["lost"].tolist() == [1.0, 1.0]
+    others = {name: value for name, value in found.items() if name not in tensors}
+    # options of torch's own layers are among them, too
+    wanted = {"inner.calls": 3, "inner.share": 0.5, "on": True, "name": "a", "best": None}
+    assert wanted.items() <= others.items()
+    assert not {"path", "history", "weight", "inner.weight"} & found.keys()
+    part = Keeping()
+    part.inner.calls, part.inner.share, part.on, part.name, part.best = 0, 0.0, False, "b", 1.0
+    part.lost.zero_()
+    unsaved.restore(part, found, torch.device("cpu"))
+    assert unsaved.equal(unsaved.simple(part, saved=saved), found)
+
+
+def test_the_resume_state_holds_the_buffers_of_a_loss_and_those_of_a_network_once(images, spec):
+    parts = own_part("loss", "Mean") | own_part("model", "Replaced")
+    training = Training(spec(**parts), 0, images, configure("cpu", "fp32", 1))
+    state = training.state_dict()
+    assert "mean" in state["own"]["loss"]
+    assert "seen" in state["model"] and "seen" not in state["own"]["model"]

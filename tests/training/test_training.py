@@ -1,6 +1,7 @@
 import copy
 import errno
 import importlib.metadata
+import io
 import json
 import logging
 import math
@@ -22,6 +23,7 @@ from helpers.runs import DEVICE, SAM, assert_equal_runs, content, killed_after, 
 from pj import files
 from pj.config.spec import RunSpec
 from pj.data import store
+from pj.data.batches import Split
 from pj.data.store import DataError
 from pj.errors import UserError
 from pj.runs.records import RecordError, read_metrics, read_run
@@ -105,6 +107,14 @@ def test_variants_of_a_seed_start_from_the_same_weights_and_see_the_same_batches
     assert torch.equal(pair[0].batches[1][0], pair[1].batches[1][0])
 
 
+def test_another_seed_starts_from_other_weights(spec, digits):
+    dataset, conditions = store.load(digits), configure("cpu", "fp32", 1)
+    first, again, other = (
+        loop.Training(spec(**MLP), seed, dataset, conditions).model.layers[1].weight for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again) and not torch.isclose(first, other).all(dim=1).any()
+
+
 def test_dropout_is_a_function_of_the_step_and_not_of_what_ran_before(spec, digits):
     dataset, conditions = store.load(digits), configure("cpu", "fp32", 1)
     losses = []
@@ -115,6 +125,19 @@ def test_dropout_is_a_function_of_the_step_and_not_of_what_ran_before(spec, digi
         training.train_step()
         losses.append(training.step_losses[0].item())
     assert losses[0] == losses[1]
+
+
+def test_each_step_of_each_epoch_and_seed_draws_its_own_dropout(spec, digits, monkeypatch):
+    seeds = []
+    monkeypatch.setattr("pj.training.run.seed_draws", seeds.append)
+    for seed in (0, 1):
+        training = loop.Training(spec(**MLP), seed, store.load(digits), configure("cpu", "fp32", 1))
+        for epoch in range(2):
+            training.batches.start_epoch(epoch)
+            while training.step < training.batches.steps:
+                training.train_step()
+            training.end_epoch()
+    assert len(set(seeds)) == len(seeds) == 2 * 2 * 4
 
 
 def test_it_learns(spec, digits, tmp_path):
@@ -135,6 +158,22 @@ def test_the_checkpoint_is_of_the_earliest_best_validation_epoch(spec, digits, t
     checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert checkpoint["epoch"] == 1 + accuracies.index(max(accuracies))
     assert checkpoint["selected_by"] == "best_validation"
+
+
+def test_the_selected_weights_stay_those_of_the_best_epoch_while_training_goes_on(spec, digits):
+    training = loop.Training(spec(**MLP), 0, store.load(digits), configure("cpu", "fp32", 1))
+    for epoch in range(2):
+        training.batches.start_epoch(epoch)
+        while training.step < training.batches.steps:
+            training.train_step()
+        training.end_epoch()
+        if epoch == 0:
+            best = copy.deepcopy(training.model.state_dict())
+            training.best["accuracy"] = 101.0  # no later epoch is better
+    found = training.selected()
+    assert found["epoch"] == 1 and found["weights"].keys() == best.keys()
+    assert all(torch.equal(found["weights"][name], value) for name, value in best.items())
+    assert not torch.equal(best["layers.1.weight"], training.model.layers[1].weight)
 
 
 def test_a_diverged_run_is_a_result_that_names_its_step(spec, digits, tmp_path):
@@ -160,6 +199,15 @@ def test_weights_that_overflow_in_the_last_step_are_a_divergence_too(
     monkeypatch.setattr(loop.Training, "train_step", step)
     assert train(spec(epochs=1), digits, tmp_path) == "diverged"
     assert read_run(tmp_path)["diverged_at_step"] == 4
+
+
+def test_the_step_of_a_divergence_is_the_first_one_counted_from_the_beginning_of_the_run(spec, digits):
+    training = loop.Training(spec(**MLP), 0, store.load(digits), configure("cpu", "fp32", 1))
+    training.epoch = 2  # of four steps each
+    losses = torch.tensor([1.0, math.inf, math.nan, 1.0])
+    assert training._divergence(losses) == 2 * 4 + 2
+    next(training.model.parameters()).data[0] = math.nan
+    assert training._divergence(losses.nan_to_num(posinf=0.0)) == 3 * 4
 
 
 def test_parameters_of_no_elements_and_of_integers_are_finite(spec, digits):
@@ -189,12 +237,14 @@ def test_the_logged_training_loss_is_the_mean_over_the_epochs_images(spec, digit
     data = {"name": "digits", "train": 200, "test": 100}
     run = spec(data=data, optimizer={"name": "sgd", "lr": 1e-30}, model={"name": "vgg_a", "width": 0.1})
     train(run, digits, tmp_path)
-    row = read_metrics(tmp_path)[0]
+    rows = read_metrics(tmp_path)
     training = loop.Training(run, 0, store.load(digits), Conditions(torch.device("cpu"), "fp32", 1))
     logits = predict(training.model, training.splits["train"], training.normalise, training.conditions)
     measured = loss_and_accuracy(logits, training.splits["train"], training.loss)
-    assert row["train_loss"] == pytest.approx(measured["loss"], rel=1e-5)
-    assert row["train_accuracy"] == pytest.approx(measured["accuracy"])
+    for row in rows:
+        assert row["train_loss"] == pytest.approx(measured["loss"], rel=1e-5)
+        assert row["train_accuracy"] == pytest.approx(measured["accuracy"])
+    assert len(rows) == 2
 
 
 @pytest.mark.parametrize(
@@ -230,6 +280,68 @@ def test_a_stop_signal_saves_at_the_next_step_and_exits_with_128_more(number, sp
     states = list((tmp_path / "resume").glob("*.pt"))
     assert len(states) == 1
     assert not (tmp_path / "run.json").exists()
+
+
+@pytest.fixture
+def handlers():
+    """The stop signals' handlers before the test, which are there again after it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_signals_that_come_together_end_a_run_after_its_step_and_a_later_one_ends_it_at_once(
+    handlers, monkeypatch
+):
+    class Ended(BaseException):
+        pass
+
+    def ended(status):
+        raise Ended(status)
+
+    now = [1000.0]
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(loop.os, "_exit", ended)
+    with loop._stop_signals() as received:
+        for seconds, number in ((0, signal.SIGTERM), (0, signal.SIGHUP), (4, signal.SIGTERM)):
+            now[0] += seconds
+            signal.raise_signal(number)
+        assert received == [signal.SIGTERM, signal.SIGHUP, signal.SIGTERM]
+        now[0] += 2  # six seconds after the first
+        with pytest.raises(Ended) as end:
+            signal.raise_signal(signal.SIGINT)
+        assert end.value.args == (128 + signal.SIGINT,)
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
+
+
+def test_the_seconds_of_a_run_are_those_of_its_steps_and_measurements(spec, digits, tmp_path, monkeypatch):
+    """By a clock that goes on a second each time it is read: once a step and once an epoch's end."""
+    clock = iter(range(1000))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    train(spec(**MLP), digits, tmp_path)
+    assert [row["seconds"] for row in read_metrics(tmp_path)] == [4 + 1, 2 * (4 + 1)]
+    assert read_run(tmp_path)["seconds"] == 2 * (4 + 1)
+
+
+def test_the_seconds_and_the_replayed_steps_of_earlier_sessions_count(spec, digits):
+    first, second = (
+        loop.Training(spec(**MLP), 0, store.load(digits), configure("cpu", "fp32", 1)) for _ in range(2)
+    )
+    first.seconds, first.replayed_steps = 7.5, 3
+    second.load_state_dict(first.state_dict())
+    assert (second.seconds, second.replayed_steps) == (7.5, 3)
+
+
+def test_a_state_names_the_conditions_of_all_sessions_so_far(spec, digits):
+    training = loop.Training(spec(**MLP), 0, store.load(digits), configure("cpu", "fp32", 1))
+    now = training.conditions.describe()
+    before = [now | {"threads": 7}, now | {"device": "another"}]
+    for known in ([], [now], before, [*before, now]):
+        training.conditions_before = known
+        saved = []
+        loop._save(training, SimpleNamespace(save=lambda _, state, to=saved: to.append(state)), needed=True)
+        assert saved[0]["conditions_before"] == [*[c for c in known if c != now], now]
 
 
 def test_a_run_in_pieces_of_max_seconds_is_the_run_in_one(spec, digits, tmp_path):
@@ -374,6 +486,32 @@ def test_only_one_predecessor_is_kept(tmp_path):
     assert len(list(tmp_path.glob("*.pt"))) == 2
 
 
+def test_a_state_of_another_session_gives_way_to_later_ones_too(tmp_path):
+    for steps in (8, 9, 10, 11):
+        states = ResumeStates(tmp_path, IDENTITY)
+        states.newest()
+        states.save(steps, {"x": steps})
+        assert ResumeStates(tmp_path, IDENTITY).newest() == {"x": steps}
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+
+
+def test_a_state_that_is_written_again_counts_once(tmp_path):
+    states = ResumeStates(tmp_path, IDENTITY)
+    for steps in (5, 6, 6):
+        states.save(steps, {"x": steps})
+    assert len(list(tmp_path.glob("*.pt"))) == 2 and states.newest() == {"x": 6}
+
+
+def test_a_checkpoint_has_the_same_bytes_whether_states_were_saved_before_it_or_not(tmp_path):
+    def written():
+        torch.save({"x": torch.ones(3)}, file := io.BytesIO())
+        return file.getvalue()
+
+    before = written()
+    ResumeStates(tmp_path, IDENTITY).save(5, {"x": 1})
+    assert written() == before
+
+
 def test_a_refused_state_means_a_fresh_start_and_a_right_result(spec, digits, tmp_path, monkeypatch):
     run, resume = spec(), tmp_path / "resume"
     killed_after(3, monkeypatch, run, digits, tmp_path / "a", resume, save_every=0, code="old")
@@ -448,6 +586,24 @@ def test_a_module_that_a_network_keeps_in_eval_mode_stays_there_when_it_is_measu
     modules[-1].eval()
     predict(training.model, training.splits["test"], training.normalise, training.conditions)
     assert [module.training for module in modules] == [True] * (len(modules) - 1) + [False]
+
+
+@pytest.mark.parametrize(("precision", "computed"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_a_prediction_is_computed_in_the_runs_precision_and_kept_in_fp32(precision, computed):
+    model, found = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3)), []
+    model.register_forward_hook(lambda module, inputs, output: found.append(output.dtype))
+    split = Split(torch.arange(8, dtype=torch.uint8).view(2, 2, 2, 1), torch.tensor([0, 1]))
+    conditions = Conditions(torch.device("cpu"), precision, 1)
+    logits = predict(model, split, lambda images: images.permute(0, 3, 1, 2).float(), conditions)
+    assert found == [computed] and logits.dtype == torch.float32
+
+
+def test_an_accuracy_is_the_share_of_right_predictions_without_rounding():
+    split = Split(torch.empty(3, 1), torch.tensor([0, 1, 1]))
+    measured = loss_and_accuracy(torch.eye(2)[[0, 1, 0]], split, torch.nn.functional.cross_entropy)
+    assert measured["accuracy"] == pytest.approx(200 / 3, rel=1e-15)  # of fp32: 66.6666687
+    wrong, right = math.log1p(math.e), math.log1p(math.exp(-1))
+    assert measured["loss"] == pytest.approx((2 * right + wrong) / 3, rel=1e-6)
 
 
 def test_a_batch_larger_than_the_data_ends_before_training(spec, digits, tmp_path):
