@@ -863,6 +863,23 @@ def test_the_claims_about_supports_are_in_percent_as_metrics_are():
     assert about and all(check.than == 100 for check in about)
 
 
+def test_the_scorecards_csv_has_a_claims_prediction_and_its_further_checks_marked_as_such(loaded, tmp_path):
+    check = contrast("same", statement="as good", contrast={"own/c": 1, "own/b": -1})
+    found = judged(contrast(also=[check]), plant(tmp_path, a=UP, b=B, c=SAME), loaded)
+    main, further = claims_table.table([found]).to_dict("records")
+    assert (main["main"], further["main"], further["statement"]) == (True, False, "as good")
+    difference = np.subtract(UP, B)
+    half = 2.7764 * difference.std(ddof=1) * (1 + 1 / len(B)) ** 0.5  # of one more run
+    ends = [difference.mean() - half, difference.mean() + half]
+    assert [main["predicted_low"], main["predicted_high"]] == pytest.approx(ends, rel=1e-4)
+
+
+@pytest.mark.parametrize(("margin", "wanted"), [(0.05, "+2.020 ("), (0.5, "+2.02 (")])
+def test_a_claim_of_a_small_margin_has_a_third_decimal(margin, wanted, loaded, tmp_path):
+    found = judged(contrast(margin=margin), plant(tmp_path, a=UP, b=B), loaded)
+    assert claims_table.shown(found).startswith(wanted)
+
+
 def test_the_scorecard_says_why_a_claim_is_not_measured():
     claim = Unmeasured(**HEAD, statistic="unmeasured", note="needs ImageNet")
     found = [verdicts.Judgement(claim=claim)]

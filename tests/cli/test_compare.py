@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from scipy import stats
 
 from helpers.results import CONFIG, variant, write_run
@@ -12,7 +13,7 @@ from pj import cli
 from pj.cli import compare
 from pj.config import loading
 
-SLOW, FAST = (50.0, 52.0, 54.0), (49.0, 53.5, 51.0)
+SLOW, FAST = (50.0, 52.0, 54.0), (49.0, 49.5, 51.0)
 PAIR = ["compare", "own/fast_1.5", "own/slow"]
 
 
@@ -100,6 +101,15 @@ def test_images_of_other_data_are_not_compared_and_the_data_are_named(own, tmp_p
     assert "McNemar" not in out and "**trained on different versions of digits**" in out
 
 
+def test_images_of_a_shorter_test_split_are_not_compared(own, tmp_path, undrawn, capsys):
+    text = CONFIG.replace("claims: claims.yaml", "").replace("slow: {", "slow: {data: {test: 100}, ")
+    (tmp_path / "config.yaml").write_text(text)
+    shorter = loading.load("config.yaml").study("own").variants
+    plant(shorter, tmp_path, [(50.0,), (51.0,)], wrong=[1])
+    cli.main(PAIR)
+    assert "McNemar" not in capsys.readouterr().out
+
+
 def test_another_precision_is_a_warning_and_equal_conditions_are_none(own, tmp_path, undrawn, capsys):
     plant(own[:1], tmp_path, [SLOW], precision="bf16")
     plant(own[1:], tmp_path, [FAST])
@@ -125,6 +135,12 @@ def test_a_run_of_another_configuration_is_found_by_the_beginning_of_its_name(ow
     assert f"**different scales: unknown scale ({other.spec.run}); full scale (own/slow)**" in out
 
 
+def test_a_run_has_the_seeds_of_all_studies_that_use_it(own, tmp_path):
+    again = yaml.safe_load(CONFIG)["studies"]["own"] | {"seeds": [5]}
+    config = loading.load("config.yaml", overrides={"studies": {"again": again}})
+    assert compare.named(own[0].spec.run, config, tmp_path).seeds == (0, 1, 2, 5)
+
+
 def test_copies_of_seeds_are_no_seeds(own, tmp_path, capsys):
     other = variant("other", lr=0.7)
     folder = tmp_path / "results" / "runs" / other.spec.run
@@ -141,6 +157,7 @@ def test_copies_of_seeds_are_no_seeds(own, tmp_path, capsys):
         ("own/fast", "variant: unknown name 'fast'. Allowed: slow, fast_1.5. Did you mean 'fast_1.5'?"),
         ("onw/slow", "Did you mean 'own'?"),
         ("own.slow", "unknown variant or run 'own.slow'. Did you mean 'own/slow'?"),
+        ("mlp-", "unknown variant or run 'mlp-'"),  # which is no beginning
         ("digits-mlp-", "'digits-mlp-' is the beginning of 2 runs: digits-mlp-"),
     ],
 )

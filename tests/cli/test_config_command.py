@@ -101,6 +101,12 @@ def test_what_the_command_line_sets_is_in_force_and_named(printed):
     assert "threads" not in printed() and "threads: 2  # default\n" in printed("--defaults")
 
 
+def test_a_variant_is_printed_with_what_the_command_line_sets(printed):
+    place = "studies.own.1.variants.b"
+    before, after = printed(place), printed("--config", "precision=bf16", place)
+    assert "precision: bf16" not in before and "precision: bf16  # command line\n" in after
+
+
 def test_a_part_is_printed_with_the_keys_above_it_as_an_overlay_would_have_it(printed):
     text = printed("--configfile=my.yaml", "studies.own.1.variants")
     assert list(yaml.safe_load(text)["studies"]) == ["own.1"]

@@ -178,6 +178,13 @@ def test_variants_with_equal_specifications_share_one_run():
     assert len(runs) < len(config.variants)
 
 
+def test_a_shared_run_has_the_seeds_of_every_study_that_asks_for_it(tmp_path):
+    config = load(FULL, overlay(tmp_path, "studies: {loss: {seeds: [7, 1]}, residual: {seeds: [9]}}"))
+    shared = variant(config, "loss", "cross_entropy").spec.run
+    assert shared == variant(config, "residual", "resnet9").spec.run
+    assert config.runs()[shared].seeds == tuple(sorted({7, 1, 9, *config.settings.seeds}))
+
+
 def test_a_run_is_named_by_what_it_is(tmp_path):
     before = load(FULL)
     text = "studies: {loss: {base: {optimizer: {lr: 0.05}}}}"
@@ -214,6 +221,21 @@ def test_a_study_may_override_seeds_and_scale(tmp_path):
     assert study_label(config.study("activation")) == "cifar10, full scale"
 
 
+@pytest.mark.parametrize(
+    "reduced", ["scale: {name: s, epochs: 1}", "studies: {loss: {scale: {name: s, epochs: 1}}}"]
+)
+def test_at_full_scale_nothing_is_reduced_wherever_a_scale_was_set(reduced, tmp_path):
+    config = load(FULL, overlay(tmp_path, reduced))
+    full = load(FULL)
+    assert config.runs().keys() != full.runs().keys() == config.at_full_scale.runs().keys()
+
+
+def test_a_scale_that_does_not_fit_is_named_where_it_was_written(tmp_path):
+    """A batch of 128 images does not fit into 100; only one study's own scale asks for so few."""
+    (fault,) = faults(tmp_path, "studies: {mlp_cnn: {scale: {name: s, train: 2}, variants: {cnn: null}}}")
+    assert fault.startswith("studies.mlp_cnn.scale of mlp_cnn/mlp: batch_size ")
+
+
 def test_a_scale_only_ever_takes_away(tmp_path):
     v = variant(load(FULL, overlay(tmp_path, "scale: {name: half, epochs: 50, train: 45000}")), "loss", "mse")
     assert (v.spec.epochs, v.spec.data.train) == (20, 45_000)
@@ -248,6 +270,23 @@ studies:
     scale: {name: small, epochs: 6}
 """
     assert variant(load(FULL, overlay(tmp_path, text)), "loss", "mse").spec.schedule.every == 2
+
+
+def test_a_warm_up_shrinks_with_the_epochs_and_a_test_split_never_grows(tmp_path):
+    text = """
+studies:
+  loss:
+    base: {epochs: 60, schedule: {name: cosine, warmup: 6.0}, data: {test: 500}}
+    scale: {name: small, epochs: 6, test: 800}
+"""
+    spec = variant(load(FULL, overlay(tmp_path, text)), "loss", "mse").spec
+    assert (spec.schedule.warmup, spec.data.test) == (pytest.approx(0.6), 500)
+
+
+def test_a_milestone_lies_within_the_epochs_that_a_warm_up_leaves(tmp_path):
+    schedule = "schedule: {name: multi_step, milestones: [8.0], warmup: 2.0}"
+    found = faults(tmp_path, f"studies: {{loss: {{base: {{epochs: 10, {schedule}}}}}}}")
+    assert any("schedule.milestones: 8; allowed: less than the 10 epochs" in fault for fault in found)
 
 
 def test_overlays_and_nested_command_line_overrides_are_laid_on_in_order(tmp_path):

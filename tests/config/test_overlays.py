@@ -1,10 +1,12 @@
 """What an overlay takes out with null, and where a message says that a key was set."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from pj.claims import loading as claims
-from pj.config import ConfigError, load, words
+from pj.config import ConfigError, load, overlays, words
 from pj.config.yaml_files import merge
 
 BASE = """\
@@ -218,6 +220,11 @@ def test_null_under_a_name_that_no_earlier_file_has_is_refused_with_the_nearest(
     assert f"Did you mean {nearest!r}? (null in 1.yaml:{1 + len(path)})" in str(error.value)
 
 
+def test_null_under_an_unknown_name_is_refused_on_the_command_line_too(laid):
+    with pytest.raises(ConfigError, match=r"studies\.owm: null takes .* Did you mean 'own'\?"):
+        laid(overrides={"studies": {"owm": None}})
+
+
 def test_a_variant_without_anything_after_its_name_is_not_left_out_silently(laid):
     new = "studies: {new: {title: N, base: {epochs: 1}, variants: {full: }}}"
     with pytest.raises(ConfigError, match=r"variants\.full: null .*; a variant without changes is {}"):
@@ -302,3 +309,11 @@ def test_options_of_ones_own_part_are_merged_by_key_whatever_they_are_called():
     before = {"class": "my.py:Net", "options": {"name": "a", "arch": "x", "hidden": 32}}
     after = merge(before, {"options": {"name": "b", "arch": "y"}})
     assert after["options"] == {"name": "b", "arch": "y", "hidden": 32}
+
+
+def test_no_key_is_said_to_be_set_in_a_file_that_a_standalone_one_replaces(laid):
+    laid()
+    Path("0.yaml").write_text("standalone: true\nseeds: [2]\n")
+    Path("1.yaml").write_text("threads: 3\n")
+    places = overlays.places(("config.yaml", "0.yaml", "1.yaml"))
+    assert places == {("standalone",): "0.yaml:1", ("seeds",): "0.yaml:2", ("threads",): "1.yaml:1"}

@@ -266,6 +266,14 @@ def test_the_table_of_landscapes_has_means_and_names_what_is_missing_in_them(spe
     assert table["eigenvalue"].tolist()[:3] == [10.0, 20.0, 60.0]
 
 
+def test_one_seed_whose_eigenvalue_did_not_converge_is_enough_for_a_note(spec, tmp_path):
+    shown = landscape(spec, "a")
+    for seed, eigenvalue in ((0, 10.0), (1, 60.0)):
+        write_measured(tmp_path, shown.variants[0], seed, eigenvalue)
+    write_table("landscapes", shown, tmp_path)
+    assert "power iteration not converged" in (tmp_path / "table.md").read_text()
+
+
 def test_the_figure_of_landscapes_has_a_line_a_seed_and_a_plane_a_variant(spec, tmp_path):
     shown = landscape(spec, "a", "b")
     for variant in shown.variants:

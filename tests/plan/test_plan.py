@@ -473,6 +473,18 @@ def test_steps_are_measured_for_each_kind_and_kept(project, capsys):
     assert "Nothing to measure" in capsys.readouterr().out
 
 
+def test_the_operations_of_a_measured_step_are_those_of_all_its_gradients(project, monkeypatch):
+    monkeypatch.setattr(measure, "_timed", lambda *_: (0.1, 0.001))
+    monkeypatch.setattr(measure, "operations", lambda *_: 1e6)
+    spec = the_spec(project)
+    sam = RunSpec.model_validate(spec.model_dump() | {"optimizer": {"name": "sam", "lr": 0.1, "rho": 0.1}})
+    specs = {history.kind(one, MB): one for one in (spec, sam)}
+    once, twice = measure.measure(specs, MB, RESULTS, device="cpu", threads=1, seconds=60)
+    step = 3e6 * spec.batch_size  # a backward pass takes two forward passes
+    assert (once.operations, twice.operations) == (step, 2 * step)
+    assert (once.gradients, twice.gradients) == (1, 2)
+
+
 def test_operations_are_counted_of_networks_whose_time_is_known_here_for_plans_like_other_machines(
     project, capsys
 ):
@@ -557,6 +569,10 @@ def test_what_changes_the_time_of_a_step_is_part_of_a_runs_kind(project):
     replayed = RunSpec.model_validate(spec.model_dump() | cosine)
     assert history.kind(replayed, MB) == history.kind(spec, MB)
     assert history.network(probed, MB) == history.network(spec, MB)
+    rates = (0.0, 0.1, 0.5)
+    models = [{**spec.model.model_dump(), "dropout": rate} for rate in rates]
+    none, low, high = (RunSpec.model_validate(spec.model_dump() | {"model": model}) for model in models)
+    assert history.network(none, MB) != history.network(low, MB) == history.network(high, MB)
 
 
 def test_a_diverged_run_tells_no_time(project):

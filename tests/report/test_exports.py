@@ -1,6 +1,7 @@
 """pj export: finished runs for TensorBoard and MLflow. What needs an optional extra is skipped without it."""
 
 import math
+import os
 import sys
 
 import pytest
@@ -33,6 +34,17 @@ def test_every_finished_run_is_exported_with_its_settings_curves_and_accuracies(
     assert points["train_loss", 2] == 0.5 and points["validation_accuracy", 1] == 50.0
     assert first.results == dict.fromkeys(("train_accuracy", "validation_accuracy", "test_accuracy"), 50.0)
     assert (diverged.state, diverged.results) == ("diverged", {})
+
+
+def test_points_are_dated_by_the_seconds_since_the_training_began(own, tmp_path):
+    folder = tmp_path / "results" / "runs" / own.variants[0].spec.run / "seed0"
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    timed = [f"{line},{end}" for line, end in zip(lines, ("seconds", 4.0, 10.0), strict=True)]
+    (folder / "metrics.csv").write_text("\n".join(timed))
+    os.utime(folder / "run.json", (1e9, 1e9))  # written as the training ended
+    first = runs.finished([own], tmp_path / "results" / "runs")[0]
+    assert first.started == 1e9 - 10.0
+    assert {(epoch, date) for _, _, epoch, date in first.scalars} == {(1, 1e9 - 6.0), (2, 1e9)}
 
 
 @pytest.mark.parametrize("program", ["tensorboard", "mlflow"])

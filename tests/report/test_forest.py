@@ -307,6 +307,16 @@ def test_the_first_screen_says_what_was_run_and_how_many_claims_held(tmp_path, l
     assert "Rates, again" in first
 
 
+def test_networks_of_different_numbers_of_seeds_say_from_how_many_to_how_many(tmp_path, loaded, evidence):
+    path = tmp_path / "studies" / "own" / "runs.csv"
+    table = pd.read_csv(path)
+    table = table.assign(run=table["variant"], data="digits", processor="P", device="cpu")
+    table.drop(index=table.index[-1]).to_csv(path, index=False)
+    seeds = table["seed"].nunique()
+    said = overview.facts([Source(type(evidence)(tmp_path), loaded)])["runs"]
+    assert said.endswith(f", {seeds - 1} to {seeds} seeds each")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

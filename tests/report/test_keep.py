@@ -10,6 +10,7 @@ from helpers import results
 from pj import config
 from pj.claims import looks
 from pj.claims.evidence import Evidence
+from pj.config.analyses import ANALYSES
 from pj.errors import UserError
 from pj.report.figures import analyses, curves
 from pj.report.pages.keep import keep
@@ -146,6 +147,32 @@ def test_results_of_analyses_are_neither_lost_nor_mixed(project):
     shutil.rmtree(RESULTS / "prunings")
     with pytest.raises(UserError, match="prunings/p: it was measured with other settings"):
         keep(pruned(project, percents=(0, 20)), RESULTS, KEPT)
+
+
+def test_every_figure_of_a_measured_analysis_is_kept(project, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(analyses, "write", lambda key, *rest: drawn.append((key, rest[-2])))
+    loaded = pruned(project, 0)
+    finish(loaded, "own", 0)
+    keep(loaded, RESULTS, KEPT)
+    assert drawn == [("prunings", figure) for figure in ANALYSES["prunings"].figures] != []
+
+
+def test_the_place_of_a_users_own_data_is_not_kept_and_its_name_is(project, tmp_path):
+    Path("own.yaml").write_text(f"datasets: {{mine: {{source: npz, path: {tmp_path}/private/birds.npz}}}}\n")
+    loaded = config.load("config.yaml", "own.yaml")
+    finish(loaded, "own", 0)
+    keep(loaded, RESULTS, KEPT)
+    text = (KEPT / "provenance.json").read_text()
+    assert json.loads(text)["settings"]["datasets"]["mine"]["path"] == "birds.npz"
+    assert str(tmp_path) not in text
+
+
+def test_notes_about_runs_that_are_all_kept_again_are_those_of_now(project):
+    finish(project, "own", 0)
+    for note in ("Said before.", "Said now."):
+        keep(project, RESULTS, KEPT, [note])
+    assert json.loads((KEPT / "provenance.json").read_text())["notes"] == ["Said now."]
 
 
 def test_a_title_and_a_further_variant_of_an_analysis_may_change(project):

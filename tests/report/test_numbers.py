@@ -75,6 +75,14 @@ def test_each_number_has_one_key_and_is_rounded_as_the_table_rounds_it(own, tmp_
     assert f"1052.00 ± {half:.2f}" in table and f"−7.00 ± {(high - low) / 2:.2f}" in table
 
 
+def test_runs_are_counted_by_state_and_the_papers_difference_has_its_sign(own, tmp_path):
+    row = {"variant": "slow", "seeds": 4, "diverged": "0 12 3", "missing": "7", "reported_difference": 1.5}
+    pd.DataFrame([row]).to_csv(tmp_path / "results" / "studies" / "own" / "table.csv", index=False)
+    found = dict(pairs(written(own, tmp_path / "results")))
+    assert [found[f"own/slow/{key}"] for key in ("seeds", "diverged", "missing")] == ["4", "3", "1"]
+    assert found["own/slow/paper/difference"] == r"\ensuremath{+1.50}"
+
+
 def test_the_accuracy_of_each_class_has_a_key_of_its_name_or_place(own, tmp_path):
     names = ["007", "T-shirt/top", "a b", "ü", "100 %", "nan"]
     right, wrong = [1, 1, 0, 3, 3, 3], [1, 2, 4, 0, 0, 0]  # the wrong ones are taken for the next class
@@ -96,6 +104,25 @@ def test_the_accuracy_of_each_class_has_a_key_of_its_name_or_place(own, tmp_path
         "own/slow/class/nan": "100.00",
     }
     assert text.isascii()
+
+
+def test_a_mean_of_some_runs_of_an_analysis_has_no_key(own, tmp_path):
+    """It would pass for that of all complete ones."""
+    settings = "settings: {layers: [linear1], percents: [0, 50]}"
+    pruning = f"{{title: P, study: own, methods: {{slow: [magnitude]}}, {settings}}}"
+    (tmp_path / "config.yaml").write_text(f"{CONFIG}prunings: {{p: {pruning}}}\n")
+    head = {"variant": "slow", "state": "complete", "method": "magnitude", "draw": 0, "outside_support": 0.0}
+    rows = [
+        head | {"seed": seed, "percent": percent, "accuracy": accuracy}
+        for percent, accuracies in ((0, (50.0, 51.0, 53.0)), (50, (40.0, 41.0, None)))
+        for seed, accuracy in enumerate(accuracies)
+    ]
+    folder = tmp_path / "results" / "prunings" / "p"
+    folder.mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
+    found = dict(pairs(written(loading.load("config.yaml"), tmp_path / "results")))
+    assert found["prunings/p/slow/magnitude/0"] == f"{(50 + 51 + 53) / 3:.2f}"
+    assert "prunings/p/slow/magnitude/50" not in found
 
 
 def test_a_table_of_probes_that_nothing_asks_for_any_more_has_no_keys(own, tmp_path):

@@ -211,6 +211,11 @@ def doubts(folder, loaded, edit=None, **changes):
     return " ".join(caveats.doubts(judgements, [Source(evidence, loaded)]))
 
 
+def test_a_claim_that_was_not_run_is_not_said_to_have_one_seed(loaded, tmp_path):
+    judgements = verdicts.judge([contrast(contrast={"own/c": 1})], [results(tmp_path)], loaded)
+    assert judgements[0].verdict == "not run" and not caveats.doubts(judgements, [])
+
+
 def test_what_to_distrust_comes_from_the_data(loaded, tmp_path):
     assert doubts(tmp_path, loaded) == ""
     assert "One seed only, so no interval: claim 1." in doubts(tmp_path, loaded, a=[1.0], b=[2.0])

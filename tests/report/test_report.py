@@ -147,6 +147,20 @@ def test_a_table_says_its_data_scale_and_machine(tmp_path):
     assert "bf16, fp32 on P (cpu)" in first  # two precisions in one table are seen
 
 
+@pytest.mark.parametrize("scale", [None, Scale(name="small", epochs=1)])
+@pytest.mark.parametrize("reported", [{}, {"test": 50.0}])
+def test_only_a_reduced_table_beside_the_papers_numbers_is_said_not_to_compare(scale, reported, tmp_path):
+    shown = study(variant("a", 0.1, scale=scale, **reported))
+    said = "not comparable with the paper" in studies.label(studies.collect(shown, tmp_path))
+    assert said == bool(scale and reported)
+
+
+def test_one_reduced_variant_is_enough_for_a_table_not_to_compare(tmp_path):
+    small = variant("b", 0.2, scale=Scale(name="small", epochs=1))
+    found = studies.collect(study(variant("a", 0.1, test=50.0), small), tmp_path)
+    assert "not comparable with the paper" in studies.label(found)
+
+
 def edit_run(runs, variant, seed, **changes):
     path = runs / variant.spec.run / f"seed{seed}" / "evaluation.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -178,6 +192,28 @@ def test_runs_of_another_schedule_have_other_code_and_are_no_mixture(tmp_path):
         write_run(tmp_path, v, 0, 50.0)
     first, second = studies.collect(study(a, b), tmp_path).runs["components"]
     assert second == f"{first} cosine"
+
+
+def test_a_moving_average_and_probes_are_components_of_a_run(tmp_path):
+    """Whose code runs without them do not use."""
+    a = variant("a", 0.1, seeds=(0,))
+    parts = {"ema": {"decay": 0.9}, "probe": {"every": 1, "ics": ["linear1"]}}
+    for name, part in parts.items():
+        spec = RunSpec.model_validate(a.spec.model_dump() | {name: part})
+        both = study(a, a.model_copy(update={"name": "b", "spec": spec}))
+        first, second = studies.collect(both, tmp_path).runs["components"]
+        assert second == f"{first} {name}"
+
+
+def test_the_epochs_of_a_run_each_have_their_column(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path, a, 0, 50.0)
+    measured = {split: {"loss": 1.0, "accuracy": 50.0} for split in ("train", "validation", "test")}
+    epochs = {"selected": {"epoch": 3} | measured, "best_test": {"epoch": 5, "test_accuracy": 52.0}}
+    edit_run(tmp_path, a, 0, epochs=9, epochs_to_70=7, **epochs)
+    (row,) = studies.collect(study(a), tmp_path).runs.to_dict("records")
+    columns = ("selected_epoch", "best_test_epoch", "epochs_to_70", "epochs")
+    assert [row[column] for column in columns] == [3, 5, 7, 9]
 
 
 def test_the_support_of_each_layer_is_a_column_of_the_runs(tmp_path):
@@ -212,6 +248,22 @@ def test_curves_are_drawn_as_png_and_svg_with_every_variant_named(tmp_path):
     words = " ".join(ET.parse(svg).getroot().itertext())
     for word in ("first <one>", "second & last", "A study", "digits, full scale", "solid: validation"):
         assert word in words
+
+
+def test_a_band_reaches_from_the_lowest_to_the_highest_seed(tmp_path):
+    a = variant("a", 0.1)
+    for seed, accuracy in enumerate((50.0, 52.0, 57.0)):
+        write_run(tmp_path, a, seed, accuracy)
+    accuracies = curves.draw(study(a), tmp_path).axes[1]
+    bands = [{y for _, y in band.get_paths()[0].vertices} for band in accuracies.collections]
+    assert bands == [{50.0, 57.0}] * 2  # of training and of validation
+
+
+def test_a_page_has_the_held_out_values_of_curves_before_those_of_training(tmp_path):
+    a = variant("a", 0.1, seeds=(0,))
+    write_run(tmp_path, a, 0, 50.0)
+    (series,) = curves.values(study(a), tmp_path, curves.draw(study(a), tmp_path))["series"]
+    assert series["loss"] == [[2.0, 1.0], [1.0, 0.5]]
 
 
 def test_a_diverged_run_is_drawn_by_itself_up_to_its_divergence_and_enters_no_mean(tmp_path):

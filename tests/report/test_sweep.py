@@ -113,6 +113,21 @@ def test_diverged_runs_are_counted_and_enter_no_mean(tmp_path):
     assert figure.axes[0].get_xscale() == "log"
 
 
+def test_a_missing_run_is_not_counted_as_a_diverged_one(tmp_path):
+    study = swept(tmp_path, {"optimizer.lr": ["1e-3", "1e-2"]}, 2).study("s")
+    write_runs(tmp_path, study, [[50.0], [60.0]])
+    assert "diverged" not in words(sweep.draw(study, tmp_path))
+
+
+@pytest.mark.parametrize(("compare", "wanted"), [("best_test", 55.5), ("selected", 54.5)])
+def test_the_papers_number_is_that_of_the_accuracy_that_is_compared(compare, wanted, tmp_path):
+    base = BASE | {"data": {"name": "digits", "validation": 100}, "select": "best_validation"}
+    reported = {"dropout_0.2": {"reported": {"accuracy": 55.5, "test": 54.5}}}
+    both = {"base": base, "compare": compare, "variants": reported}
+    study = swept(tmp_path, {"model.dropout": [0.2, 0.4]}, 1, **both).study("s")
+    assert lines(sweep.draw(study, tmp_path))["paper"][0].tolist() == [0.2, wanted]
+
+
 @pytest.mark.parametrize(("count", "seeds"), [(3, 5), (12, 1), (12, 5)])
 def test_nothing_is_cut_with_long_titles_many_values_and_diverged_runs(count, seeds, tmp_path):
     spaced = {"optimizer.lr": {"from": 1e-6, "to": 1.0, "count": count, "log": True}}

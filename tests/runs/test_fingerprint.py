@@ -136,12 +136,12 @@ from pj.config.spec import RunSpec
 from pj.runs.fingerprint import fingerprint, run_fingerprint
 s, chosen = Path("workflow/scripts"), {"pj.models": "vgg_a", "pj.losses": "mse", "pj.optim": "sgd"}
 measured = fingerprint(s / "measure.py", chosen, ["pj.landscape.surface:measure"])
-probed = fingerprint(s / "train.py", chosen | {"pj.training.observers": "probe"})
 def of(data=(), **more):
     parts = {"model": {"name": "vgg_a"}, "loss": {"name": "mse"}, "optimizer": {"name": "sgd", "lr": 0.1}}
     run = parts | {"data": {"name": "x", **dict(data)}, "epochs": 1, "batch_size": 2, **more}
     return run_fingerprint(s / "train.py", RunSpec.model_validate(run))
 augmented = of({"cutout": {"side": 4}, "jitter": {"hue": 0.1}})
+probed = of(probe={"every": 1, "ics": ["conv1"]})
 print(of(), probed, of({"cutmix": {}}), augmented, measured, of(ema={}))
 """
     names = ("plain", "probed", "mixed", "augmented", "landscape", "averaged")
@@ -226,6 +226,17 @@ def test_importing_another_function_of_the_same_name_counts(unedited, project):
     (project / "src/pj/models/other.py").write_text("def scaled(size, width):\n    return size\n")
     old, new = "from pj.models.blocks import scaled", "from pj.models.other import scaled"
     assert changed(unedited, project, "src/pj/models/mlp.py", old, new) == {"mlp", "sam"}
+
+
+def test_two_functions_of_one_name_that_change_places_count(project):
+    (project / "src/pj/models/other.py").write_text("def scaled(size, width):\n    return size\n")
+    mlp, found = project / "src/pj/models/mlp.py", []
+    code = mlp.read_text().replace("scaled(HIDDEN, width)", "scaled(HIDDEN, width) + other(0, 0)")
+    for first, second in (("blocks", "other"), ("other", "blocks")):
+        imports = f"from pj.models.{first} import scaled\nfrom pj.models.{second} import scaled as other"
+        mlp.write_text(code.replace("from pj.models.blocks import scaled", imports))
+        found.append(fingerprints(project)["mlp"])
+    assert found[0] != found[1]
 
 
 def test_every_other_file_of_the_package_counts_where_it_is_used():

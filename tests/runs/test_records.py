@@ -80,6 +80,13 @@ def test_whatever_byte_is_flipped_the_content_is_refused_or_the_same(name, run):
             assert str(run) in str(error)
 
 
+@pytest.mark.parametrize("change", [lambda path: path.write_text("epoch\n1\n"), lambda path: path.unlink()])
+def test_an_evaluation_is_refused_without_the_learning_curve_that_it_is_of(change, run):
+    change(run / "seed0" / records.METRICS)
+    with pytest.raises(RecordError, match=rf"{records.METRICS} is not the file that"):
+        records.evaluation(run / "seed0")
+
+
 def test_a_folder_in_another_seeds_or_another_runs_place_is_refused(run):
     shutil.rmtree(run / "seed1")
     shutil.copytree(run / "seed0", run / "seed1")

@@ -9,9 +9,11 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
+from helpers.project import OWN
+from pj.config import loading
 from pj.errors import UserError
 from pj.runs import kept, places
-from pj.workflow import again, dates, outputs, running
+from pj.workflow import again, dates, derived, outputs, running
 from pj.workflow.again import Job
 
 
@@ -98,3 +100,60 @@ def test_results_of_another_user_are_one_message(tmp_path, monkeypatch):
         UserError, match=r"stamp belongs to another user, and only its owner can set its date"
     ):
         dates.put(stamp, dates.OLD - 1)
+
+
+PRUNING = """
+prunings:
+  p: {title: P, study: own, methods: {a: [magnitude]}, settings: {layers: [linear1], percents: [0, 50]}}
+"""
+
+
+@pytest.mark.parametrize("late", ["", "run", "evaluation", "measurement"])
+def test_only_what_todays_code_has_made_is_kept_for_jobs_that_run_again(late, tmp_path):
+    (tmp_path / "config.yaml").write_text(OWN + PRUNING)
+    config, results = loading.load(tmp_path / "config.yaml"), tmp_path / "results"
+    (variant,) = config.variants
+    spec, run = variant.spec, variant.spec.run
+    folder, measured = (
+        places.folder(results / "runs", run, 0),
+        results / "prunings" / "p" / f"{run}-seed0.json",
+    )
+    former = {
+        part: {"code": "0" * 16} if part == late else {} for part in ("run", "evaluation", "measurement")
+    }
+    for path in (folder / "run.json", folder / "evaluation.json", measured):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    evaluation = derived.evaluation(spec, 0, results).made
+    made = derived.measurement(config, "prunings", "p", variant, 0, results).made
+    weights = {"checkpoint_sha256": "w"}
+    record = {"code": derived.code("train.py", spec)} | weights | former["run"]
+    (folder / "run.json").write_text(json.dumps(record))
+    (folder / "evaluation.json").write_text(json.dumps({"made": evaluation | weights | former["evaluation"]}))
+    measured.write_text(json.dumps({"made": made | weights | former["measurement"]}))
+    run_and_seed = {"run": run, "seed": "0"}
+    jobs = [
+        Job("train", run_and_seed, False),
+        Job("measure", {"analysis": "prunings", "name": "p"} | run_and_seed, False),
+    ]
+    again.keep(jobs, config, results)
+    resume = derived.resume(spec, 0, results)
+    there = {
+        "run": (resume / "finished" / "run.json").is_file(),
+        "evaluation": kept.evaluation(resume, evaluation["code"]).is_file(),
+        "measurement": kept.aside(measured, results).is_file(),
+    }
+    lost = {late, "evaluation"} if late == "run" else {late}
+    assert there == {part: part not in lost for part in there}
+
+
+@pytest.mark.parametrize("has_path", [True, False])
+@pytest.mark.parametrize("modes", [True, False])
+def test_paths_and_the_table_of_modes_are_asked_for_if_the_settings_have_them(modes, has_path, tmp_path):
+    text = OWN.replace("name: sgd,", "name: dessilbi,") + f"modes: {str(modes).lower()}\n"
+    if has_path:
+        text = text.replace("    title: Own\n", "    title: Own\n    path: {weights_of: linear1}\n")
+    (tmp_path / "config.yaml").write_text(text)
+    config = loading.load(tmp_path / "config.yaml")
+    assert ("results/modes/table.md" in outputs.tables(config)) == modes
+    assert ("results/studies/own/path.png" in outputs.figures(config)) == has_path

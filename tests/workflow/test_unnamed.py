@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from helpers.project import PROBED
 from pj import cli, config
+from pj.cli import clean as clean_command
 from pj.cli.common import RESULTS
 from pj.config.analyses import ANALYSES
 from pj.runs import places, records
@@ -97,6 +98,31 @@ def test_states_of_a_run_that_has_ended_go_and_those_of_a_run_that_has_not_stay(
             write(RESULTS / "runs" / run / "seed0" / file)
     clean("--delete")
     assert [path.exists() for path in states] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted"),
+    [(0, "0 B"), (999, "999 B"), (10_000, "10 kB"), (1.5e9, "1.5 GB"), (99e12, "99 TB"), (2e15, "2000 TB")],
+)
+def test_sizes_are_in_units_of_a_thousand(count, wanted):
+    assert clean_command._size(count) == wanted
+
+
+def test_runs_under_a_name_of_ones_own_stay(project):
+    mine = write(RESULTS / "runs" / "copy-of-the-best" / "seed0" / records.RUN)
+    clean("--delete")
+    assert mine.is_file()
+
+
+def test_the_users_own_data_stay_wherever_they_are(project):
+    """A file below results/data looks like prepared data of no configuration."""
+    own = [write(RESULTS / "data" / f"birds.{kind}") for kind in ("npz", "json")]
+    text = "datasets: {birds: {source: npz, label: mine, path: results/data/birds.npz}}\n"
+    write(RESULTS.parent / "birds.yaml", text)
+    clean("--delete", "--configfile", "birds.yaml")
+    assert own[0].is_file()
+    clean("--delete")
+    assert not own[0].exists()
 
 
 def test_what_an_alternative_configuration_names_is_kept_for_it(project):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from helpers.project import OWN
-from pj import cli
+from helpers.project import OWN, PROBED
+from pj import cli, files
 from pj.cli.common import RESULTS
 from pj.config import loading
-from pj.report.tables import studies
+from pj.report.tables import probes, studies
 from pj.report.text.sheet import Sheet
 from pj.runs import records
 from pj.runs.evaluation import evaluate
@@ -142,6 +142,18 @@ def test_runs_of_a_second_configuration_that_is_named_are_no_finding(project):
     Path("config.yaml").write_text(Path("config.yaml").read_text().replace("epochs: 1", "epochs: 2"))
     assert cli.main(["verify"]) == 1
     assert cli.main(["verify", "--also", "first.yaml"]) == 0
+
+
+@pytest.mark.parametrize("name", [records.STEPS, records.PROBES, records.SHIFTS])
+def test_each_table_that_a_run_records_is_compared_with_its_sum(name, project):
+    own = seed(project)
+    (own / name).write_text("step,loss\n1,0.5\n")
+    sums = json.loads((own / records.RUN).read_text())["files"]
+    edited(own / records.RUN, files=sums | {name: files.sha256(own / name)})
+    assert not found(project)
+    (own / name).write_text("step,loss\n1,0.4\n")
+    (line,) = found(project)
+    assert line.startswith(f"{own / name} is not the file that")
 
 
 def test_classes_that_have_other_names_today_are_a_finding(project):
@@ -315,6 +327,33 @@ def test_dates_that_a_plan_gives_are_taken_back_unless_a_file_was_written_or_job
     assert (tmp_path / "planned").stat().st_mtime == 1.1e9
 
 
+def test_a_table_that_was_not_made_just_now_is_noted_as_before(project, notes):
+    """Else one that a workflow has not made again would pass for that of the runs there are now."""
+    derived.note(project, RESULTS, 0.0)
+    os.utime(seed(project) / "evaluation.json", (1.2e9, 1.2e9))  # another one
+    os.utime(RESULTS / "studies" / "own" / "table.md", (1.3e9, 1.3e9))
+    derived.note(project, RESULTS, 1.4e9)
+    assert dated_back(project) == {"table.md"}
+
+
+def test_tables_of_a_run_that_waits_to_be_trained_again_are_as_they_were(project, notes, monkeypatch):
+    """The run is dated back, which is no other run: undoing the edit makes no table again."""
+    derived.note(project, RESULTS, 0.0)
+    monkeypatch.setattr(verify, "code_of", lambda spec: "0" * 16)
+    verify.mark(project.runs(), RESULTS)
+    assert (seed(project) / "run.json").stat().st_mtime < dates.OLD
+    assert TABLES.isdisjoint(dated_back(project))
+
+
+def test_the_table_of_modes_and_the_pages_are_dated_back_without_notes_too(project):
+    for path in (RESULTS / "modes" / "table.md", RESULTS / "report.html", RESULTS / "claims.csv"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    derived.date_back(project, RESULTS)
+    late = {str(path) for path in RESULTS.rglob("*.*") if path.stat().st_mtime < dates.OLD}
+    assert {"results/modes/table.md", "results/report.html", "results/claims.csv"} < late
+
+
 def test_tables_are_dated_back_if_other_settings_name_other_runs(project, notes):
     config = RESULTS.parent / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 1", "epochs: 2"))
@@ -386,3 +425,15 @@ def test_the_table_of_an_analysis_that_was_just_made_is_what_its_runs_give(tmp_p
     (folder / "table.tex").write_text("")
     (said,) = verify._of_folder(folder, [write])
     assert "table.tex: not what its runs give" in said
+
+
+def test_the_table_of_probes_is_compared_with_what_its_runs_give(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text(PROBED)
+    loaded, folder = loading.load("config.yaml"), RESULTS / "studies" / "probed"
+    for write in (studies.write, probes.write):
+        write(loaded.study("probed"), RESULTS / "runs", folder)
+    assert not found(loaded)
+    (folder / "probes_table.csv").write_text("ratio\n2.0\n")
+    (line,) = found(loaded)
+    assert line.startswith(f"{folder / 'probes_table.csv'}: not what its runs give today")

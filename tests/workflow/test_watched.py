@@ -42,6 +42,15 @@ def test_new_images_change_the_content_and_new_dates_or_droppings_do_not(tmp_pat
     assert watched.content(given, cache) not in (before, more)
 
 
+def test_new_test_images_change_the_content_as_new_training_images_do(tmp_path):
+    given, cache = birds(tmp_path / "birds"), tmp_path / "data"
+    seen = {watched.content(given, cache)}
+    for part in listing.PARTS:
+        Image.new("L", (4, 4), 9).save(tmp_path / "birds" / part / "bee" / "1.png")
+        seen.add(watched.content(given, cache))
+    assert len(seen) == 1 + len(listing.PARTS) > 2
+
+
 def test_a_file_is_read_once_while_its_size_and_date_stay(tmp_path, monkeypatch):
     path = tmp_path / "own.npz"
     path.write_bytes(b"anything")
@@ -74,10 +83,11 @@ def test_files_and_folders_that_options_of_an_own_source_name_are_watched(tmp_pa
 
     given = Settings.model_validate({"source": {"class": "my.py:images", "options": options}}).source
     seen = {watched.content(given, tmp_path / "cache")}
-    for path in ("x.npy", "folder/a.png", "x.npy"):
+    (tmp_path / "folder" / "inner").mkdir()
+    for path in ("x.npy", "folder/a.png", "folder/inner/b.png", "x.npy"):
         (tmp_path / path).write_text(f"{len(seen)}")
         seen.add(watched.content(given, tmp_path / "cache"))
-    assert len(seen) == 4
+    assert len(seen) == 5
     (tmp_path / "results.txt").write_text("not named")
     assert watched.content(given, tmp_path / "cache") in seen
 
@@ -113,6 +123,38 @@ def test_the_stamp_of_a_dataset_is_new_exactly_while_its_files_hold_something_el
     prepared(data, given)
     watched.check({"birds": given}, tmp_path)
     assert stamp.stat().st_mtime == dates.OLD
+
+
+def test_the_stamp_is_new_again_if_the_files_change_once_more_after_they_were_prepared(tmp_path):
+    """What was prepared meanwhile is older than the stamp, or nothing would prepare the third content."""
+    given, data = birds(tmp_path / "birds"), tmp_path / "data"
+    stamp = watched.stamp("birds", data)
+    for grey in (9, 99):
+        Image.new("L", (4, 4), grey).save(tmp_path / "birds" / "train" / "ant" / "0.png")
+        watched.check({"birds": given}, tmp_path)
+        assert stamp.read_text() == watched.content(given, data)
+        os.utime(stamp, (1.2e9, 1.2e9))
+        prepared(data, given)
+    Image.new("L", (4, 4), 200).save(tmp_path / "birds" / "train" / "ant" / "0.png")
+    watched.check({"birds": given}, tmp_path)
+    assert stamp.stat().st_mtime >= (data / "birds.json").stat().st_mtime
+
+
+def test_a_stamp_from_the_future_is_of_today(tmp_path):
+    given, data = birds(tmp_path / "birds"), tmp_path / "data"
+    watched.check({"birds": given}, tmp_path)
+    stamp = watched.stamp("birds", data)
+    os.utime(stamp, (2e10, 2e10))
+    watched.check({"birds": given}, tmp_path)
+    assert not dates.future(stamp.stat().st_mtime) and stamp.stat().st_mtime > dates.OLD
+
+
+def test_what_the_files_hold_now_counts_before_what_was_prepared(tmp_path):
+    given, data = birds(tmp_path / "birds"), tmp_path / "data"
+    prepared(data, given, content="before")
+    assert watched.prepared_or_now("birds", given, data) == watched.content(given, data) != ""
+    shutil.rmtree(tmp_path / "birds")
+    assert watched.prepared_or_now("birds", given, data) == "before"
 
 
 def test_a_name_that_belongs_to_another_prepared_dataset_is_refused(tmp_path):
