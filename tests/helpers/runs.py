@@ -33,6 +33,15 @@ RECIPE = {
     "clip_norm": 0.5,
     "ema": {"decay": 0.9},
 }
+FINAL = {
+    "data": {"name": "digits", "train": 200, "validation": 60, "test": 100, "crop": 2, "cutmix": {}},
+    "model": {"name": "wide_resnet", "depth": 10, "widen_factor": 1, "width": 0.5},
+    "loss": {"name": "kl_div"},
+    "optimizer": SAM,
+    "schedule": {"name": "cosine"},
+    "precision": "bf16",
+}
+MLP = {"model": {"name": "mlp", "width": 0.1}, "select": "best_validation"}
 
 
 DEVICE = os.environ.get("PJ_TEST_DEVICE", "cpu")  # on which tests of training run, where they name none
