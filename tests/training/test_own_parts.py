@@ -344,6 +344,14 @@ def long(value):
     return found
 
 
+def objects(*values):
+    """Return an array of these objects and of itself."""
+    found = np.empty(len(values) + 1, object)
+    found[:] = [*values, None]
+    found[-1] = found
+    return found
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -351,6 +359,10 @@ def long(value):
         (lambda: torch.ones(2), lambda: torch.ones(2, 1)),
         (lambda: np.array([1.0, np.nan]), lambda: np.array([1.0, 2.0])),
         (lambda: long(1.0), lambda: long(2.0)),
+        (lambda: np.array([1.0]), lambda: np.array([1])),
+        (lambda: objects(np.ones(2), torch.ones(2)), lambda: objects(np.ones(2), torch.zeros(2))),
+        (lambda: np.array([(1, 2.0)], "i4,f8"), lambda: np.array([(1, 3.0)], "i4,f8")),
+        (lambda: np.zeros(1, [("a", "f8")]), lambda: np.zeros(1, [("b", "f8")])),
         (lambda: np.float32("nan"), lambda: np.float32(0)),
         (lambda: float("nan"), lambda: 0.0),
         (lambda: {"a": [1.0, {"b": float("nan")}]}, lambda: {"a": [1.0, {"b": 2.0}]}),

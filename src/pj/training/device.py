@@ -85,6 +85,7 @@ def _keep_freed_memory() -> None:
     """Let the C library keep the memory of freed tensors for the next ones.
 
     glibc returns large blocks to the system, which gives new ones in pages of zeros: up to a fifth of a step.
+    It is so until the process ends, whose resident memory therefore stays at its peak.
     """
     trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
     with suppress(AttributeError, OSError, TypeError):  # another C library
