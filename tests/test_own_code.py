@@ -13,7 +13,7 @@ from helpers import own_code
 from helpers.calls import call
 from helpers.project import OWN as STUDY
 from helpers.project import ROOT
-from helpers.runs import assert_equal_runs, killed_after, train
+from helpers.runs import assert_equal_runs, killed_after, take_epoch, train
 from pj import cli, models, syntax
 from pj import own as own_components
 from pj.config.components import Source
@@ -370,9 +370,7 @@ def test_an_own_optimizers_learning_rates_by_group_keep_their_ratio(folder, spec
     )
     training = Training(run, 0, store.load(digits), configure("cpu", "fp32", 1))
     for epoch in range(2):
-        training.batches.start_epoch(epoch)
-        while training.step < training.batches.steps:
-            training.train_step()
+        take_epoch(training, epoch)
         rates = [group["lr"] for group in training.optimizer.param_groups]
         assert rates == pytest.approx([0.1 * 0.5**epoch, 0.01 * 0.5**epoch])
         training.end_epoch()

@@ -47,12 +47,9 @@ def values(config, key):
         ("model.dropout", "{from: 0.1, to: 0.9, step: 0.1}", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]),
         ("model.dropout", "{from: 0.1, to: 0.75, step: 0.3}", [0.1, 0.4, 0.7]),
         ("model.dropout", "{from: 0.0, to: 0.5, count: 4}", [0.0, 0.167, 0.333, 0.5]),
-        ("model.dropout", "{from: 0.0, to: 0.0078125, count: 3}", [0.0, 0.00390625, 0.0078125]),  # six digits
-        (
-            "model.dropout",
-            "{from: 0.0, to: 0.00390625, count: 3}",
-            [0.0, 0.00195, 0.00390625],
-        ),  # seven: rounded
+        # a middle of six digits, and one of seven, which is rounded
+        ("model.dropout", "{from: 0.0, to: 0.0078125, count: 3}", [0.0, 0.00390625, 0.0078125]),
+        ("model.dropout", "{from: 0.0, to: 0.00390625, count: 3}", [0.0, 0.00195, 0.00390625]),
         ("optimizer.lr", "{from: 1e-4, to: 1e-1, count: 4, log: true}", [0.0001, 0.001, 0.01, 0.1]),
         ("optimizer.lr", "{from: 1e-3, to: 0.1, count: 5, log: true}", [0.001, 0.00316, 0.01, 0.0316, 0.1]),
         ("batch_size", "{from: 16, to: 1024, count: 7, log: true}", [16, 32, 64, 128, 256, 512, 1024]),

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pj.data import store
 from pj.runs.records import read_metrics
 from pj.training import loop
+from pj.training.device import configure
 
 SAM = {"name": "sam", "lr": 0.05, "rho": 0.1, "adaptive": True, "momentum": 0.9}
 # Of every optimizer, data and probes of runs of a few steps.
@@ -49,6 +51,22 @@ DEVICE = os.environ.get("PJ_TEST_DEVICE", "cpu")  # on which tests of training r
 
 def train(spec, digits, folder, seed=0, **options):
     return loop.train(spec, seed, digits, folder, **{"device": DEVICE} | options)
+
+
+def take_epoch(training, epoch):
+    """Take the steps of an epoch, without what comes at its end."""
+    training.batches.start_epoch(epoch)
+    while training.step < training.batches.steps:
+        training.train_step()
+
+
+def trained(spec, digits, seed=0):
+    """Return a training after its last epoch."""
+    training = loop.Training(spec, seed, store.load(digits), configure("cpu", spec.precision, 1))
+    for epoch in range(spec.epochs):
+        take_epoch(training, epoch)
+        training.end_epoch()
+    return training
 
 
 def content(folder: Path):

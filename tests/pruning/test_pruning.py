@@ -540,9 +540,6 @@ def test_a_path_has_a_line_a_layer_and_weights_a_picture_a_variant(spec, gray, t
 
 
 def test_a_random_order_of_one_layer_says_nothing_of_anothers():
-    class Two(nn.Sequential):
-        pass
-
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4), nn.Linear(4, 4))
     keys = {name: f"{path}.weight" for name, path in layers(model).items()}
     run = SimpleNamespace(model=model, checkpoint={"layers": keys})

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from helpers.runs import DEVICE, SAM, assert_equal_runs, killed_after, train
+from helpers.runs import DEVICE, SAM, assert_equal_runs, killed_after, train, trained
 from pj import models
 from pj.data import store
 from pj.landscape import probes
@@ -19,16 +19,6 @@ GRIDS = {"absolute": [0.01, 0.4], "relative": [0.5, 1.0, 2.0]}
 PROBE = {"every": 3, "gradient": GRIDS, "update": GRIDS, "ics": ["conv1", "conv2"]}
 SGD = {"name": "sgd", "lr": 0.05}
 CONVNET = {"model": {"name": "convnet", "width": 0.05}}  # batch norm and dropout
-
-
-def trained(spec, digits, seed=0):
-    training = Training(spec, seed, store.load(digits), configure("cpu", spec.precision, 1))
-    for epoch in range(spec.epochs):
-        training.batches.start_epoch(epoch)
-        while training.step < training.batches.steps:
-            training.train_step()
-        training.end_epoch()
-    return training
 
 
 def flat(state):

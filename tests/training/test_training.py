@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from helpers.runs import MLP, SAM, assert_equal_runs, content, train
+from helpers.runs import MLP, SAM, assert_equal_runs, content, take_epoch, train, trained
 from pj.data import store
 from pj.data.batches import Split
 from pj.data.store import DataError
@@ -64,12 +64,7 @@ def test_each_step_of_each_epoch_and_seed_draws_its_own_dropout(spec, digits, mo
     seeds = []
     monkeypatch.setattr("pj.training.run.seed_draws", seeds.append)
     for seed in (0, 1):
-        training = loop.Training(spec(**MLP), seed, store.load(digits), configure("cpu", "fp32", 1))
-        for epoch in range(2):
-            training.batches.start_epoch(epoch)
-            while training.step < training.batches.steps:
-                training.train_step()
-            training.end_epoch()
+        trained(spec(**MLP), digits, seed)
     assert len(set(seeds)) == len(seeds) == 2 * 2 * 4
 
 
@@ -96,9 +91,7 @@ def test_the_checkpoint_is_of_the_earliest_best_validation_epoch(spec, digits, t
 def test_the_selected_weights_stay_those_of_the_best_epoch_while_training_goes_on(spec, digits):
     training = loop.Training(spec(**MLP), 0, store.load(digits), configure("cpu", "fp32", 1))
     for epoch in range(2):
-        training.batches.start_epoch(epoch)
-        while training.step < training.batches.steps:
-            training.train_step()
+        take_epoch(training, epoch)
         training.end_epoch()
         if epoch == 0:
             best = copy.deepcopy(training.model.state_dict())

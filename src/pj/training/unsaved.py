@@ -79,16 +79,14 @@ def equal(a: Any, b: Any, seen: frozenset[int] = frozenset()) -> bool:
         return False
     if isinstance(a, VALUES):
         return bool(a == b)
+    if isinstance(a, float | complex | np.generic):
+        return equal(np.asarray(a), np.asarray(b), seen)
     if isinstance(a, np.ndarray):
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
         if a.dtype.hasobject or a.dtype.names:
             return equal(a.tolist(), b.tolist(), seen)
         return bool(((a == b) | ((a != a) & (b != b))).all())  # NaN
-    if isinstance(a, np.generic):
-        return equal(np.asarray(a), np.asarray(b), seen)
-    if isinstance(a, float | complex):
-        return a == b or repr(a) == repr(b)  # NaN
     if isinstance(a, Mapping):  # parameters as keys, as in an optimizer's state, are compared as tensors
         return equal([*a, *a.values()], [*b, *b.values()], seen)
     if isinstance(a, list | tuple | deque):
